@@ -1,0 +1,53 @@
+public import Units
+
+/// A protocol endpoint as a value: no I/O, clock, task, lock or global randomness.
+///
+/// A machine learns facts through `step` and answers with actions; whoever hosts it carries them
+/// out. The same machine therefore runs in simulation, on sockets and over RDMA, unchanged.
+///
+/// - `Request`: commands of the local application.
+/// - `Message`: datagrams exchanged with peers.
+/// - `Timer`: names of the machine's own timers; setting one again moves it.
+/// - `Write`: durable records, in the order in which they must survive.
+/// - `Job`: heavy computation, run beside the machine.
+/// - `Event`: facts for the application, for metrics and for checkers.
+public protocol Machine: Sendable {
+    associatedtype Request: Sendable = Never
+    associatedtype Message: WireMessage = NoMessage
+    associatedtype Timer: Hashable & Sendable = Never
+    associatedtype Write: DurableRecord = NoRecord
+    associatedtype Job: Work = NoWork
+    associatedtype Event: Sendable = Never
+
+    /// Takes one fact and appends what must follow from it. Never blocks, never fails: whatever a
+    /// peer can cause is answered by an action.
+    mutating func step(_ input: Input<Self>, at now: Instant, into actions: inout Actions<Self>)
+
+    /// Traps when the machine's own state contradicts itself. Costs may be high; checked runs call
+    /// it after every step.
+    func checkInvariants()
+}
+
+extension Machine {
+    public func checkInvariants() {}
+}
+
+/// What a machine is born with.
+public struct Birth<Program: Machine>: Sendable {
+    /// The node the machine lives on.
+    public let node: NodeID
+    /// Zero at first start, one more after each crash or restart.
+    public let incarnation: UInt32
+    /// Everything an earlier incarnation was told is durable, oldest first.
+    public let recovered: [Program.Write]
+    /// The run's seed; the machine derives its streams with
+    /// `SeededRandom(seed:entity:purpose:incarnation:)`.
+    public let seed: UInt64
+
+    public init(node: NodeID, incarnation: UInt32, recovered: [Program.Write], seed: UInt64) {
+        self.node = node
+        self.incarnation = incarnation
+        self.recovered = recovered
+        self.seed = seed
+    }
+}

@@ -1,0 +1,128 @@
+/// A message between peers, with its own byte form.
+///
+/// Decoding what `encode` wrote gives an equal message; decoding anything else throws `WireError`
+/// and never traps. Integers are little-endian.
+public protocol WireMessage: Sendable, Equatable {
+    func encode(into writer: inout WireWriter)
+    init(from reader: inout WireReader) throws(WireError)
+}
+
+/// A durable record, with its own byte form; same rules as for messages.
+public protocol DurableRecord: WireMessage {}
+
+/// For machines that exchange no datagrams.
+public enum NoMessage: WireMessage {
+    public func encode(into writer: inout WireWriter) { switch self {} }
+    public init(from reader: inout WireReader) throws(WireError) {
+        throw WireError.malformed("this machine exchanges no messages")
+    }
+}
+
+/// For machines without durable state.
+public enum NoRecord: DurableRecord {
+    public func encode(into writer: inout WireWriter) { switch self {} }
+    public init(from reader: inout WireReader) throws(WireError) {
+        throw WireError.malformed("this machine keeps no records")
+    }
+}
+
+/// Why bytes from outside were rejected.
+public enum WireError: Error, Hashable, Sendable {
+    /// More bytes are needed than there are.
+    case truncated(needed: Int, available: Int)
+    /// The bytes are complete but mean nothing; the text says which rule they break.
+    case malformed(String)
+    /// A length exceeds the limit of its field.
+    case tooLarge(length: Int, limit: Int)
+    /// The stored checksum differs from that of the bytes.
+    case checksumMismatch(expected: UInt64, found: UInt64)
+}
+
+/// Appends fixed-width little-endian values to a byte array.
+public struct WireWriter: Sendable {
+    public private(set) var bytes: [UInt8] = []
+
+    public init(reserving capacity: Int = 0) {
+        bytes.reserveCapacity(capacity)
+    }
+
+    public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    public mutating func write(_ value: Double) { write(value.bitPattern) }
+
+    public mutating func write(bytes more: some Collection<UInt8>) {
+        bytes.append(contentsOf: more)
+    }
+
+    /// A 32-bit length, then the bytes.
+    public mutating func write(lengthPrefixed more: some Collection<UInt8>) {
+        write(UInt32(more.count))
+        bytes.append(contentsOf: more)
+    }
+
+    public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+}
+
+/// Reads fixed-width little-endian values; every read is checked.
+public struct WireReader: Sendable {
+    private let bytes: Bytes
+    private var position: Int
+
+    public init(_ bytes: Bytes) {
+        self.bytes = bytes
+        position = bytes.startIndex
+    }
+
+    public init(_ bytes: [UInt8]) {
+        self.init(bytes[...])
+    }
+
+    /// Bytes not yet read.
+    public var remaining: Int { bytes.endIndex - position }
+
+    public mutating func read<Value: FixedWidthInteger>(
+        _ type: Value.Type = Value.self
+    ) throws(WireError) -> Value {
+        let size = MemoryLayout<Value>.size
+        guard remaining >= size else {
+            throw .truncated(needed: size, available: remaining)
+        }
+        let offset = position - bytes.startIndex
+        let value = bytes.withUnsafeBytes {
+            Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Value.self))
+        }
+        position += size
+        return value
+    }
+
+    public mutating func readDouble() throws(WireError) -> Double {
+        Double(bitPattern: try read(UInt64.self))
+    }
+
+    /// The next `count` bytes, shared, not copied.
+    public mutating func read(count: Int) throws(WireError) -> Bytes {
+        guard count >= 0 else { throw .malformed("a negative length") }
+        guard remaining >= count else {
+            throw .truncated(needed: count, available: remaining)
+        }
+        let slice = bytes[position..<position + count]
+        position += count
+        return slice
+    }
+
+    /// A 32-bit length of at most `limit`, then that many bytes.
+    public mutating func readLengthPrefixed(limit: Int) throws(WireError) -> Bytes {
+        let count = Int(try read(UInt32.self))
+        guard count <= limit else { throw .tooLarge(length: count, limit: limit) }
+        return try read(count: count)
+    }
+
+    /// Call after the last field: trailing bytes are an error, not ignored.
+    public func expectEnd() throws(WireError) {
+        guard remaining == 0 else {
+            throw .malformed("\(remaining) unexpected bytes after the end")
+        }
+    }
+}
