@@ -36,6 +36,7 @@ let package = Package(
         room("Core", "Units"),
         room("Core", "Determinism", ["Units"]),
         room("Core", "Machines", ["Determinism", "Units"]),
+        room("NovaCron", "Echoing", ["Determinism", "Machines", "Units"]),
     ],
     swiftLanguageModes: [.v6]
 )
