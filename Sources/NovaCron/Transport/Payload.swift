@@ -1,0 +1,60 @@
+public import Machines
+
+/// The content of one chunk as the pieces it was given or arrived in.
+///
+/// Pieces are slices of shared storage: a chunk made of raw pages, or one that arrived as many TCP
+/// segments, is passed on without being joined.
+public struct Payload: Sendable {
+    /// In order; none is empty.
+    public private(set) var pieces: [Bytes]
+    /// Bytes in all pieces.
+    public private(set) var count: Int
+
+    public init() {
+        pieces = []
+        count = 0
+    }
+
+    public init(_ bytes: Bytes) {
+        self.init()
+        append(bytes)
+    }
+
+    public init(_ bytes: [UInt8]) {
+        self.init(bytes[...])
+    }
+
+    public var isEmpty: Bool { count == 0 }
+
+    public mutating func append(_ piece: Bytes) {
+        let added = piece.count
+        guard added > 0 else { return }
+        pieces.append(piece)
+        count &+= added
+    }
+
+    public mutating func reservePieces(_ capacity: Int) {
+        pieces.reserveCapacity(capacity)
+    }
+
+    /// All bytes as one slice: shared when there is one piece, otherwise one copy.
+    public func joined() -> Bytes {
+        guard pieces.count != 1 else { return pieces[0] }
+        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            for piece in pieces {
+                piece.withUnsafeBufferPointer { source in
+                    _ = UnsafeMutableBufferPointer(rebasing: buffer[initialized...])
+                        .initialize(from: source)
+                }
+                initialized += piece.count
+            }
+        }[...]
+    }
+}
+
+extension Payload: Equatable {
+    /// Equal bytes, however they are cut into pieces.
+    public static func == (left: Payload, right: Payload) -> Bool {
+        left.count == right.count && left.joined() == right.joined()
+    }
+}
