@@ -37,6 +37,10 @@ let package = Package(
         room("Core", "Determinism", ["Units"]),
         room("Core", "Machines", ["Determinism", "Units"]),
         room("NovaCron", "Echoing", ["Determinism", "Machines", "Units"]),
+
+        tests("Units"),
+        tests("Determinism", ["Units"]),
+        tests("Machines", ["Determinism"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -12,7 +12,8 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
 
     /// A stream for one purpose of one entity.
     public init(seed: UInt64, entity: EntityID, purpose: StaticString, incarnation: UInt32 = 0) {
-        var key = seed
+        // Each part is mixed before the next one joins, or nearby seeds and entities would cancel out.
+        var key = SeededRandom.mixed(seed)
         key = SeededRandom.mixed(key ^ (UInt64(entity.rawValue) | UInt64(incarnation) << 32))
         purpose.withUTF8Buffer { name in
             for byte in name {
