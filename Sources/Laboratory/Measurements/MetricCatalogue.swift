@@ -1,0 +1,188 @@
+/// The table of metrics: one definition each. A scenario may gate only on what is listed here.
+///
+/// A new part of the laboratory extends the table by building its own catalogue from ``standard``
+/// and its definitions; names stay unique.
+public struct MetricCatalogue: Sendable {
+    /// In the order in which reports print them.
+    public let definitions: [MetricDefinition]
+
+    /// Traps when two definitions share a name: a figure must have one meaning.
+    public init(_ definitions: [MetricDefinition]) {
+        var names: Set<String> = []
+        for definition in definitions {
+            precondition(
+                names.insert(definition.name).inserted,
+                "metric \(definition.name) is defined twice"
+            )
+        }
+        self.definitions = definitions
+    }
+
+    /// The definition of `name`, or `nil` when nothing of that name is measured.
+    public subscript(name: String) -> MetricDefinition? {
+        definitions.first { $0.name == name }
+    }
+
+    /// The names a target may use, in table order.
+    public var gateableNames: [String] {
+        definitions.filter { $0.gating != .never }.map(\.name)
+    }
+
+    /// This catalogue with more definitions behind it.
+    public func extended(by more: [MetricDefinition]) -> MetricCatalogue {
+        MetricCatalogue(definitions + more)
+    }
+
+    /// The metrics that the experiments of this laboratory produce.
+    public static let standard = MetricCatalogue(transferMetrics + requestMetrics + costMetrics)
+
+    private static let transferMetrics = [
+        MetricDefinition(
+            name: "goodput",
+            unit: .bitsPerSecond,
+            direction: .higherIsBetter,
+            definition: """
+                application bytes delivered and verified / time of the steady window (first to \
+                last byte minus warm-up)
+                """,
+            boundDescription: "bottleneck rate − background load − header share",
+            boundSide: .upper,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "utilisation",
+            unit: .percent,
+            direction: .higherIsBetter,
+            definition: """
+                goodput / (rate of the bottleneck left by other traffic), header share included in \
+                the rate; only for runs with at least 50 bandwidth-delay products on the wire
+                """,
+            boundDescription: "100 %",
+            boundSide: .upper,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "transfer-time",
+            unit: .seconds,
+            direction: .lowerIsBetter,
+            definition: "first byte asked to last byte verified",
+            boundDescription: "at least RTT/2 + bytes on the wire / rate",
+            boundSide: .lower,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "migration-time",
+            unit: .seconds,
+            direction: .lowerIsBetter,
+            definition: "first byte asked to last byte verified, of one migration",
+            boundDescription: "at least RTT/2 + bytes on the wire / rate",
+            boundSide: .lower,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "downtime",
+            unit: .milliseconds,
+            direction: .lowerIsBetter,
+            definition: "source paused to destination running and verified",
+            boundDescription: "at least RTT/2",
+            boundSide: .lower,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "ratio-dirty",
+            unit: .factor,
+            direction: .higherIsBetter,
+            definition: """
+                dirty state bytes represented / bytes on the wire, headers and acknowledgements \
+                included; only payloads that decoded bit for bit count
+                """,
+            boundDescription: "decoded bit for bit; dirty state bytes / header bytes of the frames",
+            boundSide: .upper,
+            isNetworkDependent: false
+        ),
+        MetricDefinition(
+            name: "ratio-full",
+            unit: .factor,
+            direction: .higherIsBetter,
+            definition: """
+                full image bytes / bytes on the wire, headers and acknowledgements included; \
+                printed beside ratio-dirty
+                """,
+            boundDescription: "decoded bit for bit",
+            boundSide: nil,
+            isNetworkDependent: false,
+            gating: .onlyBeside("ratio-dirty")
+        ),
+    ]
+
+    private static let requestMetrics = [
+        MetricDefinition(
+            name: "request-latency",
+            unit: .milliseconds,
+            direction: .lowerIsBetter,
+            definition: """
+                intended send time to answer (open loop); time-outs count as errors and at the \
+                time-out value
+                """,
+            boundDescription: "at least the light time of the path the protocol needs",
+            boundSide: .lower,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "throughput",
+            unit: .requestsPerSecond,
+            direction: .higherIsBetter,
+            definition: "requests answered correctly in time / measured window",
+            boundDescription: "offered load",
+            boundSide: .upper,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "error-rate",
+            unit: .percent,
+            direction: .lowerIsBetter,
+            definition: "requests failed or timed out / requests sent",
+            boundDescription: "0 to 100 %",
+            boundSide: .upper,
+            isNetworkDependent: true
+        ),
+    ]
+
+    private static let costMetrics = [
+        MetricDefinition(
+            name: "encode-rate",
+            unit: .megabytesPerSecond,
+            direction: .higherIsBetter,
+            definition: "state bytes encoded / CPU seconds of one core, on the named profile",
+            boundDescription: "memory bandwidth",
+            boundSide: .upper,
+            isNetworkDependent: false
+        ),
+        MetricDefinition(
+            name: "decode-rate",
+            unit: .megabytesPerSecond,
+            direction: .higherIsBetter,
+            definition: "state bytes decoded / CPU seconds of one core, on the named profile",
+            boundDescription: "memory bandwidth",
+            boundSide: .upper,
+            isNetworkDependent: false
+        ),
+        MetricDefinition(
+            name: "peak-memory",
+            unit: .megabytes,
+            direction: .lowerIsBetter,
+            definition: "peak resident memory of the process that ran the replication",
+            boundDescription: "more than zero",
+            boundSide: .lower,
+            isNetworkDependent: false,
+            gating: .never
+        ),
+    ]
+}
