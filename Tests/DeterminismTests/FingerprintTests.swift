@@ -23,6 +23,19 @@ import Testing
         #expect(seen.count == 64)
     }
 
+    @Test func everyByteOfALongInputCounts() {
+        var bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0) }
+        var seen = Set<Fingerprint>()
+        for index in bytes.indices {
+            bytes[index] ^= 1
+            var chain = HashChain()
+            chain.combine(bytes: bytes[...])
+            seen.insert(chain.fingerprint)
+            bytes[index] ^= 1
+        }
+        #expect(seen.count == bytes.count)
+    }
+
     @Test func orderAndLengthCount() {
         func digest(_ parts: [[UInt8]]) -> Fingerprint {
             var chain = HashChain()

@@ -3,7 +3,7 @@ public import Units
 /// The world around a machine: carries out its actions.
 ///
 /// Two kinds exist: simulated, and real media (sockets).
-public protocol Environment<Program> {
+public protocol Environment<Program>: ~Copyable {
     associatedtype Program: Machine
     /// Carries out one action of the machine on `node`, which was stepped at `now` on its own clock.
     mutating func perform(_ action: Action<Program>, on node: NodeID, at now: Instant)
@@ -34,7 +34,7 @@ public struct Host<Program: Machine>: Sendable {
     public var isRunning: Bool { machine != nil }
 
     /// Gives the node a machine and tells it that it started.
-    public mutating func start<World: Environment>(
+    public mutating func start<World: Environment & ~Copyable>(
         _ newborn: Program,
         at time: Instant,
         in world: inout World
@@ -51,7 +51,7 @@ public struct Host<Program: Machine>: Sendable {
     }
 
     /// Delivers one input. Does nothing while no machine lives here.
-    public mutating func deliver<World: Environment>(
+    public mutating func deliver<World: Environment & ~Copyable>(
         _ input: Input<Program>,
         at time: Instant,
         in world: inout World
