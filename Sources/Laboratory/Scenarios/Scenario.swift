@@ -1,0 +1,100 @@
+public import Units
+
+/// One experiment as a scenario file describes it: validated, with every default filled in.
+///
+/// Two files that mean the same give equal values, whatever their layout, anchors or shorthand;
+/// locations in the file are not part of the value. The format is described in
+/// `docs/scenario-language.md`.
+public struct Scenario: Hashable, Sendable {
+    /// The version of the scenario language; 1 is the only one.
+    public static let languageVersion = 1
+
+    /// Identifies the experiment in the archive and in reports.
+    public var name: String
+    /// The seed of the first replication; the others use the following seeds.
+    public var seed: UInt64
+    public var environment: RunEnvironment
+    /// The name of a file under `scenarios/hardware/`, without its extension.
+    public var hardware: String
+    public var topology: Topology
+    public var workload: Workload
+    /// The configuration that the variants patch.
+    public var system: SystemConfiguration
+    /// At least one; a file without `variants` has a single one named `default`.
+    public var variants: [Variant]
+    public var faults: [FaultRule]
+    public var invariants: [Invariant]
+    public var targets: [Target]
+    public var budget: Budget
+
+    /// Where the machines of a scenario run.
+    public enum RunEnvironment: String, Hashable, Sendable, CaseIterable {
+        case simulated
+        case sockets
+    }
+
+    /// A named configuration of the system under test.
+    public struct Variant: Hashable, Sendable {
+        /// The variant of a file that names none.
+        public static let defaultName = "default"
+
+        public var name: String
+        /// The complete configuration: `system` with this variant's patch merged in.
+        public var system: SystemConfiguration
+
+        public init(name: String, system: SystemConfiguration) {
+            self.name = name
+            self.system = system
+        }
+    }
+
+    /// A property that every run must keep; a violation is a NO-GO whatever the targets say.
+    public enum Invariant: String, Hashable, Sendable, CaseIterable {
+        /// Every answered echo came back unchanged, also across crashes.
+        case echoesAnsweredUnchanged = "echoes-answered-unchanged"
+        /// Every acknowledged write is there after recovery.
+        case acknowledgedWritesSurvive = "acknowledged-writes-survive"
+        /// The receiver holds the bytes that were sent, in order, each once.
+        case transferIdentical = "transfer-identical"
+        /// The destination's whole memory equals the source's at the pause, byte for byte.
+        case memoryIdenticalAfterMigration = "memory-identical-after-migration"
+        /// No link carried more than its rate.
+        case linkRateRespected = "link-rate-respected"
+    }
+
+    public init(
+        name: String,
+        seed: UInt64,
+        environment: RunEnvironment,
+        hardware: String,
+        topology: Topology,
+        workload: Workload,
+        system: SystemConfiguration,
+        variants: [Variant],
+        faults: [FaultRule],
+        invariants: [Invariant],
+        targets: [Target],
+        budget: Budget
+    ) {
+        self.name = name
+        self.seed = seed
+        self.environment = environment
+        self.hardware = hardware
+        self.topology = topology
+        self.workload = workload
+        self.system = system
+        self.variants = variants
+        self.faults = faults
+        self.invariants = invariants
+        self.targets = targets
+        self.budget = budget
+    }
+
+    /// The variant of that name, or `nil`.
+    public func variant(named name: String) -> Variant? {
+        variants.first { $0.name == name }
+    }
+
+    /// The longest virtual time a run may take; it bounds fault planning and the simulation.
+    public var horizon: Interval { workload.horizon }
+}

@@ -1,0 +1,152 @@
+public import Units
+
+/// Regions with their nodes, and the directed links between regions.
+public struct Topology: Hashable, Sendable {
+    /// In file order; a region's place is its `RegionID`.
+    public var regions: [Region]
+    /// Directed, sorted by (from, to); at most one for each ordered pair.
+    public var links: [Link]
+
+    public init(regions: [Region], links: [Link]) {
+        self.regions = regions
+        self.links = links
+    }
+
+    /// A place whose nodes reach each other over `local`.
+    public struct Region: Hashable, Sendable {
+        public var name: String
+        /// At least one.
+        public var nodes: Int
+        /// Free words that fault selections may name.
+        public var labels: [String]
+        /// The path between any two nodes of the region.
+        public var local: PathProperties
+
+        public init(name: String, nodes: Int, labels: [String], local: PathProperties) {
+            self.name = name
+            self.nodes = nodes
+            self.labels = labels
+            self.local = local
+        }
+    }
+
+    /// One direction of the pipe that all nodes of one region share towards another region.
+    public struct Link: Hashable, Sendable {
+        /// The declared name, or `from->to`. Both directions may share a declared name.
+        public var name: String
+        public var from: RegionID
+        public var to: RegionID
+        public var path: PathProperties
+
+        public init(name: String, from: RegionID, to: RegionID, path: PathProperties) {
+            self.name = name
+            self.from = from
+            self.to = to
+            self.path = path
+        }
+    }
+
+    /// The number of nodes of all regions.
+    public var nodeCount: Int { regions.reduce(0) { $0 + $1.nodes } }
+
+    /// The nodes of a region: numbered from zero through the regions in file order.
+    public func nodes(of region: RegionID) -> [NodeID] {
+        let first = regions.prefix(Int(region.rawValue)).reduce(0) { $0 + $1.nodes }
+        return (0..<regions[Int(region.rawValue)].nodes).map { NodeID(UInt32(first + $0)) }
+    }
+
+    /// The region in which a node lives. Traps for a node that the topology does not have.
+    public func region(of node: NodeID) -> RegionID {
+        var end = 0
+        for (index, region) in regions.enumerated() {
+            end += region.nodes
+            if Int(node.rawValue) < end { return RegionID(UInt32(index)) }
+        }
+        preconditionFailure("\(node) is not among the \(nodeCount) nodes of the topology")
+    }
+
+    public func region(named name: String) -> RegionID? {
+        regions.firstIndex { $0.name == name }.map { RegionID(UInt32($0)) }
+    }
+
+    /// The link from one region to another, or `nil` when they are not connected.
+    public func link(from: RegionID, to: RegionID) -> Link? {
+        links.first { $0.from == from && $0.to == to }
+    }
+}
+
+/// How one direction of a path treats packets.
+public struct PathProperties: Hashable, Sendable {
+    /// Propagation, one way.
+    public var delay: Interval
+    public var jitter: Jitter
+    /// At least 1 bit/s.
+    public var rate: BitRate
+    public var loss: LossModel
+    public var queue: QueueLimit
+    /// The share of the rate that other traffic takes; in [0, 1).
+    public var background: Ratio
+
+    public init(
+        delay: Interval,
+        jitter: Jitter,
+        rate: BitRate,
+        loss: LossModel,
+        queue: QueueLimit,
+        background: Ratio
+    ) {
+        self.delay = delay
+        self.jitter = jitter
+        self.rate = rate
+        self.loss = loss
+        self.queue = queue
+        self.background = background
+    }
+}
+
+/// Variation of the one-way delay; packets are never reordered by it.
+public enum Jitter: Hashable, Sendable {
+    case none
+    /// Uniform between zero and `spread`, added to the delay.
+    case uniform(spread: Interval)
+    /// The magnitude of a normal value with this standard deviation, added to the delay.
+    case normal(deviation: Interval)
+    /// The delay is multiplied by exp(sigma · z), z standard normal, and never falls below the
+    /// propagation delay itself.
+    case lognormal(sigma: Double)
+}
+
+/// Which packets a path drops besides those that overflow its queue.
+public enum LossModel: Hashable, Sendable {
+    case none
+    /// Each packet on its own, with this probability.
+    case bernoulli(rate: Ratio)
+    /// Bursts (Gilbert): the long-run share of lost packets is `rate`, and a burst loses `burst`
+    /// packets on average; at least 1.
+    case gilbert(rate: Ratio, burst: Double)
+}
+
+/// The size of a drop-tail queue.
+public enum QueueLimit: Hashable, Sendable {
+    /// A multiple of rate × round-trip time of the path.
+    case bandwidthDelayProducts(Double)
+    case bytes(ByteCount)
+    /// What the rate drains in this time.
+    case time(Interval)
+
+    /// The limit in bytes for a path of this rate and round-trip time; at least one full packet of
+    /// 1514 bytes, because a queue that holds none carries nothing.
+    public func bytes(rate: BitRate, roundTrip: Interval) -> ByteCount {
+        let smallest = ByteCount(1514 as Int64)
+        let limit: ByteCount
+        switch self {
+        case .bandwidthDelayProducts(let factor):
+            limit = rate.bytes(in: roundTrip.scaled(by: factor))
+        case .bytes(let count):
+            limit = count
+        case .time(let interval):
+            limit = rate.bytes(in: interval)
+        }
+        return max(smallest, limit)
+    }
+}
