@@ -43,6 +43,8 @@ public struct EntityID: Hashable, Comparable, Sendable, BitwiseCopyable {
         case link = 2
         case node = 3
         case executor = 4
+        /// The network stack of a node: its connections' timers and the packets it sends.
+        case stack = 5
     }
 
     /// Traps when `index` needs more than 24 bits.

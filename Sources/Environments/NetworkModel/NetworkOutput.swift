@@ -1,0 +1,68 @@
+public import Machines
+public import Units
+
+/// A fact that the network tells the world. Facts name the connection's side they are meant for.
+public enum NetworkOutput: Sendable {
+    /// This side is established. The acceptor's comes first in time; it may write at once.
+    case opened(ConnectionID, ConnectionSide, credit: Int)
+    /// `credit` bytes in all may be written beyond those written so far.
+    case writable(ConnectionID, ConnectionSide, credit: Int)
+    /// The next bytes from the peer, in order: a slice of what the peer wrote.
+    case readable(ConnectionID, ConnectionSide, Bytes)
+    /// The peer finished; everything it wrote was given out before.
+    case finished(ConnectionID, ConnectionSide)
+    /// This side is gone.
+    case reset(ConnectionID, ConnectionSide, StreamResetReason)
+    /// At most once per round trip while data is acknowledged.
+    case path(ConnectionID, ConnectionSide, PathSample)
+    /// A datagram arrived at a node that is up.
+    case datagram(token: UInt32, to: NodeID)
+    /// The datagram will never arrive; its token is free. Nobody in the simulated system is told.
+    case datagramLost(token: UInt32)
+}
+
+/// What one link did since the start of the run.
+public struct LinkCounters: Hashable, Sendable, BitwiseCopyable {
+    /// Packets and wire bytes that senders offered.
+    public var offeredPackets: UInt64 = 0
+    public var offeredBytes: UInt64 = 0
+    /// Wire bytes that left the queue; never more than rate × time plus one packet.
+    public var departedPackets: UInt64 = 0
+    public var departedBytes: UInt64 = 0
+    /// Packets that reached the other end.
+    public var arrivedPackets: UInt64 = 0
+    public var arrivedBytes: UInt64 = 0
+    public var droppedByQueue: UInt64 = 0
+    public var droppedByLoss: UInt64 = 0
+    /// Dropped because the link was down.
+    public var droppedByOutage: UInt64 = 0
+    /// Dropped by a partition.
+    public var droppedByRule: UInt64 = 0
+    /// Time during which a packet was being sent.
+    public var busy: Interval = .zero
+    /// Highest occupancy of the queue.
+    public var peakQueue: ByteCount = .zero
+
+    public init() {}
+}
+
+/// What one side of a connection knows and did.
+public struct ConnectionStatistics: Hashable, Sendable, BitwiseCopyable {
+    public var congestionWindow: Int = 0
+    public var slowStartThreshold: Int = 0
+    public var smoothedRoundTrip: Interval = .zero
+    public var smallestRoundTrip: Interval = .zero
+    /// Sum and number of round-trip samples, for means.
+    public var roundTripSum: Interval = .zero
+    public var roundTripSamples: UInt64 = 0
+    /// Data segments sent, first time and again.
+    public var segmentsSent: UInt64 = 0
+    public var segmentsRetransmitted: UInt64 = 0
+    public var timeouts: UInt64 = 0
+    public var recoveries: UInt64 = 0
+    /// Stream bytes acknowledged by the peer, and received in order.
+    public var bytesAcknowledged: Int64 = 0
+    public var bytesReceived: Int64 = 0
+
+    public init() {}
+}
