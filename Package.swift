@@ -41,6 +41,7 @@ let package = Package(
         tests("Units"),
         tests("Determinism", ["Units"]),
         tests("Machines", ["Determinism"]),
+        .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
