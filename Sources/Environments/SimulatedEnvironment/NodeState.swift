@@ -1,0 +1,64 @@
+import Determinism
+import HardwareModel
+import Machines
+import NetworkModel
+import SimulationKernel
+import Units
+
+/// What the simulated world keeps for one node besides its machine.
+struct NodeState<Program: Machine> {
+    let node: NodeID
+    /// Orders this node's events among all others.
+    var origin: EventOrigin
+    /// Grows at each crash; events of an older incarnation are void.
+    var incarnation: UInt32 = 0
+    var chain: HashChain
+    var isPaused = false
+    /// Inputs that came while the node was paused, in order.
+    var held: [Input<Program>] = []
+
+    // Timers.
+    var timers: [Program.Timer: UInt32] = [:]
+    var timerSlots = SlotTable<(timer: Program.Timer, token: EventToken)>()
+
+    // Work.
+    var cores: CoreSchedule
+    var jobs = SlotTable<(id: JobID, output: Program.Job.Output, token: EventToken)>()
+
+    // Durability.
+    var disk: DiskModel
+    /// Batches given to the disk and not yet durable, oldest first.
+    var writing = SlotTable<(id: WriteID, records: [[UInt8]], token: EventToken)>()
+    /// The durable records in their byte form, oldest first.
+    var durable: [[UInt8]] = []
+
+    // Streams.
+    var connections: [StreamID: Connection] = [:]
+
+    /// Application bytes that streams delivered to this node.
+    var streamBytesReceived: UInt64 = 0
+
+    struct Connection {
+        let id: ConnectionID
+        let side: ConnectionSide
+    }
+
+    init(node: NodeID, profile: HardwareProfile) {
+        self.node = node
+        origin = EventOrigin(EntityID(node))
+        chain = HashChain(key: UInt64(EntityID(node).rawValue))
+        cores = CoreSchedule(cores: profile.cores)
+        disk = DiskModel(profile)
+    }
+}
+
+/// What a local event of the simulated world means.
+enum LocalKind: UInt32 {
+    case timer
+    case job
+    case write
+    /// A message from a node to itself.
+    case loopback
+    case fault
+    case sample
+}

@@ -1,0 +1,235 @@
+import Determinism
+import HardwareModel
+public import Machines
+public import NetworkModel
+import SimulationKernel
+public import Units
+
+/// The simulated world around the machines: carries out their actions on the event queue, the
+/// network model and the hardware model.
+///
+/// It never calls a machine; what an action leads to arrives later as an event or as a network
+/// output, which `Simulation` delivers.
+public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
+    var queue: EventQueue<SimulationEvent>
+    public internal(set) var network: Network
+    let profile: HardwareProfile
+    var nodes: [NodeState<Program>]
+    /// Datagrams on their way, by network token.
+    var datagrams = SlotTable<Datagram>()
+    /// The name of the stream that each connection carries, by connection slot.
+    var streams: [StreamID] = []
+    /// Facts that machines reported in the current step, for the run's observer.
+    var emitted: [(event: Program.Event, node: NodeID)] = []
+    var work = Stopwatch()
+    /// The run's own time; `perform` hears the node's clock, which faults may shift.
+    var now = Instant.zero
+
+    struct Datagram {
+        let from: NodeID
+        let message: Program.Message
+        let bytes: [UInt8]
+    }
+
+    init(topology: NetworkModel.Topology, profile: HardwareProfile, seed: UInt64) {
+        queue = EventQueue(capacity: 4096)
+        network = Network(topology: topology, seed: seed)
+        self.profile = profile
+        nodes = topology.nodes.indices.map { NodeState(node: NodeID(UInt32($0)), profile: profile) }
+    }
+
+    public mutating func perform(_ action: Action<Program>, on node: NodeID, at local: Instant) {
+        let index = Int(node.rawValue)
+        switch action {
+        case .send(let message, let peer):
+            send(message, from: node, to: peer)
+        case .setTimer(let timer, let due):
+            setTimer(timer, on: index, at: max(now, now + (due - local)))
+        case .cancelTimer(let timer):
+            cancelTimer(timer, on: index)
+        case .openStream(let stream, let peer, let options):
+            open(stream, from: node, to: peer, options)
+        case .write(let stream, let bytes):
+            guard let connection = nodes[index].connections[stream] else { return }
+            network.write(connection.id, connection.side, bytes, at: now, queue: &queue)
+        case .grant(let stream, let count):
+            guard let connection = nodes[index].connections[stream] else { return }
+            network.grant(connection.id, connection.side, bytes: count, at: now, queue: &queue)
+        case .finish(let stream):
+            guard let connection = nodes[index].connections[stream] else { return }
+            network.finish(connection.id, connection.side, at: now, queue: &queue)
+        case .reset(let stream):
+            guard let connection = nodes[index].connections.removeValue(forKey: stream) else {
+                return
+            }
+            network.reset(connection.id, connection.side, at: now, queue: &queue)
+        case .persist(let records, let id):
+            persist(records, id, on: index)
+        case .compute(let job, let id):
+            compute(job, id, on: index)
+        case .emit(let event):
+            emitted.append((event, node))
+        }
+    }
+
+    // MARK: Messages
+
+    private mutating func send(_ message: Program.Message, from node: NodeID, to peer: NodeID) {
+        var writer = WireWriter()
+        message.encode(into: &writer)
+        let size = ByteCount(writer.bytes.count)
+        let token = datagrams.insert(
+            Datagram(from: node, message: message, bytes: writer.bytes)
+        )
+        guard peer != node else {
+            let event = LocalEvent(
+                kind: LocalKind.loopback.rawValue,
+                node: node.rawValue,
+                first: token,
+                second: nodes[Int(node.rawValue)].incarnation
+            )
+            schedule(event, at: now, on: Int(node.rawValue))
+            return
+        }
+        network.sendDatagram(
+            from: node,
+            to: peer,
+            size: size,
+            token: token,
+            at: now,
+            queue: &queue
+        )
+    }
+
+    /// The message of an arrived datagram, decoded from the bytes that crossed the network. Traps
+    /// when decoding does not give what was sent: the code under test has a wrong codec.
+    mutating func takeDatagram(_ token: UInt32) -> Datagram {
+        let datagram = datagrams.take(token)
+        var reader = WireReader(datagram.bytes)
+        guard let decoded = try? Program.Message(from: &reader), decoded == datagram.message else {
+            preconditionFailure("\(datagram.message) does not survive its own encoding")
+        }
+        return Datagram(from: datagram.from, message: decoded, bytes: datagram.bytes)
+    }
+
+    // MARK: Timers
+
+    private mutating func setTimer(_ timer: Program.Timer, on index: Int, at due: Instant) {
+        if let slot = nodes[index].timers[timer] {
+            queue.cancel(nodes[index].timerSlots[slot].token)
+            let event = timerEvent(slot, on: index)
+            nodes[index].timerSlots[slot].token = schedule(event, at: due, on: index)
+            return
+        }
+        let slot = nodes[index].timerSlots.insert((timer, .none))
+        nodes[index].timers[timer] = slot
+        nodes[index].timerSlots[slot].token = schedule(
+            timerEvent(slot, on: index),
+            at: due,
+            on: index
+        )
+    }
+
+    private func timerEvent(_ slot: UInt32, on index: Int) -> LocalEvent {
+        LocalEvent(
+            kind: LocalKind.timer.rawValue,
+            node: UInt32(index),
+            first: slot,
+            second: nodes[index].incarnation
+        )
+    }
+
+    private mutating func cancelTimer(_ timer: Program.Timer, on index: Int) {
+        guard let slot = nodes[index].timers.removeValue(forKey: timer) else { return }
+        let entry = nodes[index].timerSlots.take(slot)
+        queue.cancel(entry.token)
+    }
+
+    // MARK: Durability and work
+
+    private mutating func persist(_ records: [Program.Write], _ id: WriteID, on index: Int) {
+        let encoded = records.map { record in
+            var writer = WireWriter()
+            record.encode(into: &writer)
+            return writer.bytes
+        }
+        let size = ByteCount(encoded.reduce(0) { $0 + $1.count })
+        let durable = nodes[index].disk.persist(size, at: now)
+        let slot = nodes[index].writing.insert((id, encoded, .none))
+        let event = LocalEvent(
+            kind: LocalKind.write.rawValue,
+            node: UInt32(index),
+            first: slot,
+            second: nodes[index].incarnation
+        )
+        nodes[index].writing[slot].token = schedule(event, at: durable, on: index)
+    }
+
+    private mutating func compute(_ job: Program.Job, _ id: JobID, on index: Int) {
+        work.start()
+        let output = job.run()
+        work.stop()
+        let duration = profile.duration(of: job.cost(of: output))
+        let slot = nodes[index].cores.schedule(ready: now, duration: duration)
+        let entry = nodes[index].jobs.insert((id, output, .none))
+        let event = LocalEvent(
+            kind: LocalKind.job.rawValue,
+            node: UInt32(index),
+            first: entry,
+            second: nodes[index].incarnation
+        )
+        nodes[index].jobs[entry].token = schedule(event, at: slot.finish, on: index)
+    }
+
+    // MARK: Streams
+
+    private mutating func open(
+        _ stream: StreamID,
+        from node: NodeID,
+        to peer: NodeID,
+        _ options: StreamOptions
+    ) {
+        precondition(stream.opener == node, "\(node) opens a stream named by \(stream.opener)")
+        precondition(
+            nodes[Int(node.rawValue)].connections[stream] == nil,
+            "\(node) opens stream \(stream.number) twice"
+        )
+        let connection = network.open(from: node, to: peer, options, at: now, queue: &queue)
+        let slot = Int(connection.slot)
+        while streams.count <= slot { streams.append(stream) }
+        streams[slot] = stream
+        nodes[Int(node.rawValue)].connections[stream] = NodeState.Connection(
+            id: connection,
+            side: .opener
+        )
+    }
+
+    // MARK: Events
+
+    @discardableResult
+    mutating func schedule(_ event: LocalEvent, at time: Instant, on index: Int) -> EventToken {
+        queue.schedule(.local(event), at: time, from: &nodes[index].origin)
+    }
+
+    /// Forgets everything that dies with a node's process.
+    mutating func crash(_ node: NodeID) {
+        let index = Int(node.rawValue)
+        for slot in nodes[index].timerSlots.occupied {
+            queue.cancel(nodes[index].timerSlots.take(slot).token)
+        }
+        nodes[index].timers = [:]
+        for slot in nodes[index].jobs.occupied {
+            queue.cancel(nodes[index].jobs.take(slot).token)
+        }
+        for slot in nodes[index].writing.occupied {
+            queue.cancel(nodes[index].writing.take(slot).token)
+        }
+        nodes[index].cores.drop(at: now)
+        nodes[index].disk.drop(at: now)
+        nodes[index].connections = [:]
+        nodes[index].held = []
+        nodes[index].isPaused = false
+        nodes[index].incarnation += 1
+        network.dropNode(node, silently: false, at: now, queue: &queue)
+    }
+}

@@ -1,0 +1,424 @@
+public import Determinism
+public import HardwareModel
+public import Machines
+public import NetworkModel
+public import SimulationKernel
+public import Units
+
+/// What a simulation is made of.
+public struct SimulationPlan: Sendable {
+    public var topology: NetworkModel.Topology
+    public var profile: HardwareProfile
+    public var seed: UInt64
+    public var limits: RunLimits
+    /// Whether machines check their invariants after every step.
+    public var checksInvariants: Bool
+    /// The distance of samples and of fingerprint checkpoints to begin with; it doubles as needed.
+    public var sampling: Interval
+    public var faults: [ScheduledFault]
+
+    /// A change to the world at a time. `number` comes back in the log.
+    public struct ScheduledFault: Sendable {
+        public var number: Int
+        public var at: Instant
+        public var change: WorldFault
+
+        public init(number: Int, at: Instant, change: WorldFault) {
+            self.number = number
+            self.at = at
+            self.change = change
+        }
+    }
+
+    public init(
+        topology: NetworkModel.Topology,
+        profile: HardwareProfile,
+        seed: UInt64,
+        limits: RunLimits,
+        checksInvariants: Bool = false,
+        sampling: Interval = .milliseconds(100),
+        faults: [ScheduledFault] = []
+    ) {
+        self.topology = topology
+        self.profile = profile
+        self.seed = seed
+        self.limits = limits
+        self.checksInvariants = checksInvariants
+        self.sampling = sampling
+        self.faults = faults
+    }
+}
+
+/// One run of machines under virtual time.
+///
+/// Machines, network and hardware advance on one event queue; the same plan gives the same
+/// fingerprint in every process. Use: make it, `run`, read the results.
+public struct Simulation<Observer: RunObserver>: ~Copyable {
+    public typealias Program = Observer.Program
+
+    /// Sees every fact that the machines report.
+    public private(set) var observer: Observer
+    public private(set) var medium: SimulatedMedium<Program>
+    public private(set) var samples: LinkSampler
+    /// The run's fingerprint at sampling times.
+    public private(set) var checkpoints: [(time: Instant, fingerprint: Fingerprint)] = []
+    /// Faults that were carried out, in order.
+    public private(set) var firedFaults: [(number: Int, time: Instant)] = []
+    /// Processor seconds of the event loop without jobs, and of the jobs.
+    public private(set) var kernelSeconds = 0.0
+    public private(set) var workSeconds = 0.0
+
+    private let plan: SimulationPlan
+    private let makeMachine: @Sendable (Birth<Program>) -> Program
+    private var hosts: [Host<Program>]
+    private var inputs: UInt64 = 0
+    private var experiment = EventOrigin(EntityID(.experiment, 0))
+    private var faultOrigin = EventOrigin(EntityID(.fault, 0))
+    private var rules: [Int: [RuleID]] = [:]
+
+    public init(
+        _ plan: SimulationPlan,
+        observer: Observer,
+        machine: @escaping @Sendable (Birth<Program>) -> Program
+    ) {
+        self.plan = plan
+        self.observer = observer
+        makeMachine = machine
+        medium = SimulatedMedium(topology: plan.topology, profile: plan.profile, seed: plan.seed)
+        samples = LinkSampler(interval: plan.sampling)
+        hosts = plan.topology.nodes.indices.map {
+            Host(node: NodeID(UInt32($0)), checksInvariants: plan.checksInvariants)
+        }
+    }
+
+    /// The run's time: that of the latest event.
+    public var now: Instant { medium.now }
+
+    /// Inputs delivered to machines plus packets that left or arrived.
+    public var events: UInt64 { inputs + medium.network.events }
+
+    /// The digest of everything that happened so far: nodes in order, then the network.
+    public var fingerprint: Fingerprint {
+        var chain = HashChain()
+        for node in medium.nodes { chain.combine(node.chain.fingerprint) }
+        medium.network.combineFingerprint(into: &chain)
+        return chain.fingerprint
+    }
+
+    /// Runs until the observer is content, nothing is left to happen, or a limit is reached.
+    ///
+    /// - Returns: Why it ended; `nil` when the observer said that the experiment is finished.
+    public mutating func run(isCancelled: @escaping () -> Bool = { false }) -> RunEnd? {
+        var control = RunControl(plan.limits, isCancelled: isCancelled)
+        var loop = Stopwatch()
+        loop.start()
+        defer {
+            loop.stop()
+            workSeconds = medium.work.elapsed
+            kernelSeconds = max(0, loop.elapsed - workSeconds)
+        }
+        start()
+        while !observer.isFinished {
+            guard let event = control.next(of: &medium.queue) else {
+                if control.end == .reachedTime { medium.now = plan.limits.time }
+                return control.end
+            }
+            medium.now = event.time
+            switch event.payload {
+            case .network(let happening):
+                medium.network.handle(happening, at: event.time, queue: &medium.queue)
+            case .local(let happening):
+                handle(happening)
+            }
+            if !medium.network.outputs.isEmpty { drainNetwork() }
+        }
+        return nil
+    }
+
+    // MARK: Beginning
+
+    private mutating func start() {
+        for fault in plan.faults.indices {
+            let event = LocalEvent(
+                kind: LocalKind.fault.rawValue,
+                node: 0,
+                first: UInt32(fault)
+            )
+            medium.queue.schedule(.local(event), at: plan.faults[fault].at, from: &faultOrigin)
+        }
+        scheduleSample(at: .zero)
+        for index in hosts.indices { boot(index) }
+        drainNetwork()
+    }
+
+    private mutating func boot(_ index: Int) {
+        let recovered = medium.nodes[index].durable.map { bytes in
+            var reader = WireReader(bytes)
+            guard let record = try? Program.Write(from: &reader) else {
+                preconditionFailure("a durable record of node \(index) does not decode")
+            }
+            return record
+        }
+        let birth = Birth<Program>(
+            node: NodeID(UInt32(index)),
+            incarnation: medium.nodes[index].incarnation,
+            recovered: recovered,
+            seed: plan.seed
+        )
+        inputs += 1
+        medium.nodes[index].chain.combine(medium.now.nanoseconds)
+        medium.nodes[index].chain.combine(InputKind.started.rawValue)
+        hosts[index].start(makeMachine(birth), at: medium.now, in: &medium)
+        drainEmitted()
+    }
+
+    // MARK: Local events
+
+    private mutating func handle(_ event: LocalEvent) {
+        let index = Int(event.node)
+        switch LocalKind(rawValue: event.kind)! {
+        case .timer:
+            let entry = medium.nodes[index].timerSlots.take(event.first)
+            medium.nodes[index].timers[entry.timer] = nil
+            deliver(.fired(entry.timer), .fired, digest: UInt64(event.first), to: index)
+        case .job:
+            let entry = medium.nodes[index].jobs.take(event.first)
+            var chain = HashChain()
+            Program.Job.digest(of: entry.output, into: &chain)
+            deliver(
+                .computed(entry.id, entry.output),
+                .computed,
+                digest: chain.fingerprint.low,
+                to: index
+            )
+        case .write:
+            let entry = medium.nodes[index].writing.take(event.first)
+            medium.nodes[index].durable += entry.records
+            deliver(.persisted(entry.id), .persisted, digest: entry.id.rawValue, to: index)
+        case .loopback:
+            let datagram = medium.takeDatagram(event.first)
+            guard event.second == medium.nodes[index].incarnation else { return }
+            deliver(datagram, to: index)
+        case .fault:
+            let fault = plan.faults[Int(event.first)]
+            firedFaults.append((fault.number, medium.now))
+            apply(fault.change, number: fault.number)
+        case .sample:
+            sample()
+        }
+    }
+
+    // MARK: Network outputs
+
+    private mutating func drainNetwork() {
+        var position = 0
+        while position < medium.network.outputs.count {
+            let output = medium.network.outputs[position]
+            position += 1
+            handle(output)
+        }
+        medium.network.outputs.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func handle(_ output: NetworkOutput) {
+        switch output {
+        case .readable(let connection, let side, let bytes):
+            guard let index = nodeIndex(connection, side) else { return }
+            medium.nodes[index].streamBytesReceived += UInt64(bytes.count)
+            var chain = HashChain()
+            chain.combine(bytes: bytes)
+            deliver(
+                .readable(medium.streams[Int(connection.slot)], bytes),
+                .readable,
+                digest: chain.fingerprint.low,
+                to: index
+            )
+        case .writable(let connection, let side, let credit):
+            guard let index = nodeIndex(connection, side) else { return }
+            let stream = medium.streams[Int(connection.slot)]
+            deliver(
+                .writable(stream, credit: credit),
+                .writable,
+                digest: UInt64(credit),
+                to: index
+            )
+        case .path(let connection, let side, let sample):
+            guard let index = nodeIndex(connection, side) else { return }
+            let stream = medium.streams[Int(connection.slot)]
+            let digest = UInt64(bitPattern: sample.rtt.nanoseconds)
+            deliver(.path(stream, sample), .path, digest: digest, to: index)
+        case .opened(let connection, let side, let credit):
+            opened(connection, side, credit: credit)
+        case .finished(let connection, let side):
+            guard let index = nodeIndex(connection, side) else { return }
+            let stream = medium.streams[Int(connection.slot)]
+            deliver(.finished(stream), .finished, digest: UInt64(stream.number), to: index)
+        case .reset(let connection, let side, let reason):
+            guard let index = nodeIndex(connection, side) else { return }
+            let stream = medium.streams[Int(connection.slot)]
+            medium.nodes[index].connections[stream] = nil
+            deliver(.reset(stream, reason), .reset, digest: UInt64(stream.number), to: index)
+        case .datagram(let token, let node):
+            deliver(medium.takeDatagram(token), to: Int(node.rawValue))
+        case .datagramLost(let token):
+            _ = medium.datagrams.take(token)
+        }
+    }
+
+    private func nodeIndex(_ connection: ConnectionID, _ side: ConnectionSide) -> Int? {
+        medium.network.node(connection, side).map { Int($0.rawValue) }
+    }
+
+    private mutating func opened(
+        _ connection: ConnectionID,
+        _ side: ConnectionSide,
+        credit: Int
+    ) {
+        guard let index = nodeIndex(connection, side),
+            let peer = medium.network.node(connection, side.other)
+        else { return }
+        let stream = medium.streams[Int(connection.slot)]
+        medium.nodes[index].connections[stream] = NodeState.Connection(id: connection, side: side)
+        deliver(
+            .streamOpened(stream, peer: peer),
+            .streamOpened,
+            digest: UInt64(stream.number),
+            to: index
+        )
+        deliver(.writable(stream, credit: credit), .writable, digest: UInt64(credit), to: index)
+    }
+
+    // MARK: Delivery
+
+    private mutating func deliver(
+        _ datagram: SimulatedMedium<Program>.Datagram,
+        to index: Int
+    ) {
+        var chain = HashChain(key: UInt64(datagram.from.rawValue))
+        chain.combine(bytes: datagram.bytes[...])
+        deliver(
+            .received(datagram.message, from: datagram.from),
+            .received,
+            digest: chain.fingerprint.low,
+            to: index
+        )
+    }
+
+    private mutating func deliver(
+        _ input: Input<Program>,
+        _ kind: InputKind,
+        digest: UInt64,
+        to index: Int
+    ) {
+        guard hosts[index].isRunning else { return }
+        medium.nodes[index].chain.combine(medium.now.nanoseconds)
+        medium.nodes[index].chain.combine(kind.rawValue ^ digest << 8)
+        if medium.nodes[index].isPaused {
+            medium.nodes[index].held.append(input)
+            return
+        }
+        inputs += 1
+        hosts[index].deliver(input, at: medium.now, in: &medium)
+        if !medium.emitted.isEmpty { drainEmitted() }
+    }
+
+    private mutating func drainEmitted() {
+        for entry in medium.emitted {
+            observer.observe(entry.event, on: entry.node, at: medium.now)
+        }
+        medium.emitted.removeAll(keepingCapacity: true)
+    }
+
+    // MARK: Faults
+
+    private mutating func apply(_ change: WorldFault, number: Int) {
+        switch change {
+        case .crash(let node):
+            guard hosts[Int(node.rawValue)].isRunning else { return }
+            hosts[Int(node.rawValue)].crash()
+            medium.crash(node)
+        case .restart(let node):
+            guard !hosts[Int(node.rawValue)].isRunning else { return }
+            medium.network.restoreNode(node)
+            boot(Int(node.rawValue))
+        case .pause(let node):
+            medium.nodes[Int(node.rawValue)].isPaused = true
+        case .resume(let node):
+            resume(Int(node.rawValue))
+        case .link(let link, let isUp):
+            medium.network.setLink(link, isUp: isUp, at: medium.now, queue: &medium.queue)
+        case .extraDelay(let link, let delay):
+            medium.network.setExtraDelay(link, delay)
+        case .extraLoss(let link, let loss):
+            medium.network.setExtraLoss(link, loss)
+        case .block(let blocked):
+            rules[number] = blocked.map { medium.network.addRule($0) }
+        case .unblock:
+            for rule in rules.removeValue(forKey: number) ?? [] {
+                medium.network.removeRule(rule)
+            }
+        }
+    }
+
+    private mutating func resume(_ index: Int) {
+        guard medium.nodes[index].isPaused else { return }
+        medium.nodes[index].isPaused = false
+        let held = medium.nodes[index].held
+        medium.nodes[index].held = []
+        for input in held {
+            inputs += 1
+            hosts[index].deliver(input, at: medium.now, in: &medium)
+            drainEmitted()
+        }
+    }
+
+    // MARK: Sampling
+
+    private mutating func scheduleSample(at time: Instant) {
+        let event = LocalEvent(kind: LocalKind.sample.rawValue, node: 0)
+        medium.queue.schedule(.local(event), at: time, from: &experiment)
+    }
+
+    private mutating func sample() {
+        // Nothing but samples is left: the run is over, and sampling must not keep it alive.
+        let isLast = medium.queue.isEmpty
+        let row = (0..<medium.network.linkCount).map { index in
+            let link = LinkID(UInt32(index))
+            let counters = medium.network.counters(link, at: medium.now)
+            return LinkSample(
+                departedBytes: counters.departedBytes,
+                droppedPackets: counters.droppedByQueue + counters.droppedByLoss
+                    + counters.droppedByOutage + counters.droppedByRule,
+                queue: medium.network.queueOccupancy(link, at: medium.now)
+            )
+        }
+        samples.append(
+            at: medium.now,
+            links: row,
+            received: medium.nodes.map(\.streamBytesReceived)
+        )
+        checkpoint()
+        if !isLast { scheduleSample(at: medium.now + samples.interval) }
+    }
+
+    private mutating func checkpoint() {
+        checkpoints.append((medium.now, fingerprint))
+        guard checkpoints.count > LinkSampler.limit else { return }
+        checkpoints = stride(from: 0, to: checkpoints.count, by: 2).map { checkpoints[$0] }
+    }
+}
+
+/// The kind of an input as it enters a node's fingerprint; the values never change.
+enum InputKind: UInt64 {
+    case started = 1
+    case received = 2
+    case fired = 3
+    case persisted = 4
+    case computed = 5
+    case streamOpened = 6
+    case writable = 7
+    case readable = 8
+    case finished = 9
+    case reset = 10
+    case path = 11
+}

@@ -1,0 +1,47 @@
+/// Values waiting for an event: the event carries only the slot, the value stays here until it is
+/// taken out once.
+public struct SlotTable<Element> {
+    private var entries: [Element?] = []
+    private var free: [UInt32] = []
+    /// Values stored and not yet taken.
+    public private(set) var count = 0
+
+    public init() {}
+
+    /// Stores a value and names its slot; slots are used again after `take`.
+    public mutating func insert(_ element: Element) -> UInt32 {
+        count += 1
+        if let slot = free.popLast() {
+            entries[Int(slot)] = element
+            return slot
+        }
+        entries.append(element)
+        return UInt32(entries.count - 1)
+    }
+
+    /// Takes the value out. Traps when the slot is empty.
+    public mutating func take(_ slot: UInt32) -> Element {
+        guard let element = entries[Int(slot)] else {
+            preconditionFailure("slot \(slot) is empty")
+        }
+        entries[Int(slot)] = nil
+        free.append(slot)
+        count -= 1
+        return element
+    }
+
+    public subscript(slot: UInt32) -> Element {
+        get {
+            guard let element = entries[Int(slot)] else {
+                preconditionFailure("slot \(slot) is empty")
+            }
+            return element
+        }
+        set { entries[Int(slot)] = newValue }
+    }
+
+    /// The slots in use, ascending.
+    public var occupied: [UInt32] {
+        entries.indices.filter { entries[$0] != nil }.map { UInt32($0) }
+    }
+}
