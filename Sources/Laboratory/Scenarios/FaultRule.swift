@@ -8,7 +8,8 @@ public struct FaultRule: Hashable, Sendable {
     public var duration: ClosedRange<Interval>?
     public var selection: Selection
 
-    /// What happens to the selected nodes, or to the traffic between them and the others.
+    /// What happens to the selected nodes (`node.*`, `net.partition`) or to the selected links between
+    /// regions (`net.down`, `net.delay`, `net.loss`).
     public enum Action: Hashable, Sendable {
         /// The process is gone until the fault heals; unsynced writes and running work are lost.
         case nodeCrash
@@ -16,16 +17,16 @@ public struct FaultRule: Hashable, Sendable {
         case nodeRestart
         /// The process stands still and queues its inputs.
         case nodePause
-        /// Nothing passes.
+        /// Nothing passes: what waits in the queue and what is offered is lost.
         case netDown(Direction)
         /// Everything takes longer by this much, one way.
         case netDelay(Direction, extra: Interval)
         /// Additional loss.
-        case netLoss(Direction, LossModel)
+        case netLoss(Direction, Scenario.LossModel)
         case netPartition(PartitionMode)
     }
 
-    /// Which traffic of the selected nodes is meant.
+    /// Which traffic of the selected nodes or regions is meant.
     public enum Direction: String, Hashable, Sendable, CaseIterable {
         case both
         case outbound
@@ -50,22 +51,26 @@ public struct FaultRule: Hashable, Sendable {
         case probability(Ratio)
     }
 
-    /// Which nodes: all conditions that are given must hold.
+    /// Which nodes or links: all conditions that are given must hold.
     public struct Selection: Hashable, Sendable {
+        /// For links: one of its ends, as the direction says.
         public var region: RegionID?
+        /// Only links of this name; for faults of links.
+        public var link: String?
         public var role: String?
         public var label: String?
         public var pick: Pick
 
-        public init(region: RegionID?, role: String?, label: String?, pick: Pick) {
+        public init(region: RegionID?, link: String?, role: String?, label: String?, pick: Pick) {
             self.region = region
+            self.link = link
             self.role = role
             self.label = label
             self.pick = pick
         }
     }
 
-    /// How many of the nodes that match; drawn anew for each occurrence.
+    /// How many of the nodes or links that match; drawn anew for each occurrence.
     public enum Pick: Hashable, Sendable {
         case one
         case all
@@ -102,21 +107,35 @@ extension FaultRule.Action {
     }
 }
 
+extension FaultRule {
+    /// The direction of the traffic, for the faults that act on links; `nil` for faults of nodes.
+    public var linkDirection: Direction? {
+        switch action {
+        case .netDown(let direction), .netDelay(let direction, _), .netLoss(let direction, _):
+            direction
+        case .nodeCrash, .nodeRestart, .nodePause, .netPartition: nil
+        }
+    }
+}
+
 extension Scenario {
     /// The roles of a node, in the order of the workload kind's role list.
     public func roles(of node: NodeID) -> [String] {
-        let ends = workload.ends
         let names = workload.kind.roles
         let region = topology.region(of: node)
-        if ends.first == ends.second, region == ends.first {
-            // Inside one region the first node serves and the others ask.
-            return [node == topology.nodes(of: region)[0] ? names[1] : names[0]]
+        switch workload {
+        case .echo(let echo):
+            if node == topology.nodes(of: echo.to)[0] { return [names[1]] }
+            return region == echo.from ? [names[0]] : []
+        case .bulk, .migration:
+            let ends = workload.ends
+            return (region == ends.first ? [names[0]] : [])
+                + (region == ends.second ? [names[1]] : [])
         }
-        return (region == ends.first ? [names[0]] : []) + (region == ends.second ? [names[1]] : [])
     }
 
     /// The nodes that a selection may pick from, ascending.
-    public func candidates(for selection: FaultRule.Selection) -> [NodeID] {
+    public func nodeCandidates(for selection: FaultRule.Selection) -> [NodeID] {
         (0..<topology.nodeCount).map { NodeID(UInt32($0)) }.filter { node in
             let region = topology.region(of: node)
             return (selection.region.map { $0 == region } ?? true)
@@ -124,5 +143,51 @@ extension Scenario {
                 && (selection.label.map(topology.regions[Int(region.rawValue)].labels.contains)
                     ?? true)
         }
+    }
+
+    /// The groups of directed links (from, to) that a fault of links may pick from. With `both` a
+    /// group is a link and its way back; otherwise it is one link. A topology without links between
+    /// regions offers the regions' own links instead.
+    public func linkCandidates(
+        for selection: FaultRule.Selection,
+        direction: FaultRule.Direction
+    ) -> [[LinkEnds]] {
+        let regions = Set(nodeCandidates(for: selection).map { topology.region(of: $0) })
+        guard !topology.links.isEmpty else {
+            guard selection.link == nil else { return [] }
+            return (0..<topology.regions.count).map { RegionID(UInt32($0)) }
+                .filter(regions.contains).map { [LinkEnds(from: $0, to: $0)] }
+        }
+        let named = topology.links.filter { selection.link == nil || $0.name == selection.link }
+        var groups: [[LinkEnds]] = []
+        for link in named {
+            let ends = LinkEnds(from: link.from, to: link.to)
+            switch direction {
+            case .outbound:
+                if regions.contains(link.from) { groups.append([ends]) }
+            case .inbound:
+                if regions.contains(link.to) { groups.append([ends]) }
+            case .both:
+                guard regions.contains(link.from) || regions.contains(link.to) else { continue }
+                let back = LinkEnds(from: link.to, to: link.from)
+                if let index = groups.firstIndex(of: [back]) {
+                    groups[index].append(ends)
+                } else {
+                    groups.append([ends])
+                }
+            }
+        }
+        return groups
+    }
+}
+
+/// The two ends of one directed link.
+public struct LinkEnds: Hashable, Sendable {
+    public var from: RegionID
+    public var to: RegionID
+
+    public init(from: RegionID, to: RegionID) {
+        self.from = from
+        self.to = to
     }
 }

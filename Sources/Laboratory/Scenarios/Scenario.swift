@@ -1,3 +1,4 @@
+public import Measurements
 public import Units
 
 /// One experiment as a scenario file describes it: validated, with every default filled in.
@@ -13,7 +14,7 @@ public struct Scenario: Hashable, Sendable {
     public var name: String
     /// The seed of the first replication; the others use the following seeds.
     public var seed: UInt64
-    public var environment: RunEnvironment
+    public var environment: EnvironmentKind
     /// The name of a file under `scenarios/hardware/`, without its extension.
     public var hardware: String
     public var topology: Topology
@@ -26,12 +27,6 @@ public struct Scenario: Hashable, Sendable {
     public var invariants: [Invariant]
     public var targets: [Target]
     public var budget: Budget
-
-    /// Where the machines of a scenario run.
-    public enum RunEnvironment: String, Hashable, Sendable, CaseIterable {
-        case simulated
-        case sockets
-    }
 
     /// A named configuration of the system under test.
     public struct Variant: Hashable, Sendable {
@@ -65,7 +60,7 @@ public struct Scenario: Hashable, Sendable {
     public init(
         name: String,
         seed: UInt64,
-        environment: RunEnvironment,
+        environment: EnvironmentKind,
         hardware: String,
         topology: Topology,
         workload: Workload,

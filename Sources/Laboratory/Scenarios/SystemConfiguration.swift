@@ -2,14 +2,14 @@ public import Units
 
 /// The configuration of the code under test; variants patch it and nothing else.
 public struct SystemConfiguration: Hashable, Sendable {
-    public var transport: TransportConfiguration
-    public var encoding: EncodingConfiguration
-    public var migration: MigrationConfiguration
+    public var transport: Transport
+    public var encoding: Encoding
+    public var migration: Migration
 
     public init(
-        transport: TransportConfiguration,
-        encoding: EncodingConfiguration,
-        migration: MigrationConfiguration
+        transport: Transport,
+        encoding: Encoding,
+        migration: Migration
     ) {
         self.transport = transport
         self.encoding = encoding
@@ -17,68 +17,70 @@ public struct SystemConfiguration: Hashable, Sendable {
     }
 }
 
-/// How a transfer uses the network (AMST).
-public struct TransportConfiguration: Hashable, Sendable {
-    public var streams: StreamCount
-    public var congestion: Congestion
-    /// The payload of one chunk.
-    public var chunk: ByteCount
-    /// The most bytes a receiver buffers for a stream, and so the limit of what is in flight.
-    public var window: ByteCount
+extension SystemConfiguration {
+    /// How a transfer uses the network (AMST).
+    public struct Transport: Hashable, Sendable {
+        public var streams: StreamCount
+        public var congestion: Congestion
+        /// The payload of one chunk.
+        public var chunk: ByteCount
+        /// The most bytes a receiver buffers for a stream, and so the limit of what is in flight.
+        public var window: ByteCount
 
-    public enum StreamCount: Hashable, Sendable {
-        /// The starting formula of the transport decides.
-        case automatic
-        /// In 1...256.
-        case fixed(Int)
-    }
+        public enum StreamCount: Hashable, Sendable {
+            /// The starting formula of the transport decides.
+            case automatic
+            /// In 1...256.
+            case fixed(Int)
+        }
 
-    public enum Congestion: String, Hashable, Sendable, CaseIterable {
-        case cubic
-        case newreno
-    }
+        public enum Congestion: String, Hashable, Sendable, CaseIterable {
+            case cubic
+            case newreno
+        }
 
-    public init(
-        streams: StreamCount,
-        congestion: Congestion,
-        chunk: ByteCount,
-        window: ByteCount
-    ) {
-        self.streams = streams
-        self.congestion = congestion
-        self.chunk = chunk
-        self.window = window
-    }
-}
-
-/// How memory pages are encoded (HDE).
-public enum EncodingConfiguration: Hashable, Sendable {
-    /// Raw pages.
-    case none
-    case hierarchical(HierarchicalEncoding)
-
-    public struct HierarchicalEncoding: Hashable, Sendable {
-        /// The zstd level, in 1...19.
-        public var level: Int
-        /// The pages that are compressed together, in 1...1024.
-        public var batchPages: Int
-
-        public init(level: Int, batchPages: Int) {
-            self.level = level
-            self.batchPages = batchPages
+        public init(
+            streams: StreamCount,
+            congestion: Congestion,
+            chunk: ByteCount,
+            window: ByteCount
+        ) {
+            self.streams = streams
+            self.congestion = congestion
+            self.chunk = chunk
+            self.window = window
         }
     }
-}
 
-/// When a live migration stops copying rounds and pauses the source.
-public struct MigrationConfiguration: Hashable, Sendable {
-    /// Pre-copy rounds at most; at least one.
-    public var maximumRounds: Int
-    /// Pause as soon as the remaining dirty pages are expected to need no longer than this.
-    public var downtimeGoal: Interval
+    /// How memory pages are encoded (HDE).
+    public enum Encoding: Hashable, Sendable {
+        /// Raw pages.
+        case none
+        case hierarchical(Hierarchical)
 
-    public init(maximumRounds: Int, downtimeGoal: Interval) {
-        self.maximumRounds = maximumRounds
-        self.downtimeGoal = downtimeGoal
+        public struct Hierarchical: Hashable, Sendable {
+            /// The zstd level: 1, 3 or 9; 0 leaves batches uncompressed.
+            public var level: Int
+            /// The pages that are compressed together, in 1...1024.
+            public var batchPages: Int
+
+            public init(level: Int, batchPages: Int) {
+                self.level = level
+                self.batchPages = batchPages
+            }
+        }
+    }
+
+    /// When a live migration stops copying rounds and pauses the source.
+    public struct Migration: Hashable, Sendable {
+        /// Pre-copy rounds at most; at least one.
+        public var maximumRounds: Int
+        /// Pause as soon as the remaining dirty pages are expected to need no longer than this.
+        public var downtimeGoal: Interval
+
+        public init(maximumRounds: Int, downtimeGoal: Interval) {
+            self.maximumRounds = maximumRounds
+            self.downtimeGoal = downtimeGoal
+        }
     }
 }

@@ -1,3 +1,4 @@
+public import Measurements
 public import Units
 
 /// A figure that decides about GO: a statistic of a metric, compared with a threshold.
@@ -6,10 +7,11 @@ public struct Target: Hashable, Sendable {
     public var metric: String
     public var statistic: Statistic
     public var comparison: Comparison
-    /// In the unit of `unit`.
+    /// In the base unit of the dimension of `unit`: 0.5 for 500 ms, 0.9 for 90 %.
     public var threshold: Double
-    /// The metric's catalogue unit; `x` for `speedup` and `ratio`, `/s` for `rate`, empty for `count`.
-    public var unit: String
+    /// The unit of the figure that is compared: the metric's own, `factor` for `speedup` and `ratio`,
+    /// `count` for `count`, `requestsPerSecond` for `rate`.
+    public var unit: MetricUnit
     public var subject: Subject
     /// Only samples of this link, by name.
     public var link: String?
@@ -77,7 +79,7 @@ public struct Target: Hashable, Sendable {
         statistic: Statistic,
         comparison: Comparison,
         threshold: Double,
-        unit: String,
+        unit: MetricUnit,
         subject: Subject,
         link: String?,
         region: String?,

@@ -1,152 +1,176 @@
 public import Units
 
-/// Regions with their nodes, and the directed links between regions.
-public struct Topology: Hashable, Sendable {
-    /// In file order; a region's place is its `RegionID`.
-    public var regions: [Region]
-    /// Directed, sorted by (from, to); at most one for each ordered pair.
-    public var links: [Link]
-
-    public init(regions: [Region], links: [Link]) {
-        self.regions = regions
-        self.links = links
-    }
-
-    /// A place whose nodes reach each other over `local`.
-    public struct Region: Hashable, Sendable {
-        public var name: String
-        /// At least one.
-        public var nodes: Int
-        /// Free words that fault selections may name.
-        public var labels: [String]
-        /// The path between any two nodes of the region.
+extension Scenario {
+    /// Regions with their nodes, and the directed links between regions.
+    public struct Topology: Hashable, Sendable {
+        /// In file order; a region's place is its `RegionID`.
+        public var regions: [Region]
+        /// Directed, sorted by (from, to); at most one for each ordered pair.
+        public var links: [Link]
+        /// The path that the nodes of each region share among themselves.
         public var local: PathProperties
 
-        public init(name: String, nodes: Int, labels: [String], local: PathProperties) {
-            self.name = name
-            self.nodes = nodes
-            self.labels = labels
+        public init(regions: [Region], links: [Link], local: PathProperties) {
+            self.regions = regions
+            self.links = links
             self.local = local
         }
-    }
 
-    /// One direction of the pipe that all nodes of one region share towards another region.
-    public struct Link: Hashable, Sendable {
-        /// The declared name, or `from->to`. Both directions may share a declared name.
-        public var name: String
-        public var from: RegionID
-        public var to: RegionID
-        public var path: PathProperties
+        /// A place whose nodes reach each other over `Topology.local`.
+        public struct Region: Hashable, Sendable {
+            public var name: String
+            /// At least one.
+            public var nodes: Int
+            /// Free words that fault selections may name.
+            public var labels: [String]
 
-        public init(name: String, from: RegionID, to: RegionID, path: PathProperties) {
-            self.name = name
-            self.from = from
-            self.to = to
-            self.path = path
+            public init(name: String, nodes: Int, labels: [String]) {
+                self.name = name
+                self.nodes = nodes
+                self.labels = labels
+            }
+        }
+
+        /// One direction of the pipe that all nodes of one region share towards another region.
+        public struct Link: Hashable, Sendable {
+            /// The declared name, or `from->to`. Both directions may share a declared name.
+            public var name: String
+            public var from: RegionID
+            public var to: RegionID
+            public var path: PathProperties
+
+            public init(name: String, from: RegionID, to: RegionID, path: PathProperties) {
+                self.name = name
+                self.from = from
+                self.to = to
+                self.path = path
+            }
+        }
+
+        /// The number of nodes of all regions.
+        public var nodeCount: Int { regions.reduce(0) { $0 + $1.nodes } }
+
+        /// The nodes of a region: numbered from zero through the regions in file order.
+        public func nodes(of region: RegionID) -> [NodeID] {
+            let first = regions.prefix(Int(region.rawValue)).reduce(0) { $0 + $1.nodes }
+            return (0..<regions[Int(region.rawValue)].nodes).map { NodeID(UInt32(first + $0)) }
+        }
+
+        /// The region in which a node lives. Traps for a node that the topology does not have.
+        public func region(of node: NodeID) -> RegionID {
+            var end = 0
+            for (index, region) in regions.enumerated() {
+                end += region.nodes
+                if Int(node.rawValue) < end { return RegionID(UInt32(index)) }
+            }
+            preconditionFailure("\(node) is not among the \(nodeCount) nodes of the topology")
+        }
+
+        public func region(named name: String) -> RegionID? {
+            regions.firstIndex { $0.name == name }.map { RegionID(UInt32($0)) }
+        }
+
+        /// The link from one region to another, or `nil` when they are not connected.
+        public func link(from: RegionID, to: RegionID) -> Link? {
+            links.first { $0.from == from && $0.to == to }
         }
     }
+}
 
-    /// The number of nodes of all regions.
-    public var nodeCount: Int { regions.reduce(0) { $0 + $1.nodes } }
+extension Scenario {
+    /// How one direction of a path treats packets.
+    public struct PathProperties: Hashable, Sendable {
+        /// Propagation, one way.
+        public var delay: Interval
+        public var jitter: Jitter
+        /// At least 1 bit/s.
+        public var rate: BitRate
+        public var loss: LossModel
+        public var queue: QueueLimit
+        /// The share of the rate that other traffic takes; in [0, 1).
+        public var background: Ratio
 
-    /// The nodes of a region: numbered from zero through the regions in file order.
-    public func nodes(of region: RegionID) -> [NodeID] {
-        let first = regions.prefix(Int(region.rawValue)).reduce(0) { $0 + $1.nodes }
-        return (0..<regions[Int(region.rawValue)].nodes).map { NodeID(UInt32(first + $0)) }
-    }
-
-    /// The region in which a node lives. Traps for a node that the topology does not have.
-    public func region(of node: NodeID) -> RegionID {
-        var end = 0
-        for (index, region) in regions.enumerated() {
-            end += region.nodes
-            if Int(node.rawValue) < end { return RegionID(UInt32(index)) }
+        public init(
+            delay: Interval,
+            jitter: Jitter,
+            rate: BitRate,
+            loss: LossModel,
+            queue: QueueLimit,
+            background: Ratio
+        ) {
+            self.delay = delay
+            self.jitter = jitter
+            self.rate = rate
+            self.loss = loss
+            self.queue = queue
+            self.background = background
         }
-        preconditionFailure("\(node) is not among the \(nodeCount) nodes of the topology")
-    }
-
-    public func region(named name: String) -> RegionID? {
-        regions.firstIndex { $0.name == name }.map { RegionID(UInt32($0)) }
-    }
-
-    /// The link from one region to another, or `nil` when they are not connected.
-    public func link(from: RegionID, to: RegionID) -> Link? {
-        links.first { $0.from == from && $0.to == to }
     }
 }
 
-/// How one direction of a path treats packets.
-public struct PathProperties: Hashable, Sendable {
-    /// Propagation, one way.
-    public var delay: Interval
-    public var jitter: Jitter
-    /// At least 1 bit/s.
-    public var rate: BitRate
-    public var loss: LossModel
-    public var queue: QueueLimit
-    /// The share of the rate that other traffic takes; in [0, 1).
-    public var background: Ratio
+extension Scenario {
+    /// A random delay on top of the propagation delay, never negative, drawn for each packet.
+    public struct Jitter: Hashable, Sendable {
+        public var distribution: Distribution
+        /// Whether a packet may overtake an earlier one.
+        public var reorders: Bool
 
-    public init(
-        delay: Interval,
-        jitter: Jitter,
-        rate: BitRate,
-        loss: LossModel,
-        queue: QueueLimit,
-        background: Ratio
-    ) {
-        self.delay = delay
-        self.jitter = jitter
-        self.rate = rate
-        self.loss = loss
-        self.queue = queue
-        self.background = background
-    }
-}
-
-/// Variation of the one-way delay; packets are never reordered by it.
-public enum Jitter: Hashable, Sendable {
-    case none
-    /// Uniform between zero and `spread`, added to the delay.
-    case uniform(spread: Interval)
-    /// The magnitude of a normal value with this standard deviation, added to the delay.
-    case normal(deviation: Interval)
-    /// The delay is multiplied by exp(sigma · z), z standard normal, and never falls below the
-    /// propagation delay itself.
-    case lognormal(sigma: Double)
-}
-
-/// Which packets a path drops besides those that overflow its queue.
-public enum LossModel: Hashable, Sendable {
-    case none
-    /// Each packet on its own, with this probability.
-    case bernoulli(rate: Ratio)
-    /// Bursts (Gilbert): the long-run share of lost packets is `rate`, and a burst loses `burst`
-    /// packets on average; at least 1.
-    case gilbert(rate: Ratio, burst: Double)
-}
-
-/// The size of a drop-tail queue.
-public enum QueueLimit: Hashable, Sendable {
-    /// A multiple of rate × round-trip time of the path.
-    case bandwidthDelayProducts(Double)
-    case bytes(ByteCount)
-    /// What the rate drains in this time.
-    case time(Interval)
-
-    /// The limit in bytes for a path of this rate and round-trip time; at least one full packet of
-    /// 1514 bytes, because a queue that holds none carries nothing.
-    public func bytes(rate: BitRate, roundTrip: Interval) -> ByteCount {
-        let smallest = ByteCount(1514 as Int64)
-        let limit: ByteCount
-        switch self {
-        case .bandwidthDelayProducts(let factor):
-            limit = rate.bytes(in: roundTrip.scaled(by: factor))
-        case .bytes(let count):
-            limit = count
-        case .time(let interval):
-            limit = rate.bytes(in: interval)
+        public enum Distribution: Hashable, Sendable {
+            case none
+            /// Uniform between zero and `scale`.
+            case uniform(scale: Interval)
+            /// The magnitude of a normal value with standard deviation `scale`.
+            case normal(scale: Interval)
+            /// `scale · exp(sigma · z)`, z standard normal: the median is `scale`.
+            case lognormal(scale: Interval, sigma: Double)
+            /// `scale · (u^(−1/shape) − 1)` (Lomax): a heavy tail with index `shape`.
+            case pareto(scale: Interval, shape: Double)
         }
-        return max(smallest, limit)
+
+        public init(_ distribution: Distribution, reorders: Bool) {
+            self.distribution = distribution
+            self.reorders = reorders
+        }
+
+        public static let none = Jitter(.none, reorders: false)
+    }
+}
+
+extension Scenario {
+    /// Which packets a path drops besides those that overflow its queue.
+    public enum LossModel: Hashable, Sendable {
+        case none
+        /// Each packet on its own, with this probability.
+        case bernoulli(rate: Ratio)
+        /// Bursts (Gilbert): the long-run share of lost packets is `rate`, and a burst loses `burst`
+        /// packets on average; at least 1.
+        case gilbert(rate: Ratio, burst: Double)
+    }
+}
+
+extension Scenario {
+    /// The size of a drop-tail queue.
+    public enum QueueLimit: Hashable, Sendable {
+        /// A multiple of rate × round-trip time of the path.
+        case bandwidthDelayProducts(Double)
+        case bytes(ByteCount)
+        /// What the rate drains in this time.
+        case time(Interval)
+
+        /// The limit in bytes for a path of this rate and round-trip time; at least one full packet of
+        /// 1514 bytes, because a queue that holds none carries nothing.
+        public func bytes(rate: BitRate, roundTrip: Interval) -> ByteCount {
+            let smallest = ByteCount(1514 as Int64)
+            let limit: ByteCount
+            switch self {
+            case .bandwidthDelayProducts(let factor):
+                limit = rate.bytes(in: roundTrip.scaled(by: factor))
+            case .bytes(let count):
+                limit = count
+            case .time(let interval):
+                limit = rate.bytes(in: interval)
+            }
+            return max(smallest, limit)
+        }
     }
 }

@@ -49,10 +49,11 @@ public enum Workload: Hashable, Sendable {
     }
 }
 
-/// Clients in one region send requests to a server in another, which stores and returns them.
-/// Terminating: ends when every request is answered, or at the deadline.
+/// Clients in one region send numbered requests to a server in another, which makes each durable
+/// before it answers. Terminating: ends when every request is answered, or at the deadline.
 ///
-/// With `from` and `to` the same region, its first node serves and the others are clients.
+/// The first node of `to` is the server, and all nodes of `from` besides it are clients; both may be
+/// the same region.
 public struct EchoWorkload: Hashable, Sendable {
     public var from: RegionID
     public var to: RegionID
@@ -60,10 +61,14 @@ public struct EchoWorkload: Hashable, Sendable {
     public var requests: Int
     /// Between the intended send times of a client's requests (open loop).
     public var interval: Interval
-    /// Of one request.
-    public var payload: ByteCount
-    /// What each client sends over a byte stream besides; zero for none.
+    /// A request that is not answered by then is sent again.
+    public var timeout: Interval
+    /// How often a request is sent before it counts as failed; at least one.
+    public var attempts: Int
+    /// The length of each byte stream that is echoed besides; zero for none, 1 MiB at most.
     public var stream: ByteCount
+    /// How many streams each client echoes, one after the other.
+    public var streams: Int
     public var deadline: Interval
 
     public init(
@@ -71,16 +76,20 @@ public struct EchoWorkload: Hashable, Sendable {
         to: RegionID,
         requests: Int,
         interval: Interval,
-        payload: ByteCount,
+        timeout: Interval,
+        attempts: Int,
         stream: ByteCount,
+        streams: Int,
         deadline: Interval
     ) {
         self.from = from
         self.to = to
         self.requests = requests
         self.interval = interval
-        self.payload = payload
+        self.timeout = timeout
+        self.attempts = attempts
         self.stream = stream
+        self.streams = streams
         self.deadline = deadline
     }
 }
