@@ -17,7 +17,7 @@ public struct PageTable: Sendable {
 
     /// A table that knows no page.
     public init(pageCount: Int) {
-        precondition(pageCount >= 0 && pageCount <= 1 << 32, "a memory of \(pageCount) pages")
+        precondition(pageCount >= 0 && pageCount < 1 << 32, "a memory of \(pageCount) pages")
         self.pageCount = pageCount
         let empty = [Bytes?](repeating: nil, count: PageTable.chunkMask + 1)
         let count = (pageCount + PageTable.chunkMask) >> PageTable.chunkShift
