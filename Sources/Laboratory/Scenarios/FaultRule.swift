@@ -107,6 +107,18 @@ extension FaultRule.Action {
     }
 }
 
+extension FaultRule.Pick {
+    /// How many of `candidates` are meant; may exceed them for `count`.
+    public func count(of candidates: Int) -> Int {
+        switch self {
+        case .one: 1
+        case .all: candidates
+        case .count(let count): count
+        case .percent(let share): max(1, Int((share.value * Double(candidates)).rounded()))
+        }
+    }
+}
+
 extension FaultRule {
     /// The direction of the traffic, for the faults that act on links; `nil` for faults of nodes.
     public var linkDirection: Direction? {
@@ -119,6 +131,9 @@ extension FaultRule {
 }
 
 extension Scenario {
+    /// The most occurrences of one rule that a run may expect.
+    public static let maximumFaultOccurrences = 10_000
+
     /// The roles of a node, in the order of the workload kind's role list.
     public func roles(of node: NodeID) -> [String] {
         let names = workload.kind.roles

@@ -1,0 +1,71 @@
+public import Scenarios
+public import Units
+
+/// One occurrence of a fault rule with everything drawn: what happens to whom, and from when to when.
+public struct PlannedFault: Hashable, Sendable {
+    /// The position in `FaultPlan.faults`.
+    public var id: Int
+    /// The position of the rule in `Scenario.faults`.
+    public var rule: Int
+    /// Counts the occurrences of the rule from zero.
+    public var occurrence: UInt32
+    /// As in the fault catalogue, for example `net.partition`.
+    public var kind: String
+    public var fireAt: Instant
+    /// Later than `fireAt`; `nil` when the fault lasts to the end of the run.
+    public var healAt: Instant?
+    public var effect: Effect
+
+    /// What the world has to do when the fault fires, and to take back when it heals.
+    public enum Effect: Hashable, Sendable {
+        /// The processes die; healing starts new incarnations.
+        case crash([NodeID])
+        /// The processes stand still; healing lets them go on.
+        case pause([NodeID])
+        /// The links carry nothing.
+        case down([LinkEnds])
+        /// The links take longer by this much.
+        case delay([LinkEnds], extra: Interval)
+        /// The links lose packets besides their own loss.
+        case loss([LinkEnds], Scenario.LossModel)
+        /// Packets are dropped as they are sent.
+        case cut([Cut])
+    }
+
+    /// One direction of a partition: from every node of one group to every node of another.
+    public struct Cut: Hashable, Sendable {
+        /// Ascending, never empty.
+        public var from: [NodeID]
+        /// Ascending, never empty.
+        public var to: [NodeID]
+
+        public init(from: [NodeID], to: [NodeID]) {
+            self.from = from
+            self.to = to
+        }
+    }
+}
+
+extension PlannedFault.Effect {
+    /// What is struck, in the words of the scenario; for logs and reports.
+    public func target(in topology: Scenario.Topology) -> String {
+        switch self {
+        case .crash(let nodes), .pause(let nodes):
+            PlannedFault.Effect.listed(nodes)
+        case .down(let links), .delay(let links, _), .loss(let links, _):
+            links.map { ends in
+                let from = topology.regions[Int(ends.from.rawValue)].name
+                let to = topology.regions[Int(ends.to.rawValue)].name
+                return from == to ? from : "\(from)->\(to)"
+            }.joined(separator: ", ")
+        case .cut(let cuts):
+            cuts.map {
+                "\(PlannedFault.Effect.listed($0.from)) -> \(PlannedFault.Effect.listed($0.to))"
+            }.joined(separator: ", ")
+        }
+    }
+
+    private static func listed(_ nodes: [NodeID]) -> String {
+        nodes.map(\.description).joined(separator: ", ")
+    }
+}
