@@ -21,11 +21,16 @@ func room(_ wing: String, _ name: String, _ dependencies: [Target.Dependency] = 
 }
 
 /// The tests of one room.
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    exclude: [String] = []
+) -> Target {
     .testTarget(
         name: "\(name)Tests",
         dependencies: [.target(name: name)] + dependencies,
         path: "Tests/\(name)Tests",
+        exclude: exclude,
         swiftSettings: settings
     )
 }
@@ -41,6 +46,16 @@ let package = Package(
         tests("Units"),
         tests("Determinism", ["Units"]),
         tests("Machines", ["Determinism"]),
+        .target(
+            name: "InteractionScripts",
+            path: "Tests/InteractionScripts",
+            swiftSettings: settings
+        ),
+        tests(
+            "Echoing",
+            ["Determinism", "InteractionScripts", "Machines", "Units"],
+            exclude: ["Scripts"]
+        ),
         .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -67,6 +67,8 @@ public struct EchoPlan: Hashable, Sendable {
     public var server: NodeID
     /// How many pings to send, at least one.
     public var pings: UInt64
+    /// Bytes that each ping carries, at most `EchoMessage.payloadLimit`.
+    public var payloadBytes: Int
     /// The time between two pings, more than zero.
     public var spacing: Interval
     /// How long to wait for an answer before the ping is sent again.
@@ -81,6 +83,7 @@ public struct EchoPlan: Hashable, Sendable {
     public init(
         server: NodeID,
         pings: UInt64,
+        payloadBytes: Int,
         spacing: Interval,
         timeout: Interval,
         attempts: UInt32,
@@ -89,7 +92,9 @@ public struct EchoPlan: Hashable, Sendable {
     ) {
         precondition(streamBytes <= Echo.streamLimit, "a stream of \(streamBytes) bytes")
         self.server = server
+        precondition(payloadBytes <= EchoMessage.payloadLimit, "a ping of \(payloadBytes) bytes")
         self.pings = pings
+        self.payloadBytes = payloadBytes
         self.spacing = spacing
         self.timeout = timeout
         self.attempts = attempts

@@ -21,6 +21,7 @@ struct EchoClient {
         /// The most durable numbers the server had claimed before this ping was first sent. This
         /// ping is one more, so an answer that claims no more means that the server forgot some.
         let floor: UInt64
+        let payload: Bytes
         var attempts: UInt32
     }
 
@@ -70,8 +71,8 @@ struct EchoClient {
         case .fired(.retryStream):
             stream = .idle
             openStream(into: &actions)
-        case .received(.pong(let sequence, let served), _):
-            answered(sequence, served: served, at: now, into: &actions)
+        case .received(.pong(let sequence, let served, let payload), _):
+            answered(sequence, served: served, payload, at: now, into: &actions)
         case .streamOpened(let id, _):
             opened(id)
         case .writable(let id, let credit):
@@ -103,12 +104,14 @@ struct EchoClient {
                 actions.setTimer(.next, at: intended)
                 return
             }
+            let payload = randomBytes(plan.payloadBytes)
             outstanding[nextSequence] = Ping(
                 intended: intended,
                 floor: highestClaim,
+                payload: payload,
                 attempts: 1
             )
-            actions.send(.ping(sequence: nextSequence), to: plan.server)
+            actions.send(.ping(sequence: nextSequence, payload: payload), to: plan.server)
             actions.setTimer(.overdue(nextSequence), at: now + plan.timeout)
             nextSequence += 1
         }
@@ -128,13 +131,14 @@ struct EchoClient {
         }
         ping.attempts += 1
         outstanding[sequence] = ping
-        actions.send(.ping(sequence: sequence), to: plan.server)
+        actions.send(.ping(sequence: sequence, payload: ping.payload), to: plan.server)
         actions.setTimer(.overdue(sequence), at: now + plan.timeout)
     }
 
     private mutating func answered(
         _ sequence: UInt64,
         served: UInt64,
+        _ payload: Bytes,
         at now: Instant,
         into actions: inout Actions<Echo>
     ) {
@@ -148,9 +152,17 @@ struct EchoClient {
             .answered(
                 sequence: sequence,
                 latencyNanoseconds: (now - ping.intended).nanoseconds,
-                attempts: ping.attempts
+                attempts: ping.attempts,
+                equal: payload == ping.payload
             )
         )
+    }
+
+    private mutating func randomBytes(_ count: Int) -> Bytes {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for _ in 0..<count { bytes.append(UInt8(truncatingIfNeeded: random.next())) }
+        return bytes[...]
     }
 
     private mutating func openStream(into actions: inout Actions<Echo>) {
@@ -163,8 +175,7 @@ struct EchoClient {
 
     private mutating func opened(_ id: StreamID) {
         guard case .opening(id) = stream else { return }
-        let sent = (0..<plan.streamBytes).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-        stream = .open(id, Exchange(sent: sent))
+        stream = .open(id, Exchange(sent: Array(randomBytes(plan.streamBytes))))
     }
 
     private mutating func write(_ id: StreamID, credit: Int, into actions: inout Actions<Echo>) {

@@ -4,29 +4,42 @@ public import Units
 
 /// A datagram of the echo protocol.
 public enum EchoMessage: WireMessage, Hashable {
-    /// "Remember this number and answer."
-    case ping(sequence: UInt64)
+    /// The longest payload of a ping, in bytes.
+    public static let payloadLimit = 1 << 15
+
+    /// "Remember this number and send the payload back."
+    case ping(sequence: UInt64, payload: Bytes)
     /// "The number is durable here; `served` numbers are."
-    case pong(sequence: UInt64, served: UInt64)
+    case pong(sequence: UInt64, served: UInt64, payload: Bytes)
 
     public func encode(into writer: inout WireWriter) {
         switch self {
-        case .ping(let sequence):
+        case .ping(let sequence, let payload):
             writer.write(UInt8(1))
             writer.write(sequence)
-        case .pong(let sequence, let served):
+            writer.write(lengthPrefixed: payload)
+        case .pong(let sequence, let served, let payload):
             writer.write(UInt8(2))
             writer.write(sequence)
             writer.write(served)
+            writer.write(lengthPrefixed: payload)
         }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
+        let limit = EchoMessage.payloadLimit
         switch try reader.read(UInt8.self) {
         case 1:
-            self = .ping(sequence: try reader.read())
+            self = .ping(
+                sequence: try reader.read(),
+                payload: try reader.readLengthPrefixed(limit: limit)
+            )
         case 2:
-            self = .pong(sequence: try reader.read(), served: try reader.read())
+            self = .pong(
+                sequence: try reader.read(),
+                served: try reader.read(),
+                payload: try reader.readLengthPrefixed(limit: limit)
+            )
         case let kind:
             throw .malformed("echo message of unknown kind \(kind)")
         }
@@ -84,8 +97,9 @@ public struct EchoJob: Work {
 
 /// What an echo client or server reports.
 public enum EchoEvent: Sendable, Hashable, Codable {
-    /// A ping was answered; latency counts from the time at which it was meant to be sent.
-    case answered(sequence: UInt64, latencyNanoseconds: Int64, attempts: UInt32)
+    /// A ping was answered; latency counts from the time at which it was meant to be sent, `equal`
+    /// tells whether the payload was the one sent.
+    case answered(sequence: UInt64, latencyNanoseconds: Int64, attempts: UInt32, equal: Bool)
     /// A ping was given up after all attempts.
     case unanswered(sequence: UInt64, waitedNanoseconds: Int64)
     /// A stream came back; `equal` tells whether bytes and checksum were those sent.

@@ -7,7 +7,7 @@ struct EchoServer {
     /// Numbers that are durable, by client.
     private var durable: Set<EchoRecord>
     /// Batches on their way to the disk, oldest first; each is answered when durable.
-    private var writing: [(id: WriteID, record: EchoRecord)] = []
+    private var writing: [(id: WriteID, record: EchoRecord, payload: Bytes)] = []
     private var nextWrite: UInt64 = 0
     private var streams: [Incoming] = []
     private var nextJob: UInt64 = 0
@@ -35,8 +35,9 @@ struct EchoServer {
         switch input {
         case .started:
             actions.emit(.serving(incarnation: birth.incarnation, recovered: durable.count))
-        case .received(.ping(let sequence), let client):
-            remember(EchoRecord(client: client, sequence: sequence), into: &actions)
+        case .received(.ping(let sequence, let payload), let client):
+            let record = EchoRecord(client: client, sequence: sequence)
+            remember(record, payload, into: &actions)
         case .persisted(let id):
             persisted(id, into: &actions)
         case .streamOpened(let id, _):
@@ -67,15 +68,19 @@ struct EchoServer {
         }
     }
 
-    private mutating func remember(_ record: EchoRecord, into actions: inout Actions<Echo>) {
+    private mutating func remember(
+        _ record: EchoRecord,
+        _ payload: Bytes,
+        into actions: inout Actions<Echo>
+    ) {
         guard !durable.contains(record) else {
-            pong(record, into: &actions)
+            pong(record, payload, into: &actions)
             return
         }
         guard !writing.contains(where: { $0.record == record }) else { return }
         let id = WriteID(nextWrite)
         nextWrite += 1
-        writing.append((id, record))
+        writing.append((id, record, payload))
         actions.persist([record], id: id)
     }
 
@@ -85,13 +90,18 @@ struct EchoServer {
         }
         writing.removeFirst()
         durable.insert(first.record)
-        pong(first.record, into: &actions)
+        pong(first.record, first.payload, into: &actions)
     }
 
-    private func pong(_ record: EchoRecord, into actions: inout Actions<Echo>) {
+    private func pong(
+        _ record: EchoRecord,
+        _ payload: Bytes,
+        into actions: inout Actions<Echo>
+    ) {
         let message = EchoMessage.pong(
             sequence: record.sequence,
-            served: UInt64(durable.count)
+            served: UInt64(durable.count),
+            payload: payload
         )
         actions.send(message, to: record.client)
     }
