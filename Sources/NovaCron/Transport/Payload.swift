@@ -55,6 +55,50 @@ public struct Payload: Sendable {
 extension Payload: Equatable {
     /// Equal bytes, however they are cut into pieces.
     public static func == (left: Payload, right: Payload) -> Bool {
-        left.count == right.count && left.joined() == right.joined()
+        left.holdsSameBytes(as: right)
+    }
+
+    /// Compares byte for byte, without joining the pieces.
+    public func holdsSameBytes(as other: Payload) -> Bool {
+        guard count == other.count else { return false }
+        var position = 0
+        var offset = 0
+        for piece in pieces {
+            var rest = piece
+            while !rest.isEmpty {
+                let theirs = other.pieces[position].dropFirst(offset)
+                let length = min(rest.count, theirs.count)
+                guard Payload.areEqual(rest.prefix(length), theirs.prefix(length)) else {
+                    return false
+                }
+                rest = rest.dropFirst(length)
+                offset += length
+                if length == theirs.count {
+                    position += 1
+                    offset = 0
+                }
+            }
+        }
+        return true
+    }
+
+    /// Compares two slices of equal length, 32 bytes a turn: `==` on slices takes them one by one.
+    private static func areEqual(_ left: Bytes, _ right: Bytes) -> Bool {
+        left.withUnsafeBytes { left in
+            right.withUnsafeBytes { right in
+                var offset = 0
+                while offset &+ 32 <= left.count {
+                    let ours = left.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+                    let theirs = right.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+                    guard ours == theirs else { return false }
+                    offset &+= 32
+                }
+                while offset < left.count {
+                    guard left[offset] == right[offset] else { return false }
+                    offset &+= 1
+                }
+                return true
+            }
+        }
     }
 }

@@ -1,0 +1,40 @@
+import Machines
+
+extension BulkSender {
+    /// Checks that every held byte is accounted for exactly once.
+    public func checkInvariants() {
+        notes.checkInvariants()
+        guard phase != .failed else { return }
+        precondition(nextUnsent <= nextChunk, "sent \(nextUnsent) of \(nextChunk) chunks")
+        precondition(chunks.base <= nextUnsent, "window from \(chunks.base), sent \(nextUnsent)")
+        var held = 0
+        var waitingAgain = 0
+        var carried = 0
+        for number in chunks.base..<nextChunk {
+            guard let chunk = chunks[number] else { continue }
+            held += chunk.payload.count
+            guard number < nextUnsent else { continue }
+            if let lane = chunk.lane {
+                carried += 1
+                precondition(lanes[lane].carried.contains(number), "lane \(lane) lacks \(number)")
+            } else {
+                waitingAgain += 1
+                precondition(again.contains(number), "chunk \(number) is on no way")
+            }
+        }
+        precondition(held == bufferedBytes, "holds \(held) bytes, counted \(bufferedBytes)")
+        precondition(held <= configuration.sendBuffer, "holds \(held) bytes")
+        precondition(waitingAgain == again.count, "\(again.count) chunks to repeat")
+        precondition(
+            carried == lanes.reduce(0) { $0 + $1.carried.count },
+            "\(carried) chunks on lanes"
+        )
+        for lane in lanes {
+            precondition(lane.credit >= 0, "credit \(lane.credit)")
+            precondition(lane.outstanding >= 0, "outstanding \(lane.outstanding)")
+            if lane.state == .waiting || lane.state == .closed {
+                precondition(lane.carried.isEmpty && lane.backlog.isEmpty, "a dead lane carries")
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+import Machines
+import Units
+
+/// The lives of the parallel streams.
+extension BulkSender {
+    /// The lane whose current life is this stream; `nil` for streams given up.
+    func lane(of stream: StreamID) -> Int? {
+        let ordinal = SessionID.ordinal(of: stream)
+        guard ordinal < laneOfOrdinal.count else { return nil }
+        let index = Int(laneOfOrdinal[ordinal])
+        guard lanes[index].stream == stream else { return nil }
+        switch lanes[index].state {
+        case .opening, .open: return index
+        case .waiting, .closed: return nil
+        }
+    }
+
+    /// Starts a new life of the lane, or closes it when the session has no numbers left.
+    mutating func open(_ index: Int, into actions: inout Actions<BulkSender>) {
+        guard laneOfOrdinal.count < SessionID.streamLimit else {
+            lanes[index].close()
+            failIfNoneLeft(into: &actions)
+            return
+        }
+        let stream = session.stream(laneOfOrdinal.count)
+        laneOfOrdinal.append(UInt16(index))
+        lanes[index].state = .opening
+        lanes[index].stream = stream
+        lanes[index].decoder = FrameDecoder(session: session)
+        var hello = FrameHeader(
+            .hello,
+            session: session,
+            number: FrameHeader.version,
+            value: UInt64(configuration.window),
+            slot: UInt16(index)
+        )
+        hello.seal()
+        lanes[index].backlog.append(hello.bytes)
+        actions.openStream(stream, to: peer, configuration.streamOptions)
+    }
+
+    mutating func opened(
+        _ index: Int,
+        at now: Instant,
+        into actions: inout Actions<BulkSender>
+    ) {
+        lanes[index].state = .open
+        lanes[index].openedAt = now
+        if isStalled {
+            isStalled = false
+            actions.cancelTimer(.stalled)
+        }
+        // A medium may have given credit before it reported the stream as open.
+        flush(index, into: &actions)
+        sendNotes(into: &actions)
+        pump(into: &actions)
+    }
+
+    /// Ends the lane's stream ourselves, because of what came over it.
+    mutating func giveUp(
+        _ index: Int,
+        _ error: TransportError,
+        at now: Instant,
+        into actions: inout Actions<BulkSender>
+    ) {
+        actions.reset(lanes[index].stream)
+        lost(index, error, at: now, into: &actions)
+    }
+
+    /// The lane's stream is gone: its chunks and notes go elsewhere, a new life is planned.
+    mutating func lost(
+        _ index: Int,
+        _ error: TransportError,
+        at now: Instant,
+        into actions: inout Actions<BulkSender>
+    ) {
+        let orphans = lanes[index].carried
+        let livedLong =
+            lanes[index].state == .open
+            && now - lanes[index].openedAt >= configuration.retryPauseLimit * 2
+        lanes[index].close()
+        guard !isOver else { return }
+        statistics.streamsLost += 1
+        actions.emit(.streamLost(slot: index, error))
+        for number in orphans { chunks.update(number) { $0.lane = nil } }
+        again.append(contentsOf: orphans)
+        again.sort()
+        statistics.repeatedChunks += UInt64(orphans.count)
+        notes.laneLost(index)
+
+        lanes[index].attempts = livedLong ? 1 : lanes[index].attempts + 1
+        if lanes[index].attempts <= configuration.retryLimit {
+            lanes[index].state = .waiting
+            let pause = configuration.retryPause(afterAttempts: lanes[index].attempts - 1)
+            actions.setTimer(.reopen(slot: index), at: now + pause)
+        } else {
+            failIfNoneLeft(into: &actions)
+        }
+        if openStreams == 0 { startStall(at: now, into: &actions) }
+        sendNotes(into: &actions)
+        pump(into: &actions)
+    }
+
+    mutating func startStall(at now: Instant, into actions: inout Actions<BulkSender>) {
+        guard !isStalled, !isOver else { return }
+        isStalled = true
+        actions.setTimer(.stalled, at: now + configuration.stallLimit)
+    }
+
+    private mutating func failIfNoneLeft(into actions: inout Actions<BulkSender>) {
+        guard lanes.allSatisfy({ $0.state == .closed }) else { return }
+        fail(.unreachable, into: &actions)
+    }
+
+    mutating func fail(_ error: TransportError, into actions: inout Actions<BulkSender>) {
+        guard !isOver else { return }
+        phase = .failed
+        for index in lanes.indices {
+            switch lanes[index].state {
+            case .opening, .open: actions.reset(lanes[index].stream)
+            case .waiting: actions.cancelTimer(.reopen(slot: index))
+            case .closed: break
+            }
+            lanes[index].close()
+        }
+        cancelStall(into: &actions)
+        chunks.removeAll()
+        again.removeAll()
+        bufferedBytes = 0
+        actions.emit(.failed(error))
+    }
+
+    mutating func complete(into actions: inout Actions<BulkSender>) {
+        phase = .completed
+        for index in lanes.indices {
+            switch lanes[index].state {
+            case .open: actions.finish(lanes[index].stream)
+            case .opening:
+                actions.reset(lanes[index].stream)
+                lanes[index].close()
+            case .waiting:
+                actions.cancelTimer(.reopen(slot: index))
+                lanes[index].close()
+            case .closed: break
+            }
+        }
+        cancelStall(into: &actions)
+        actions.emit(.completed)
+    }
+
+    private mutating func cancelStall(into actions: inout Actions<BulkSender>) {
+        guard isStalled else { return }
+        isStalled = false
+        actions.cancelTimer(.stalled)
+    }
+}

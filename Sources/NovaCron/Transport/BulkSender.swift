@@ -1,0 +1,266 @@
+public import Machines
+public import Units
+
+/// The sending end of one transfer over parallel byte streams (AMST, first form).
+///
+/// Chunks are numbered in the order in which they are enqueued, written whole to the stream with the
+/// least unacknowledged payload, and kept until the receiver acknowledges them. When a stream dies its
+/// unacknowledged chunks go to the others at once, ahead of new ones, and it is opened again after a
+/// pause that doubles. Notes are small messages beside the chunks: reliable, in order, and ahead of
+/// any chunk that is not on a stream yet.
+///
+/// Back-pressure: a chunk leaves only up to the *limit* that the receiver moves on as its application
+/// consumes; the queue holds at most `TransportConfiguration.sendBuffer` bytes, and `room` tells the
+/// producer how many it may enqueue.
+///
+/// Bounds: `sendBuffer` payload bytes, 4,096 chunks and 64 notes held; `streams` streams at a time,
+/// `SessionID.streamLimit` in all. The checksums of chunks are computed in the step that writes them.
+///
+/// Deviation from the plans: no tuning of the number of streams and no keep-alive in this form.
+public struct BulkSender: Machine {
+    public enum Request: Sendable {
+        /// Sends a chunk of 1...`room` bytes, at most `FrameHeader.payloadLimit`.
+        case enqueue(Payload)
+        /// Sends a note of at most `FrameHeader.noteLimit` bytes; 64 may be unacknowledged.
+        case note(Bytes)
+        /// No more chunks follow; the transfer completes once all are acknowledged.
+        case finish
+        /// Gives the transfer up.
+        case abort
+    }
+
+    public enum Event: Sendable, Equatable {
+        /// The producer may now enqueue this many bytes in all.
+        case room(Int)
+        /// The receiver holds the chunk, verified.
+        case acknowledged(UInt64)
+        /// A note from the receiver.
+        case noted(Bytes)
+        /// All chunks are acknowledged and the streams are being closed. Final.
+        case completed
+        /// The transfer is over and incomplete. Final.
+        case failed(TransportError)
+        /// The stream in this slot is gone; the transfer goes on.
+        case streamLost(slot: Int, TransportError)
+    }
+
+    public enum Timer: Hashable, Sendable {
+        /// The pause before opening the slot's stream again is over.
+        case reopen(slot: Int)
+        /// No stream for too long.
+        case stalled
+    }
+
+    /// Transferring → finishing → completed; each may lead to failed.
+    enum Phase: Sendable, Equatable {
+        case transferring
+        /// The last chunk is known; waiting for acknowledgements.
+        case finishing
+        case completed
+        case failed
+    }
+
+    public let session: SessionID
+    public let peer: NodeID
+    public let configuration: TransportConfiguration
+    public internal(set) var statistics = TransferStatistics()
+
+    var phase = Phase.transferring
+    var lanes: [SenderLane]
+    /// The lane of each stream opened so far, by ordinal.
+    var laneOfOrdinal: [UInt16] = []
+    /// Chunks not acknowledged, by number.
+    var chunks = SequenceWindow<OutgoingChunk>()
+    /// The next chunk to be enqueued.
+    public internal(set) var nextChunk: UInt64 = 0
+    /// The next chunk that was never sent.
+    var nextUnsent: UInt64 = 0
+    /// Chunks whose stream died, ascending: they leave before new ones.
+    var again: [UInt64] = []
+    var bufferedBytes = 0
+    /// Payload bytes enqueued so far: the offset of the next chunk.
+    var nextOffset: UInt64 = 0
+    /// How far the receiver lets us send.
+    var limit: UInt64
+    var notes = NoteExchange()
+    /// The receiver's epoch, once it has welcomed us.
+    var epoch: UInt64?
+    var isStalled = false
+
+    /// A sender that opens its streams when it is started.
+    public init(
+        session: SessionID,
+        peer: NodeID,
+        configuration: TransportConfiguration
+    ) {
+        precondition(
+            (1...TransportConfiguration.streamLimit).contains(configuration.streams),
+            "\(configuration.streams) streams"
+        )
+        self.session = session
+        self.peer = peer
+        self.configuration = configuration
+        limit = UInt64(configuration.window)
+        lanes = (0..<configuration.streams).map { _ in SenderLane(session: session) }
+    }
+
+    /// Bytes that the producer may enqueue now.
+    public var room: Int {
+        // One number is kept for the empty chunk that ends the transfer.
+        guard phase == .transferring, chunks.admits(nextChunk + 1) else { return 0 }
+        return max(0, configuration.sendBuffer - bufferedBytes)
+    }
+
+    /// Bytes enqueued and not acknowledged.
+    public var unacknowledgedBytes: Int { bufferedBytes }
+
+    /// Whether a further note may be sent now.
+    public var hasRoomForNote: Bool { notes.hasRoom }
+
+    /// Streams that carry the transfer now.
+    public var openStreams: Int { lanes.reduce(0) { $0 + ($1.state == .open ? 1 : 0) } }
+
+    /// Whether nothing can happen any more.
+    public var isOver: Bool { phase == .completed || phase == .failed }
+
+    public mutating func step(
+        _ input: Input<BulkSender>,
+        at now: Instant,
+        into actions: inout Actions<BulkSender>
+    ) {
+        switch input {
+        case .writable(let stream, let credit):
+            guard let index = lane(of: stream) else { return }
+            lanes[index].credit = credit
+            flush(index, into: &actions)
+            if lanes[index].backlog.isEmpty { pump(into: &actions) }
+        case .readable(let stream, let bytes):
+            guard let index = lane(of: stream) else { return }
+            read(bytes, from: index, at: now, into: &actions)
+        case .streamOpened(let stream, _):
+            guard let index = lane(of: stream), lanes[index].state == .opening else { return }
+            opened(index, at: now, into: &actions)
+        case .finished(let stream):
+            guard let index = lane(of: stream) else { return }
+            if isOver {
+                lanes[index].close()
+            } else {
+                giveUp(index, .truncatedFrame, at: now, into: &actions)
+            }
+        case .reset(let stream, _):
+            guard let index = lane(of: stream) else { return }
+            lost(index, .streamLost, at: now, into: &actions)
+        case .requested(let request):
+            perform(request, into: &actions)
+        case .fired(.reopen(let slot)):
+            guard lanes[slot].state == .waiting else { return }
+            open(slot, into: &actions)
+        case .fired(.stalled):
+            if isStalled, !isOver { fail(.unreachable, into: &actions) }
+        case .started:
+            for slot in lanes.indices { open(slot, into: &actions) }
+            startStall(at: now, into: &actions)
+        case .path:
+            break
+        case .received, .persisted, .computed:
+            break
+        }
+    }
+
+    private mutating func perform(_ request: Request, into actions: inout Actions<BulkSender>) {
+        // A producer may still be at work when the transfer has failed under it.
+        guard phase != .failed else { return }
+        switch request {
+        case .enqueue(let payload):
+            precondition(phase == .transferring, "a chunk after the last one")
+            precondition(
+                payload.count > 0 && payload.count <= min(room, FrameHeader.payloadLimit),
+                "a chunk of \(payload.count) bytes with room for \(room)"
+            )
+            append(payload, isLast: false)
+            pump(into: &actions)
+        case .note(let bytes):
+            notes.enqueue(bytes)
+            sendNotes(into: &actions)
+        case .finish:
+            precondition(phase == .transferring, "the transfer is finished already")
+            phase = .finishing
+            append(Payload(), isLast: true)
+            pump(into: &actions)
+        case .abort:
+            guard phase != .completed else { return }
+            fail(.aborted, into: &actions)
+        }
+    }
+
+    private mutating func append(_ payload: Payload, isLast: Bool) {
+        chunks[nextChunk] = OutgoingChunk(
+            payload: payload,
+            offset: nextOffset,
+            isLast: isLast,
+            lane: nil
+        )
+        nextChunk += 1
+        nextOffset += UInt64(payload.count)
+        bufferedBytes += payload.count
+    }
+}
+
+/// A chunk that the receiver has not acknowledged.
+struct OutgoingChunk: Sendable {
+    let payload: Payload
+    /// Payload bytes before it in the transfer.
+    let offset: UInt64
+    let isLast: Bool
+    /// The lane that carries it; `nil` while it waits for one.
+    var lane: Int?
+}
+
+/// One of a sender's parallel streams, through all its lives.
+struct SenderLane: Sendable {
+    enum State: Sendable, Equatable {
+        /// Not opened yet, or over for good.
+        case closed
+        /// Asked for → open, waiting.
+        case opening
+        /// Carries frames → waiting, closed.
+        case open
+        /// Lost; its timer leads to opening.
+        case waiting
+    }
+
+    var state = State.closed
+    /// The stream of the current life; meaningless while waiting or closed.
+    var stream: StreamID
+    var credit = 0
+    var backlog = Backlog()
+    /// Payload bytes of the chunks below.
+    var outstanding = 0
+    /// Chunks it carries that are not acknowledged, in the order of writing.
+    var carried: [UInt64] = []
+    /// Lives since the last progress.
+    var attempts = 0
+    var openedAt = Instant.zero
+    var decoder: FrameDecoder
+    /// Bytes read and not yet granted again.
+    var ungranted = 0
+
+    init(session: SessionID) {
+        stream = session.stream(0)
+        decoder = FrameDecoder(session: session)
+    }
+
+    /// Writes what the credit admits; returns the bytes written.
+    mutating func flush(into actions: inout Actions<BulkSender>) -> Int {
+        backlog.flush(to: stream, credit: &credit, into: &actions)
+    }
+
+    mutating func close() {
+        state = .closed
+        credit = 0
+        backlog.removeAll()
+        carried.removeAll(keepingCapacity: true)
+        outstanding = 0
+        ungranted = 0
+    }
+}

@@ -1,0 +1,118 @@
+public import Machines
+public import Units
+
+/// What is known about the path before a transfer starts: from the configuration, or from samples
+/// of earlier streams.
+public struct LinkEstimate: Hashable, Sendable {
+    /// The rate of the path's narrowest link.
+    public var rate: BitRate
+    /// The round-trip time without queueing.
+    public var rtt: Interval
+
+    public init(rate: BitRate, rtt: Interval) {
+        self.rate = rate
+        self.rtt = rtt
+    }
+
+    public init(_ sample: PathSample) {
+        self.init(rate: sample.deliveryRate, rtt: sample.rtt)
+    }
+
+    /// Bytes in flight that fill the path.
+    public var bandwidthDelayProduct: ByteCount { rate.bytes(in: rtt) }
+
+    /// The plans' starting formula: `clamp(bandwidth in Mbit/s / (0.1 · latency in ms), 16…256)`,
+    /// where latency is one way, half of `rtt`; without latency, 256.
+    public var startingStreams: Int {
+        let latency = rtt.milliseconds / 2
+        guard latency > 0 else { return 256 }
+        let count = Double(rate.bitsPerSecond) / 1e6 / (0.1 * latency)
+        return Int(min(256, max(16, count)).rounded(.down))
+    }
+
+    /// The plans' chunk size: `min(256 KiB, ½ · RTT · bandwidth)`, at least 4 KiB.
+    public var chunkSize: Int {
+        let half = Int(bandwidthDelayProduct.bytes / 2)
+        return min(256 << 10, max(4 << 10, half))
+    }
+}
+
+/// How a transfer is carried.
+public struct TransportConfiguration: Hashable, Sendable {
+    /// Parallel streams, 1...256.
+    public var streams: Int
+    /// The most payload bytes in one chunk, 1...`Frame.payloadLimit`. A producer should cut its data
+    /// so; larger pieces up to the frame's limit are carried all the same.
+    public var chunkSize: Int
+    /// Payload bytes between what the receiving application has consumed and what may be sent:
+    /// bounds the receiver's memory together with one partial chunk a stream.
+    public var window: Int
+    /// Payload bytes that the sender holds, queued or unacknowledged.
+    public var sendBuffer: Int
+    /// Each stream's congestion control and pacing.
+    public var congestionControl: CongestionControl
+    public var pacing: BitRate?
+    /// First pause before a lost stream is opened again; doubles with each attempt.
+    public var retryPause: Interval
+    /// Longest pause between attempts.
+    public var retryPauseLimit: Interval
+    /// Attempts without progress after which a stream is given up.
+    public var retryLimit: Int
+    /// How long a transfer may be without any stream before it fails.
+    public var stallLimit: Interval
+
+    /// Streams in a transfer at most.
+    public static let streamLimit = 256
+
+    /// How many streams a transfer opens.
+    public enum StreamCount: Hashable, Sendable {
+        case fixed(Int)
+        /// By `LinkEstimate.startingStreams`.
+        case automatic
+    }
+
+    /// A configuration for a path. The window is four bandwidth-delay products (the path, an equally
+    /// large queue, and as much again while a lost segment is repaired) and two chunks a stream,
+    /// within 4...256 MiB.
+    public init(
+        link: LinkEstimate,
+        streams: StreamCount = .automatic,
+        congestionControl: CongestionControl = .cubic
+    ) {
+        let count =
+            switch streams {
+            case .fixed(let count): min(TransportConfiguration.streamLimit, max(1, count))
+            case .automatic: link.startingStreams
+            }
+        let flight = Int(link.bandwidthDelayProduct.bytes)
+        self.streams = count
+        chunkSize = link.chunkSize
+        window = min(256 << 20, max(4 << 20, 4 * flight + 2 * count * link.chunkSize))
+        sendBuffer = window
+        self.congestionControl = congestionControl
+        pacing = nil
+        retryPause = .milliseconds(100)
+        retryPauseLimit = .seconds(5)
+        retryLimit = 16
+        stallLimit = .seconds(60)
+    }
+
+    /// Unacknowledged payload that one stream may carry: its share of the window, at least two
+    /// chunks, so that a slow stream does not collect what faster ones could carry.
+    var laneLimit: Int { max(2 * chunkSize, window / streams) }
+
+    var streamOptions: StreamOptions {
+        StreamOptions(
+            congestionControl: congestionControl,
+            pacing: pacing,
+            priority: 1,
+            // The session's window bounds memory; a stream's credit only must not be the bottleneck.
+            receiveCredit: max(1 << 20, min(window, 64 << 20))
+        )
+    }
+
+    func retryPause(afterAttempts attempts: Int) -> Interval {
+        let doubled = retryPause * (1 << Int64(min(attempts, 20)))
+        return min(doubled, retryPauseLimit)
+    }
+}
