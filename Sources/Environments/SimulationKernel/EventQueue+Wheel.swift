@@ -1,185 +1,238 @@
-import Units
+public import Units
 
 extension EventQueue {
-    // MARK: - Slots
-
+    /// Puts an entry into the front or the wheel, by its time.
     @inline(__always)
-    mutating func release(_ slot: Int32) {
-        let index = Int(slot)
-        bodies[index].generation &+= 1
-        links[index].next = firstFree
-        firstFree = slot
-    }
-
-    /// Puts a slot that was never used on the empty free list, growing the storage when none is left.
-    @inline(never)
-    mutating func addFreeSlot() {
-        if Int(unused) == capacity { grow() }
-        let index = Int(unused)
-        // The body is trivial and its other fields are written before they are read.
-        bodies[index].generation = 0
-        links[index] = EventLink(time: 0, next: -1, previous: -1)
-        firstFree = unused
-        unused += 1
-    }
-
-    private mutating func grow() {
-        precondition(capacity < 1 << 30, "a queue cannot hold more than 2³¹ events")
-        let moreLinks = UnsafeMutablePointer<EventLink>.allocate(capacity: capacity * 2)
-        moreLinks.update(from: links, count: capacity)
-        links.deallocate()
-        links = moreLinks
-        let moreBodies = UnsafeMutablePointer<EventBody<Payload>>.allocate(capacity: capacity * 2)
-        moreBodies.update(from: bodies, count: capacity)
-        bodies.deallocate()
-        bodies = moreBodies
-        capacity *= 2
-    }
-
-    // MARK: - Wheel
-
-    /// The level of a time: the position of its highest base-64 digit that differs from the base.
-    @inline(__always)
-    func level(of ticks: UInt64) -> Int {
-        let distance = (ticks ^ base) | 1
-        return (63 &- distance.leadingZeroBitCount) / 6
-    }
-
-    /// Puts an event into its bucket; its time is not before the base.
-    @inline(__always)
-    mutating func link(_ slot: Int32, at ticks: UInt64) {
-        let level = level(of: ticks)
-        let digit = Int(truncatingIfNeeded: (ticks &>> UInt64(level &* 6)) & 63)
-        let bucket = buckets + (level &* 64 &+ digit)
-        let head = bucket.pointee.head
-        links[Int(slot)] = EventLink(time: ticks, next: head, previous: -1)
-        if head >= 0 {
-            links[Int(head)].previous = slot
+    mutating func insert(_ entry: EventEntry<Payload>) {
+        if entry.time < frontEnd {
+            heap.insert(entry)
+            if heap.count > Self.heapLimit, frontLevel > 0 { narrowFront() }
         } else {
+            store(entry)
+        }
+    }
+
+    /// Puts an entry into its bucket; its time is not before the base.
+    @inline(__always)
+    mutating func store(_ entry: EventEntry<Payload>) {
+        let distance = (entry.time ^ base) | 1
+        let level = (63 &- distance.leadingZeroBitCount) / 6
+        let digit = Int(truncatingIfNeeded: (entry.time &>> UInt64(level &* 6)) & 63)
+        let bucket = buckets + (level &* 64 &+ digit)
+        let position = Int(bucket.pointee.count) & (Self.chunkSize &- 1)
+        if position == 0 {
+            let chunk = takeChunk()
+            nextChunk[Int(chunk)] = bucket.pointee.firstChunk
+            bucket.pointee.firstChunk = chunk
             occupied[level] |= 1 &<< UInt64(digit)
             levels |= 1 &<< UInt64(level)
         }
-        bucket.pointee.head = slot
         bucket.pointee.count &+= 1
+        entries[Int(bucket.pointee.firstChunk) &<< Self.chunkShift &+ position] = entry
     }
 
-    /// Takes an event out of its bucket.
-    mutating func unlink(_ slot: Int32) {
-        let old = links[Int(slot)]
-        let level = level(of: old.time)
-        let digit = Int(truncatingIfNeeded: (old.time &>> UInt64(level &* 6)) & 63)
-        let bucket = buckets + (level &* 64 &+ digit)
-        if old.next >= 0 { links[Int(old.next)].previous = old.previous }
-        if old.previous >= 0 {
-            links[Int(old.previous)].next = old.next
-        } else {
-            bucket.pointee.head = old.next
-        }
-        bucket.pointee.count &-= 1
-        if bucket.pointee.count == 0 { markEmpty(level: level, digit: digit) }
-    }
-
-    @inline(__always)
-    private mutating func markEmpty(level: Int, digit: Int) {
-        occupied[level] &= ~(1 &<< UInt64(digit))
-        if occupied[level] == 0 { levels &= ~(1 &<< UInt64(level)) }
-    }
-
-    // MARK: - Front
-
-    /// Makes the earliest bucket the front, spreading large ones over lower levels first. Leaves the
-    /// wheel's base alone and answers `false` when that bucket starts after `limit`, so that events
-    /// scheduled before it later on still find the wheel ahead of them.
+    /// Makes the earliest bucket the front, spreading large ones over lower levels first. Answers
+    /// `false` when nothing is stored, or when the earliest bucket starts after `limit`: the base
+    /// must not pass `limit`, or events scheduled before it later on would crowd the front.
     ///
-    /// Bounded by the number of levels: each round but the last moves down by at least one.
+    /// Bounded by the number of levels, and by one bucket for each run of cancelled events.
     @inline(never)
     mutating func fillFront(notAfter limit: UInt64) -> Bool {
         while levels != 0 {
             let level = levels.trailingZeroBitCount
             let digit = occupied[level].trailingZeroBitCount
-            let bucket = buckets + (level &* 64 &+ digit)
             let shift = UInt64(level &* 6)
-            let head = bucket.pointee.head
-            let start = (links[Int(head)].time &>> shift) &<< shift
+            let start = ((base &>> shift) & ~63 | UInt64(digit)) &<< shift
             if start > limit { return false }
-            let size = bucket.pointee.count
-            bucket.pointee = EventBucket(head: -1, count: 0)
-            markEmpty(level: level, digit: digit)
+            let bucket = takeBucket(level: level, digit: digit)
             base = start
-            frontEnd = start
-            frontLevel = 0
-            if level == 0 || size <= Self.bucketLimit {
+            if bucket.count <= Int32(Self.chunkSize) {
                 frontEnd = start &+ (1 &<< shift)
                 frontLevel = level
-                loadFront(from: head)
-                return true
-            }
-            var slot = head
-            while slot >= 0 {
-                let moved = links[Int(slot)]
-                link(slot, at: moved.time)
-                slot = moved.next
+                loadRun(bucket)
+                if runCount > 0 { return true }
+            } else {
+                // One nanosecond cannot be spread further; the heap orders what happens in it.
+                frontEnd = level == 0 ? start &+ 1 : start
+                frontLevel = 0
+                spread(bucket)
+                if level == 0, heap.count > 0 {
+                    heap.order()
+                    return true
+                }
             }
         }
         return false
     }
 
-    private mutating func loadFront(from head: Int32) {
-        var slot = head
-        while slot >= 0 {
-            let index = Int(slot)
-            let next = links[index].next
-            links[index].previous = EventLink.inFront
-            front.appendUnordered(
-                EventFront.Entry(
-                    time: links[index].time,
-                    sequence: bodies[index].sequence,
-                    origin: bodies[index].origin.rawValue,
-                    slot: UInt32(bitPattern: slot)
-                )
-            )
-            slot = next
-        }
-        front.order()
+    private mutating func takeBucket(level: Int, digit: Int) -> EventBucket {
+        let bucket = buckets[level &* 64 &+ digit]
+        buckets[level &* 64 &+ digit] = .empty
+        occupied[level] &= ~(1 &<< UInt64(digit))
+        if occupied[level] == 0 { levels &= ~(1 &<< UInt64(level)) }
+        return bucket
     }
 
-    /// Keeps the front's first entry a live event, which `next` and `nextTime` rely on.
+    /// Sorts the keys of a bucket of one chunk, latest first, by insertion.
     @inline(__always)
-    mutating func dropCancelledFront() {
-        while front.count > 0 {
-            let slot = Int32(bitPattern: front.entries[0].slot)
-            guard links[Int(slot)].previous == EventLink.cancelledInFront else { return }
-            front.removeFirst()
-            release(slot)
+    private mutating func loadRun(_ bucket: EventBucket) {
+        let first = Int(bucket.firstChunk) &<< Self.chunkShift
+        var sorted = 0
+        for index in first..<first &+ Int(bucket.count) {
+            if dead > 0, !isLive(entries[index]) {
+                dead &-= 1
+                continue
+            }
+            var key = entries[index].key
+            key.index = UInt32(truncatingIfNeeded: index)
+            var hole = sorted
+            while hole > 0, EventKey.precedes(run[hole &- 1], key) {
+                run[hole] = run[hole &- 1]
+                hole &-= 1
+            }
+            run[hole] = key
+            sorted &+= 1
+        }
+        runCount = sorted
+        runChunk = bucket.firstChunk
+        if sorted == 0 { releaseRunChunk() }
+    }
+
+    @inline(__always)
+    mutating func releaseRunChunk() {
+        releaseChunk(runChunk)
+        runChunk = -1
+    }
+
+    /// Moves a bucket's live entries to where they belong now: lower levels, or the unordered heap.
+    private mutating func spread(_ bucket: EventBucket) {
+        var chunk = bucket.firstChunk
+        var filled = Int(bucket.count &- 1) & (Self.chunkSize &- 1) &+ 1
+        while chunk >= 0 {
+            let first = Int(chunk) &<< Self.chunkShift
+            for index in first..<first &+ filled {
+                let entry = entries[index]
+                if dead > 0, !isLive(entry) {
+                    dead &-= 1
+                } else if entry.time < frontEnd {
+                    heap.appendUnordered(entry)
+                } else {
+                    store(entry)
+                }
+            }
+            let next = nextChunk[Int(chunk)]
+            releaseChunk(chunk)
+            chunk = next
+            filled = Self.chunkSize
         }
     }
 
-    /// Moves the front's end closer until it is small again or one nanosecond wide, and gives the
-    /// events behind it back to the wheel.
+    /// Moves the front's end closer until the heap is small again or the front is one nanosecond
+    /// wide, and gives the events behind it back to the wheel.
     @inline(never)
-    mutating func narrowFront() {
+    private mutating func narrowFront() {
         // The wheel holds nothing below the front's level, so its base may move inside the front.
-        let anchor = max(base, front.entries[0].time)
-        while front.count > Self.frontLimit, frontLevel > 0 {
-            frontLevel -= 1
-            let shift = UInt64(frontLevel * 6)
+        var anchor = max(base, heap.entries[0].time)
+        if runCount > 0 { anchor = max(base, min(anchor, run[runCount &- 1].time)) }
+        while heap.count > Self.heapLimit, frontLevel > 0 {
+            frontLevel &-= 1
+            let shift = UInt64(frontLevel &* 6)
             base = (anchor &>> shift) &<< shift
             frontEnd = base &+ (1 &<< shift)
             var kept = 0
-            for index in 0..<front.count {
-                let entry = front.entries[index]
-                let slot = Int32(bitPattern: entry.slot)
+            for index in 0..<heap.count {
+                let entry = heap.entries[index]
                 if entry.time < frontEnd {
-                    front.entries[kept] = entry
-                    kept += 1
-                } else if links[Int(slot)].previous == EventLink.cancelledInFront {
-                    release(slot)
+                    heap.entries[kept] = entry
+                    kept &+= 1
                 } else {
-                    link(slot, at: entry.time)
+                    store(entry)
                 }
             }
-            front.truncate(to: kept)
-            front.order()
+            heap.truncate(to: kept)
+            heap.order()
+            shortenRun()
         }
+    }
+
+    /// Gives the run's events behind the front's end back to the wheel.
+    private mutating func shortenRun() {
+        var late = 0
+        while late < runCount, run[late].time >= frontEnd {
+            store(entries[Int(run[late].index)])
+            late &+= 1
+        }
+        guard late > 0 else { return }
+        for index in late..<runCount {
+            run[index &- late] = run[index]
+        }
+        runCount &-= late
+        if runCount == 0 { releaseRunChunk() }
+    }
+
+    /// Drops all cancelled entries. Costs a pass over everything stored, which as many cancellations
+    /// as there are events left have paid for.
+    @inline(never)
+    mutating func removeDead() {
+        var remaining = levels
+        while remaining != 0 {
+            let level = remaining.trailingZeroBitCount
+            remaining &= remaining &- 1
+            var digits = occupied[level]
+            while digits != 0 {
+                let digit = digits.trailingZeroBitCount
+                digits &= digits &- 1
+                // Stored again, entries land in the same, now empty bucket: the base is unchanged.
+                spread(takeBucket(level: level, digit: digit))
+            }
+        }
+        var kept = 0
+        for index in 0..<heap.count where isLive(heap.entries[index]) {
+            heap.entries[kept] = heap.entries[index]
+            kept &+= 1
+        }
+        dead &-= heap.count &- kept
+        heap.truncate(to: kept)
+        heap.order()
+    }
+
+    /// The time of the earliest event. Costs a walk over one bucket when the front is empty.
+    public var nextTime: Instant? {
+        guard count > 0 else { return nil }
+        var earliest = UInt64.max
+        for index in 0..<heap.count where isLive(heap.entries[index]) {
+            earliest = min(earliest, heap.entries[index].time)
+        }
+        for index in 0..<runCount where isLive(entries[Int(run[index].index)]) {
+            earliest = min(earliest, run[index].time)
+        }
+        var remaining = levels
+        while earliest == .max, remaining != 0 {
+            let level = remaining.trailingZeroBitCount
+            remaining &= remaining &- 1
+            var digits = occupied[level]
+            while earliest == .max, digits != 0 {
+                let digit = digits.trailingZeroBitCount
+                digits &= digits &- 1
+                earliest = earliestLive(in: buckets[level &* 64 &+ digit])
+            }
+        }
+        return Instant(nanoseconds: Int64(bitPattern: earliest))
+    }
+
+    /// The least time of a bucket's live entries; `UInt64.max` if it has none.
+    private func earliestLive(in bucket: EventBucket) -> UInt64 {
+        var earliest = UInt64.max
+        var chunk = bucket.firstChunk
+        var filled = Int(bucket.count &- 1) & (Self.chunkSize &- 1) &+ 1
+        while chunk >= 0 {
+            let first = Int(chunk) &<< Self.chunkShift
+            for index in first..<first &+ filled where isLive(entries[index]) {
+                earliest = min(earliest, entries[index].time)
+            }
+            chunk = nextChunk[Int(chunk)]
+            filled = Self.chunkSize
+        }
+        return earliest
     }
 }

@@ -3,100 +3,104 @@ public import Units
 /// The pending events of a simulation, delivered in the exact order of
 /// (time, origin, the origin's own sequence).
 ///
-/// Two parts. The *front* is a small heap of all events before `frontEnd`; it gives the exact order,
-/// also inside one nanosecond and for events scheduled for the current time while that time is being
-/// delivered. Later events wait unordered in a *hierarchical timing wheel* (Varghese and Lauck,
-/// "Hashed and Hierarchical Timing Wheels", SOSP 1987): 11 levels of 64 buckets, one nanosecond
-/// wide at level 0 and 64 times wider per level, so that every instant from zero to `distantFuture`
-/// has a bucket. When the front is empty the earliest bucket becomes the front if it is small, and
-/// is spread over the level below if it is not. That differs from the paper, whose wheels tick.
+/// Two parts. The *front* holds all events before `frontEnd` in exact order: a sorted run, taken
+/// from the wheel at once, and a heap for events scheduled since. Later events wait unordered in a
+/// *hierarchical timing wheel* (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP
+/// 1987): 11 levels of 64 buckets, one nanosecond wide at level 0 and 64 times wider per level, so
+/// that every instant from zero to `distantFuture` has a bucket. When the front is empty, the
+/// earliest bucket becomes the front if it is small, and is spread over the level below if not.
 ///
-/// Scheduling and cancelling take constant time; taking an event costs at most one move per level,
-/// usually one or two, and a heap step among few events. Memory is allocated only when more events
-/// are pending than ever before.
+/// Deviations from the paper: no ticking; buckets are chains of contiguous chunks instead of linked
+/// lists, because with a million pending events following links costs a cache miss per step; and
+/// cancelling only marks an event, so that it touches one word. Cancelled events vanish when their
+/// bucket is next moved, or all at once when they outnumber the others.
+///
+/// Scheduling and (amortized) cancelling take constant time; taking an event costs at most one move
+/// per level, usually one or two, and a step in a sort of few events. Memory is allocated only when
+/// more is needed than ever before.
 public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     /// The time of the event last taken; zero before the first.
     public internal(set) var now: Instant
     /// Events scheduled and neither taken nor cancelled.
     public internal(set) var count: Int
 
-    var links: UnsafeMutablePointer<EventLink>
-    var bodies: UnsafeMutablePointer<EventBody<Payload>>
-    var capacity: Int
-    var firstFree: Int32
-    /// Slots never used so far start here; they are not on the free list.
-    var unused: Int32
+    // Slots, which tokens refer to.
+    var slots: UnsafeMutablePointer<EventSlot>
+    var slotCapacity: Int
+    var firstFreeSlot: Int32 = -1
+    /// Slots from here on were never used and are not on the free list.
+    var unusedSlot: Int32 = 0
+    /// Entries still stored whose event was cancelled.
+    var dead = 0
 
+    // Chunks of `chunkSize` entries, and for each the next one of its chain.
+    var entries: UnsafeMutablePointer<EventEntry<Payload>>
+    var nextChunk: UnsafeMutablePointer<Int32>
+    var chunkCapacity: Int
+    var firstFreeChunk: Int32 = -1
+    var unusedChunk: Int32 = 0
+
+    // The wheel.
     let buckets: UnsafeMutablePointer<EventBucket>
     let occupied: UnsafeMutablePointer<UInt64>
-    /// Bit n is set while level n holds an event.
+    /// Bit n is set while level n holds an entry.
     var levels: UInt64 = 0
     /// The wheel's origin: an event's level is its highest base-64 digit that differs from this.
     var base: UInt64 = 0
 
-    var front: EventFront
+    // The front.
+    /// Keys of the run's entries, latest first; they lie in `runChunk`.
+    let run: UnsafeMutablePointer<EventKey>
+    var runCount = 0
+    var runChunk: Int32 = -1
+    var heap: EventHeap<Payload>
     /// All events before this are in the front, all others in the wheel.
     var frontEnd: UInt64 = 0
-    /// The width of the bucket that became the front is 64 to this power.
+    /// The front is one bucket of this level wide, counted from its latest possible start.
     var frontLevel = 0
 
-    /// A bucket with at most this many events becomes the front as it is.
-    static var bucketLimit: Int32 { 16 }
-    /// A front that grew beyond this gives its later part back to the wheel.
-    static var frontLimit: Int { 64 }
+    static var chunkShift: Int { 4 }
+    static var chunkSize: Int { 1 << chunkShift }
+    /// A heap that grew beyond this gives its later part back to the wheel.
+    static var heapLimit: Int { 64 }
+    /// Cancelled entries are tolerated up to the number of others and this.
+    static var deadLimit: Int { 1024 }
     static var levelCount: Int { 11 }
 
     /// An empty queue at time zero with room for `capacity` events; it grows by doubling.
     public init(capacity: Int) {
         precondition(
-            capacity >= 0 && capacity < 1 << 30,
+            capacity >= 0 && capacity <= 1 << 30,
             "a queue cannot hold \(capacity) events"
         )
         now = .zero
         count = 0
-        self.capacity = max(capacity, 64)
-        links = .allocate(capacity: self.capacity)
-        bodies = .allocate(capacity: self.capacity)
-        firstFree = -1
-        unused = 0
+        slotCapacity = max(capacity, 64)
+        slots = .allocate(capacity: slotCapacity)
+        chunkCapacity = slotCapacity / Self.chunkSize + 64
+        entries = .allocate(capacity: chunkCapacity << Self.chunkShift)
+        nextChunk = .allocate(capacity: chunkCapacity)
         buckets = .allocate(capacity: Self.levelCount * 64)
-        buckets.initialize(repeating: EventBucket(head: -1, count: 0), count: Self.levelCount * 64)
+        buckets.initialize(repeating: .empty, count: Self.levelCount * 64)
         occupied = .allocate(capacity: Self.levelCount)
         occupied.initialize(repeating: 0, count: Self.levelCount)
-        front = EventFront(capacity: 256)
+        run = .allocate(capacity: Self.chunkSize)
+        heap = EventHeap(capacity: 256)
     }
 
     deinit {
-        links.deallocate()
-        bodies.deallocate()
+        slots.deallocate()
+        entries.deallocate()
+        nextChunk.deallocate()
         buckets.deallocate()
         occupied.deallocate()
+        run.deallocate()
     }
 
     public var isEmpty: Bool { count == 0 }
 
-    /// Bytes of memory that one pending event takes, the front's copy of its key left out.
-    public static var bytesPerEvent: Int {
-        MemoryLayout<EventLink>.stride + MemoryLayout<EventBody<Payload>>.stride
-    }
-
-    /// The time of the earliest event. Costs a walk over one bucket when the front is empty.
-    public var nextTime: Instant? {
-        if front.count > 0 {
-            return Instant(nanoseconds: Int64(front.entries[0].time))
-        }
-        guard levels != 0 else { return nil }
-        let level = levels.trailingZeroBitCount
-        let bucket = level &* 64 &+ occupied[level].trailingZeroBitCount
-        var slot = buckets[bucket].head
-        var earliest = UInt64.max
-        while slot >= 0 {
-            let link = links[Int(slot)]
-            earliest = min(earliest, link.time)
-            slot = link.next
-        }
-        return Instant(nanoseconds: Int64(earliest))
-    }
+    /// The size of one pending event; 64 for payloads of 25 to 32 bytes.
+    public static var bytesPerEvent: Int { MemoryLayout<EventEntry<Payload>>.stride }
 
     /// Schedules one event; traps when `time` is already past.
     @discardableResult
@@ -106,78 +110,81 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
         from origin: inout EventOrigin
     ) -> EventToken {
         precondition(time >= now, "an event at \(time) cannot be scheduled at \(now)")
-        if firstFree < 0 { addFreeSlot() }
-        let slot = firstFree
-        let index = Int(slot)
-        firstFree = links[index].next
-        let ticks = UInt64(bitPattern: time.nanoseconds)
-        let sequence = origin.takeSequence()
-        let body = bodies + index
-        body.pointee.sequence = sequence
-        body.pointee.origin = origin.entity
-        body.pointee.payload = payload
+        if firstFreeSlot < 0 { addFreeSlot() }
+        let slot = firstFreeSlot
+        let state = slots[Int(slot)]
+        firstFreeSlot = state.nextFree
         count &+= 1
-        if ticks < frontEnd {
-            links[index] = EventLink(time: ticks, next: -1, previous: EventLink.inFront)
-            front.insert(
-                EventFront.Entry(
-                    time: ticks,
-                    sequence: sequence,
-                    origin: origin.entity.rawValue,
-                    slot: UInt32(bitPattern: slot)
-                )
+        insert(
+            EventEntry(
+                time: UInt64(bitPattern: time.nanoseconds),
+                sequence: origin.takeSequence(),
+                origin: origin.entity,
+                slot: slot,
+                generation: state.generation,
+                payload: payload
             )
-            if front.count > Self.frontLimit, frontLevel > 0 { narrowFront() }
-        } else {
-            link(slot, at: ticks)
-        }
-        return EventToken(slot: UInt32(bitPattern: slot), generation: body.pointee.generation)
+        )
+        return EventToken(slot: UInt32(bitPattern: slot), generation: state.generation)
     }
 
     /// Takes back an event that was not delivered yet; `false`, and no effect, for any other token.
     @discardableResult
     public mutating func cancel(_ token: EventToken) -> Bool {
         let slot = Int32(bitPattern: token.slot)
-        let index = Int(slot)
-        guard token.slot < UInt32(bitPattern: unused), bodies[index].generation == token.generation
+        guard token.slot < UInt32(bitPattern: unusedSlot),
+            slots[Int(slot)].generation == token.generation
         else { return false }
-        count &-= 1
-        if links[index].time < frontEnd {
-            // The heap entry stays until it surfaces; the slot stays taken as long.
-            bodies[index].generation &+= 1
-            links[index].previous = EventLink.cancelledInFront
-            dropCancelledFront()
-        } else {
-            unlink(slot)
-            release(slot)
-        }
+        release(slot)
+        dead &+= 1
+        if dead > count &+ Self.deadLimit { removeDead() }
         return true
     }
 
     /// Takes the earliest event, unless it is later than `limit`; `nil` when nothing is due.
     public mutating func next(notAfter limit: Instant) -> QueuedEvent<Payload>? {
-        if front.count == 0 {
-            guard limit >= .zero, fillFront(notAfter: UInt64(bitPattern: limit.nanoseconds)) else {
-                return nil
+        while true {
+            if heap.count == 0 {
+                if runCount == 0 {
+                    guard limit >= .zero, fillFront(notAfter: UInt64(bitPattern: limit.nanoseconds))
+                    else { return nil }
+                    continue
+                }
+            } else if runCount == 0
+                || EventKey.precedes(heap.entries[0].key, run[runCount &- 1])
+            {
+                let entry = heap.entries[0]
+                guard entry.time <= UInt64(bitPattern: max(limit, .zero).nanoseconds) else {
+                    return nil
+                }
+                heap.removeFirst()
+                if let event = delivered(entry) { return event }
+                continue
             }
+            let key = run[runCount &- 1]
+            guard key.time <= UInt64(bitPattern: max(limit, .zero).nanoseconds) else { return nil }
+            let entry = entries[Int(key.index)]
+            runCount &-= 1
+            if runCount == 0 { releaseRunChunk() }
+            if let event = delivered(entry) { return event }
         }
-        let entry = front.entries[0]
-        let time = Instant(nanoseconds: Int64(bitPattern: entry.time))
-        guard time <= limit else { return nil }
-        front.removeFirst()
-        let slot = Int32(bitPattern: entry.slot)
-        let body = bodies + Int(slot)
-        let event = QueuedEvent(
-            time: time,
-            origin: body.pointee.origin,
+    }
+
+    /// The event of an entry that has left the front; `nil` when it was cancelled.
+    @inline(__always)
+    private mutating func delivered(_ entry: EventEntry<Payload>) -> QueuedEvent<Payload>? {
+        guard isLive(entry) else {
+            dead &-= 1
+            return nil
+        }
+        release(entry.slot)
+        now = Instant(nanoseconds: Int64(bitPattern: entry.time))
+        return QueuedEvent(
+            time: now,
+            origin: entry.origin,
             sequence: entry.sequence,
-            payload: body.pointee.payload
+            payload: entry.payload
         )
-        release(slot)
-        count &-= 1
-        now = time
-        dropCancelledFront()
-        return event
     }
 }
 

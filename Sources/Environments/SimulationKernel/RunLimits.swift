@@ -42,7 +42,7 @@ public struct RunControl {
     public let limits: RunLimits
     /// Events delivered so far.
     public private(set) var delivered: UInt64 = 0
-    /// Set once the run has ended.
+    /// Why the last `next` gave no event; `nil` while there was one.
     public private(set) var end: RunEnd?
     private var pauseAt: UInt64 = 0
     private let isCancelled: () -> Bool
@@ -68,6 +68,7 @@ public struct RunControl {
 
     @inline(never)
     private mutating func continues() -> Bool {
+        end = nil
         if delivered >= limits.events {
             end = .eventLimit
         } else if isCancelled() {
