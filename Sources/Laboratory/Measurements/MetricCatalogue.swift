@@ -61,6 +61,7 @@ public struct MetricCatalogue: Sendable {
             boundDescription: "100 %",
             boundSide: .upper,
             requiresBound: true,
+            possibleRange: 0...100.000_000_1,
             isNetworkDependent: true
         ),
         MetricDefinition(
@@ -149,8 +150,9 @@ public struct MetricCatalogue: Sendable {
             unit: .percent,
             direction: .lowerIsBetter,
             definition: "requests failed or timed out / requests sent",
-            boundDescription: "0 to 100 %",
+            boundDescription: "100 %",
             boundSide: .upper,
+            possibleRange: 0...100,
             isNetworkDependent: true
         ),
     ]
@@ -181,6 +183,7 @@ public struct MetricCatalogue: Sendable {
             definition: "peak resident memory of the process that ran the replication",
             boundDescription: "more than zero",
             boundSide: .lower,
+            possibleRange: 0.001...Double.greatestFiniteMagnitude,
             isNetworkDependent: false,
             gating: .never
         ),

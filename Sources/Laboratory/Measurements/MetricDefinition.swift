@@ -30,6 +30,8 @@ public struct MetricDefinition: Hashable, Sendable {
     /// Whether every run must state the bound's figure; a value that lacks it cannot be checked and
     /// is not judged as passed.
     public let requiresBound: Bool
+    /// Values outside are impossible in any run, whatever bound the run states.
+    public let possibleRange: ClosedRange<Double>
     /// The environments in which the metric can be measured at all.
     public let environments: [EnvironmentKind]
     /// Whether the value depends on rate, delay or loss of the network; unshaped runs do not judge it.
@@ -62,6 +64,7 @@ public struct MetricDefinition: Hashable, Sendable {
         boundDescription: String,
         boundSide: BoundSide?,
         requiresBound: Bool = false,
+        possibleRange: ClosedRange<Double> = 0...Double.greatestFiniteMagnitude,
         environments: [EnvironmentKind] = EnvironmentKind.allCases,
         isNetworkDependent: Bool,
         minimumSamples: Int = 1,
@@ -75,6 +78,7 @@ public struct MetricDefinition: Hashable, Sendable {
         self.boundDescription = boundDescription
         self.boundSide = boundSide
         self.requiresBound = requiresBound
+        self.possibleRange = possibleRange
         self.environments = environments
         self.isNetworkDependent = isNetworkDependent
         self.minimumSamples = minimumSamples

@@ -1,0 +1,129 @@
+import Measurements
+import Scenarios
+import Statistics
+
+extension Judge {
+    func judgeTargets(_ campaign: Campaign) -> [TargetJudgement] {
+        campaign.targets.flatMap { target -> [TargetJudgement] in
+            switch target.subject {
+            case .everyVariant:
+                campaign.variants.map { judge(target, variant: $0, in: campaign) }
+            case .variant(let name):
+                [judge(target, variant: name, in: campaign)]
+            case .compare(let first, let second):
+                [judge(target, first: first, second: second, in: campaign)]
+            }
+        }
+    }
+
+    private func judge(
+        _ target: Target,
+        variant: String,
+        in campaign: Campaign
+    ) -> TargetJudgement {
+        var draft = Draft(target, .variant(variant), catalogue)
+        if let status = draft.statusWithoutRuns(in: campaign) {
+            return draft.judgement(status)
+        }
+        let runs = campaign.replications(of: variant)
+        let figures = runs.map { figure(of: target, in: $0) }
+        if let status = obstacle(target, runs, figures, draft.definition!) {
+            draft.estimateLoosely(figures.compactMap { $0 })
+            return draft.judgement(status)
+        }
+        draft.estimate(figures.compactMap { $0 }, seconds: runs.map(\.simulatedSeconds))
+        return draft.judgement(draft.gate())
+    }
+
+    private func judge(
+        _ target: Target,
+        first: String,
+        second: String,
+        in campaign: Campaign
+    ) -> TargetJudgement {
+        var draft = Draft(target, .compare(first, second), catalogue)
+        if let status = draft.statusWithoutRuns(in: campaign) {
+            return draft.judgement(status)
+        }
+        let left = campaign.replications(of: first)
+        let right = campaign.replications(of: second)
+        let pairs = left.compactMap { run in
+            right.first { $0.key.seed == run.key.seed }.map { (run, $0) }
+        }
+        let runs = pairs.flatMap { [$0.0, $0.1] }
+        let figures = runs.map { figure(of: target, in: $0) }
+        if let status = obstacle(target, runs, figures, draft.definition!) {
+            return draft.judgement(status)
+        }
+        draft.compare(
+            first: pairs.indices.map { figures[2 * $0]! },
+            second: pairs.indices.map { figures[2 * $0 + 1]! },
+            seeds: pairs.map(\.0.key.seed)
+        )
+        return draft.judgement(draft.gate())
+    }
+
+    /// Why these runs decide nothing about the target; `nil` when they may.
+    private func obstacle(
+        _ target: Target,
+        _ runs: [RunRecord],
+        _ figures: [MetricValue?],
+        _ definition: MetricDefinition
+    ) -> TargetJudgement.Status? {
+        for (run, figure) in zip(runs, figures) {
+            if let figure, let reason = implausibility(of: figure, in: run) {
+                return .invalid(reason: reason)
+            }
+        }
+        for run in runs {
+            switch run.outcome {
+            case .completed, .interrupted: continue
+            case .truncated(let reason): return .undecided(cut(run, reason), nil)
+            case .failed(let message): return .undecided(cut(run, message), nil)
+            case .safetyViolation(let message), .livenessViolation(let message):
+                return .undecided(cut(run, message), nil)
+            }
+        }
+        guard !runs.isEmpty else { return .undecided("no replication ran", nil) }
+        for (run, figure) in zip(runs, figures) {
+            guard let figure else {
+                return .undecided("\(run.name) has no figure of \(target.metric)", nil)
+            }
+            let needed = target.statistic == .count ? 0 : definition.minimumSamples
+            guard figure.sampleCount >= needed else {
+                return .undecided(
+                    "\(run.name) has \(figure.sampleCount) samples of at least \(needed)",
+                    nil
+                )
+            }
+            if definition.requiresBound, figure.sampleCount > 0, figure.bound == nil {
+                return .undecided("\(run.name) states no bound to check the figure against", nil)
+            }
+        }
+        return nil
+    }
+
+    private func cut(_ run: RunRecord, _ reason: String) -> String {
+        "\(run.name) did not complete: \(reason)"
+    }
+
+    /// The figure the target selects: the one whose link and region labels are exactly the
+    /// target's, otherwise the only one that has them.
+    private func figure(of target: Target, in run: RunRecord) -> MetricValue? {
+        var wanted: [Label] = []
+        if let link = target.link { wanted.append(Label("link", link)) }
+        if let region = target.region { wanted.append(Label("region", region)) }
+        let exact = run.metrics.filter { value in
+            value.metric == target.metric
+                && value.labels.filter { $0.key == "link" || $0.key == "region" } == wanted
+        }
+        if exact.count == 1 { return exact[0] }
+        return run.value(of: target.metric, labels: wanted)
+    }
+}
+
+extension TargetJudgement.Status {
+    static func undecided(_ reason: String, _ more: Int?) -> TargetJudgement.Status {
+        .undecided(reason: reason, moreReplications: more)
+    }
+}

@@ -1,0 +1,63 @@
+import Measurements
+public import Scenarios
+
+extension Target {
+    /// The target as the scenario states it, without variants: `downtime p(99) < 500 ms`.
+    public var expression: String {
+        var selectors: [String] = []
+        if let link { selectors.append("link: \(link)") }
+        if let region { selectors.append("region: \(region)") }
+        let selector = selectors.isEmpty ? "" : "{\(selectors.joined(separator: ", "))}"
+        let limit = unit.text(unit.value(fromBase: threshold))
+        let figure = Target.trimmed(limit)
+        return "\(metric)\(selector) \(statistic.word) \(comparison.rawValue) \(figure)"
+    }
+
+    /// Thresholds are exact: `90.00 %` reads `90 %`.
+    private static func trimmed(_ text: String) -> String {
+        guard let point = text.firstIndex(of: ".") else { return text }
+        let end = text[point...].firstIndex { !$0.isNumber && $0 != "." } ?? text.endIndex
+        var number = text[..<end]
+        while number.last == "0" { number.removeLast() }
+        if number.last == "." { number.removeLast() }
+        return String(number) + text[end...]
+    }
+}
+
+extension Target.Statistic {
+    /// The word of the target grammar.
+    public var word: String {
+        switch self {
+        case .count: "count"
+        case .rate: "rate"
+        case .mean: "mean"
+        case .min: "min"
+        case .median: "median"
+        case .max: "max"
+        case .percentile(let percent):
+            percent == percent.rounded() ? "p(\(Int(percent)))" : "p(\(percent))"
+        case .speedup: "speedup"
+        case .difference: "difference"
+        case .ratio: "ratio"
+        }
+    }
+}
+
+extension Target.Comparison {
+    /// Whether every value of the interval clears the threshold (`true`), none does (`false`), or
+    /// some do (`nil`).
+    func decide(low: Double, high: Double, _ threshold: Double) -> Bool? {
+        switch self {
+        case .less: high < threshold ? true : low >= threshold ? false : nil
+        case .lessOrEqual: high <= threshold ? true : low > threshold ? false : nil
+        case .greater: low > threshold ? true : high <= threshold ? false : nil
+        case .greaterOrEqual: low >= threshold ? true : high < threshold ? false : nil
+        case .equal:
+            low == threshold && high == threshold
+                ? true : threshold < low || threshold > high ? false : nil
+        case .notEqual:
+            threshold < low || threshold > high
+                ? true : low == threshold && high == threshold ? false : nil
+        }
+    }
+}
