@@ -14,11 +14,11 @@
 ///
 /// The sections follow without gaps. A section whose two lengths are equal is stored, any other is
 /// one zstd frame (RFC 8878).
-struct BatchHeader: Hashable {
+package struct BatchHeader: Hashable {
     static let magic: UInt32 = 0x3145_4448
     static let version: UInt8 = 1
-    static let size = 76
-    static let checksumOffset = 68
+    package static let size = 76
+    package static let checksumOffset = 68
 
     var session: UInt64
     var sequence: UInt64
@@ -71,7 +71,7 @@ struct BatchHeader: Hashable {
     }
 
     /// Computes the batch checksum over a complete batch and stores it.
-    static func seal(_ batch: UnsafeMutableRawBufferPointer) {
+    package static func seal(_ batch: UnsafeMutableRawBufferPointer) {
         let checksum = batchChecksum(UnsafeRawBufferPointer(batch))
         batch.storeBytes(of: checksum.littleEndian, toByteOffset: checksumOffset, as: UInt64.self)
     }

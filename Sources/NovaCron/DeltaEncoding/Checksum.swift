@@ -4,8 +4,8 @@
 /// It multiplies 64 × 64 → 128 bits and folds (as in wyhash, Wang Yi 2019) over four independent
 /// lanes of 16 bytes. It is part of the wire format, so it is defined here and pinned by known-answer
 /// tests instead of following the fingerprint of runs.
-enum Checksum {
-    static func of(_ bytes: UnsafeRawBufferPointer, key: UInt64 = 0) -> UInt64 {
+package enum Checksum {
+    package static func of(_ bytes: UnsafeRawBufferPointer, key: UInt64 = 0) -> UInt64 {
         var first = key ^ 0xA076_1D64_78BD_642F
         var second = key &+ 0xE703_7ED1_A0B4_28DB
         var third = key ^ 0x8EBC_6AF0_9C88_C6E3

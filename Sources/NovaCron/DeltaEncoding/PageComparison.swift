@@ -1,10 +1,10 @@
 /// The word loops over pages.
-enum PageComparison {
+package enum PageComparison {
     private typealias Block = SIMD8<UInt64>
     private static let blockSize = MemoryLayout<Block>.size
 
     /// Whether a page is all zeros; usually decided by its first block.
-    static func isZero(_ page: UnsafeRawBufferPointer) -> Bool {
+    package static func isZero(_ page: UnsafeRawBufferPointer) -> Bool {
         var offset = 0
         while offset < Page.size {
             let block = page.loadUnaligned(fromByteOffset: offset, as: Block.self)
@@ -14,7 +14,9 @@ enum PageComparison {
         return true
     }
 
-    static func equal(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+    package static func equal(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer)
+        -> Bool
+    {
         var offset = 0
         while offset < Page.size {
             if difference(left, right, offset) != 0 { return false }
@@ -25,7 +27,7 @@ enum PageComparison {
 
     /// Writes the mask of words in which `page` differs from `baseline` and those words of `page`;
     /// returns their number. `words` has room for a whole page.
-    static func delta(
+    package static func delta(
         of page: UnsafeRawBufferPointer,
         against baseline: UnsafeRawBufferPointer,
         mask: UnsafeMutableRawPointer,
