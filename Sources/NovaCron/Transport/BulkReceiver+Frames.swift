@@ -52,8 +52,13 @@ extension BulkReceiver {
         into actions: inout Actions<BulkReceiver>
     ) throws(TransportError) {
         let header = frame.header
-        guard lanes[index].isGreeted || header.kind == .hello else {
-            throw .malformed("a stream began with a frame of kind \(header.kind)")
+        switch lanes[index].greeting {
+        case .awaited:
+            guard header.kind == .hello else {
+                throw .malformed("a stream began with a frame of kind \(header.kind)")
+            }
+        case .welcomed: break
+        case .refused: return
         }
         // A peer that never reads what it makes us say must not fill our memory.
         guard lanes[index].backlog.count <= BulkReceiver.backlogLimit else {
@@ -85,24 +90,24 @@ extension BulkReceiver {
         on index: Int,
         into actions: inout Actions<BulkReceiver>
     ) throws(TransportError) {
-        guard !lanes[index].isGreeted else { throw .malformed("a second hello") }
-        guard header.number == FrameHeader.version else {
-            throw .malformed("format version \(header.number)")
-        }
-        lanes[index].isGreeted = true
+        guard case .awaited = lanes[index].greeting else { throw .malformed("a second hello") }
         let refusal: TransportError.Refusal?
         if phase == .failed {
             refusal = .failed
         } else if header.value > UInt64(configuration.window) {
             refusal = .windowTooLarge
+        } else if header.number != 0, header.number != epoch {
+            refusal = .restarted
         } else {
             refusal = nil
         }
         if let refusal {
             let frame = FrameHeader(.refusal, session: session, number: UInt64(refusal.rawValue))
+            lanes[index].greeting = .refused
             answer(frame, on: index, into: &actions)
             return
         }
+        lanes[index].greeting = .welcomed
         advertisedLimit = max(advertisedLimit, currentLimit)
         let frame = FrameHeader(.welcome, session: session, number: epoch, value: advertisedLimit)
         answer(frame, on: index, into: &actions)
@@ -115,7 +120,6 @@ extension BulkReceiver {
         from index: Int,
         into actions: inout Actions<BulkReceiver>
     ) throws(TransportError) {
-        guard phase != .failed else { throw .malformed("a chunk after a refusal") }
         let number = header.number
         let isNew = number >= held.base && (phase == .receiving && held[number] == nil)
         if isNew {
@@ -202,7 +206,7 @@ extension BulkReceiver {
 
     private var shortestBacklog: Int? {
         var best: Int?
-        for index in lanes.indices where lanes[index].isOpen && lanes[index].isGreeted {
+        for index in lanes.indices where lanes[index].canSpeak {
             guard let found = best else {
                 best = index
                 continue

@@ -52,8 +52,9 @@ public struct BulkReceiver: Machine {
 
     public let session: SessionID
     public let configuration: TransportConfiguration
-    /// Tells this receiver from those of other incarnations; the sender fails when it changes.
-    public let epoch: UInt64
+    /// Tells this receiver from those of other incarnations, never zero; the sender fails when it
+    /// changes.
+    let epoch: UInt64
     public internal(set) var statistics = TransferStatistics()
 
     var phase = Phase.receiving
@@ -79,9 +80,14 @@ public struct BulkReceiver: Machine {
 
     static let noLane = UInt16.max
 
-    public init(session: SessionID, epoch: UInt64, configuration: TransportConfiguration) {
+    /// - Parameter incarnation: that of the receiving node.
+    public init(
+        session: SessionID,
+        incarnation: UInt32,
+        configuration: TransportConfiguration
+    ) {
         self.session = session
-        self.epoch = epoch
+        epoch = UInt64(incarnation) + 1
         self.configuration = configuration
         advertisedLimit = UInt64(configuration.window)
     }
@@ -164,13 +170,26 @@ struct HeldChunk: Sendable {
 struct ReceiverLane: Sendable {
     var isOpen = true
     let stream: StreamID
-    /// Whether the first frame, hello, has arrived.
-    var isGreeted = false
+    var greeting = Greeting.awaited
     var credit = 0
     var backlog = Backlog()
     var decoder: FrameDecoder
     /// Bytes read and not yet granted again.
     var ungranted = 0
+
+    enum Greeting: Sendable {
+        /// The first frame has to be hello → welcomed, refused.
+        case awaited
+        case welcomed
+        /// The sender has been told why; what it sends until it knows is dropped.
+        case refused
+    }
+
+    /// Whether frames beyond the answer to hello may go this way.
+    var canSpeak: Bool {
+        guard isOpen, case .welcomed = greeting else { return false }
+        return true
+    }
 
     /// Writes what the credit admits; returns the bytes written.
     mutating func flush(into actions: inout Actions<BulkReceiver>) -> Int {

@@ -128,6 +128,7 @@ extension BulkSender {
         case .limit:
             limit = max(limit, header.value)
         case .welcome:
+            guard header.number > 0 else { throw .malformed("epoch zero") }
             guard epoch == nil || epoch == header.number else {
                 fail(.peerRestarted, into: &actions)
                 return
@@ -149,7 +150,7 @@ extension BulkSender {
             guard header.number <= 255,
                 let why = TransportError.Refusal(rawValue: UInt8(header.number))
             else { throw .malformed("refusal \(header.number)") }
-            fail(.refused(why), into: &actions)
+            fail(why == .restarted ? .peerRestarted : .refused(why), into: &actions)
         case .hello, .chunk:
             throw .malformed("a receiver sent a frame of kind \(header.kind)")
         }

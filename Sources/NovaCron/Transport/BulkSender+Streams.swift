@@ -30,9 +30,8 @@ extension BulkSender {
         var hello = FrameHeader(
             .hello,
             session: session,
-            number: FrameHeader.version,
-            value: UInt64(configuration.window),
-            slot: UInt16(index)
+            number: epoch ?? 0,
+            value: UInt64(configuration.window)
         )
         hello.seal()
         lanes[index].backlog.append(hello.bytes)

@@ -19,7 +19,7 @@ public import Units
 /// Deviation from the plans: no tuning of the number of streams and no keep-alive in this form.
 public struct BulkSender: Machine {
     public enum Request: Sendable {
-        /// Sends a chunk of 1...`room` bytes, at most `FrameHeader.payloadLimit`.
+        /// Sends a chunk of 1...`room` bytes, at most `chunkLimit`.
         case enqueue(Payload)
         /// Sends a note of at most `FrameHeader.noteLimit` bytes; 64 may be unacknowledged.
         case note(Bytes)
@@ -111,6 +111,10 @@ public struct BulkSender: Machine {
         return max(0, configuration.sendBuffer - bufferedBytes)
     }
 
+    /// The longest chunk. Half the window: the receiver may keep a quarter of it unannounced, and a
+    /// chunk that needs more would wait for ever.
+    public var chunkLimit: Int { min(FrameHeader.payloadLimit, configuration.window / 2) }
+
     /// Bytes enqueued and not acknowledged.
     public var unacknowledgedBytes: Int { bufferedBytes }
 
@@ -174,7 +178,7 @@ public struct BulkSender: Machine {
         case .enqueue(let payload):
             precondition(phase == .transferring, "a chunk after the last one")
             precondition(
-                payload.count > 0 && payload.count <= min(room, FrameHeader.payloadLimit),
+                payload.count > 0 && payload.count <= min(room, chunkLimit),
                 "a chunk of \(payload.count) bytes with room for \(room)"
             )
             append(payload, isLast: false)

@@ -72,6 +72,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
     private let plan: BulkPlan
     private let content: Content
     private let role: Role
+    private let incarnation: UInt32
     private var sender: BulkSender
     private var receiver: BulkReceiver
     private var senderActions = Actions<BulkSender>()
@@ -83,6 +84,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
     public init(_ birth: Birth<BulkTransfer>, plan: BulkPlan, content: Content) {
         self.plan = plan
         self.content = content
+        incarnation = birth.incarnation
         role =
             birth.node == plan.source
             ? .source : birth.node == plan.destination ? .destination : .bystander
@@ -97,7 +99,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         )
         receiver = BulkReceiver(
             session: session,
-            epoch: UInt64(birth.incarnation),
+            incarnation: birth.incarnation,
             configuration: plan.configuration
         )
     }
@@ -241,7 +243,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         guard session > receiver.session else { return }
         receiver = BulkReceiver(
             session: session,
-            epoch: receiver.epoch,
+            incarnation: incarnation,
             configuration: plan.configuration
         )
     }

@@ -2,12 +2,12 @@ public import Machines
 
 /// The unit of the transport's byte format: a header of 40 bytes, then `length` payload bytes.
 ///
-/// Header, little-endian: kind (1), flags (1), slot (2), length (4), session (8), number (8),
+/// Header, little-endian: kind (1), flags (1), version (2), length (4), session (8), number (8),
 /// value (8), checksum (8). The checksum covers the other header fields and the payload.
 ///
 /// | kind | from | number | value | payload |
 /// |---|---|---|---|---|
-/// | hello | sender, first on each stream | format version | window assumed | – |
+/// | hello | sender, first on each stream | receiver's epoch, 0 while unknown | window assumed | – |
 /// | chunk | sender | chunk id | bytes before it in the transfer | the chunk |
 /// | welcome | receiver, answers hello | receiver's epoch | limit | – |
 /// | acknowledgement | receiver | chunk id | limit | – |
@@ -21,8 +21,8 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
     public var kind: Kind
     /// The last chunk of the transfer; only on chunks.
     public var isLast: Bool
-    /// The sender's slot of the stream; only on hello.
-    public var slot: UInt16
+    /// The version of this format.
+    public var version: UInt16
     public var length: UInt32
     public var session: UInt64
     public var number: UInt64
@@ -56,19 +56,18 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
     /// The longest note.
     public static let noteLimit = 4_096
     /// The version of this format.
-    public static let version: UInt64 = 1
+    public static let version: UInt16 = 1
 
     public init(
         _ kind: Kind,
         session: SessionID,
         number: UInt64 = 0,
         value: UInt64 = 0,
-        slot: UInt16 = 0,
         isLast: Bool = false
     ) {
         self.kind = kind
         self.isLast = isLast
-        self.slot = slot
+        version = FrameHeader.version
         self.session = session.rawValue
         self.number = number
         self.value = value
@@ -80,7 +79,7 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
     var openChecksum: Checksum {
         var checksum = Checksum(key: session)
         let fields =
-            UInt64(kind.rawValue) | (isLast ? 1 << 8 : 0) | UInt64(slot) << 16
+            UInt64(kind.rawValue) | (isLast ? 1 << 8 : 0) | UInt64(version) << 16
             | UInt64(length) << 32
         withUnsafeBytes(of: (fields.littleEndian, number.littleEndian, value.littleEndian)) {
             checksum.update($0)
@@ -103,7 +102,7 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
         var writer = WireWriter(reserving: FrameHeader.size)
         writer.write(kind.rawValue)
         writer.write(isLast ? 1 as UInt8 : 0)
-        writer.write(slot)
+        writer.write(version)
         writer.write(length)
         writer.write(session)
         writer.write(number)
@@ -118,7 +117,9 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
         let fields = bytes.withUnsafeBytes { raw in
             (
                 kind: raw[0], flags: raw[1],
-                slot: UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 2, as: UInt16.self)),
+                version: UInt16(
+                    littleEndian: raw.loadUnaligned(fromByteOffset: 2, as: UInt16.self)
+                ),
                 length: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt32.self)),
                 session: FrameHeader.word(raw, 8), number: FrameHeader.word(raw, 16),
                 value: FrameHeader.word(raw, 24), checksum: FrameHeader.word(raw, 32)
@@ -133,9 +134,12 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
         guard Int(fields.length) <= kind.payloadLimit else {
             throw .tooLarge(length: Int(fields.length), limit: kind.payloadLimit)
         }
+        guard fields.version == FrameHeader.version else {
+            throw .malformed("format version \(fields.version)")
+        }
         self.kind = kind
         isLast = fields.flags == 1
-        slot = fields.slot
+        version = fields.version
         length = fields.length
         session = fields.session
         number = fields.number

@@ -41,8 +41,8 @@ public struct LinkEstimate: Hashable, Sendable {
 public struct TransportConfiguration: Hashable, Sendable {
     /// Parallel streams, 1...256.
     public var streams: Int
-    /// The most payload bytes in one chunk, 1...`Frame.payloadLimit`. A producer should cut its data
-    /// so; larger pieces up to the frame's limit are carried all the same.
+    /// Payload bytes in one chunk, 1...`FrameHeader.payloadLimit`. A producer should cut its data so;
+    /// larger chunks up to `BulkSender.chunkLimit` are carried all the same.
     public var chunkSize: Int
     /// Payload bytes between what the receiving application has consumed and what may be sent:
     /// bounds the receiver's memory together with one partial chunk a stream.

@@ -31,5 +31,7 @@ public enum TransportError: Error, Hashable, Sendable, Codable {
         case windowTooLarge = 1
         /// The transfer has already failed at the receiver.
         case failed = 2
+        /// The receiver is not the one that the sender has spoken to before.
+        case restarted = 3
     }
 }

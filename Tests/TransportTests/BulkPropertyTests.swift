@@ -1,0 +1,195 @@
+import Determinism
+import Machines
+import StreamWorld
+import Testing
+import Transport
+import Units
+
+private typealias World = StreamWorld<BulkTransfer<TestContent>>
+
+private let source = NodeID(0)
+private let destination = NodeID(1)
+
+private func makeWorld(
+    seed: UInt64,
+    chunks: UInt64,
+    configuration: TransportConfiguration,
+    conditions: WorldConditions
+) -> World {
+    var world = World(nodes: 2, seed: seed, conditions: conditions)
+    let plan = BulkPlan(
+        source: source,
+        destination: destination,
+        configuration: configuration,
+        amount: .chunks(chunks)
+    )
+    let content = TestContent(seed: 7)
+    for node in [source, destination] {
+        let birth = Birth<BulkTransfer<TestContent>>(
+            node: node,
+            incarnation: 0,
+            recovered: [],
+            seed: seed
+        )
+        world.start(node, BulkTransfer(birth, plan: plan, content: content))
+    }
+    return world
+}
+
+/// What came out of a run.
+private struct Outcome {
+    var delivered = 0
+    var corrupted = 0
+    var completedAtSource: TransferStatistics?
+    var completedAtDestination: TransferStatistics?
+    var failures: [TransportError] = []
+
+    init(_ world: World) {
+        for (_, node, event) in world.events {
+            switch event {
+            case .delivered(let bytes): delivered += bytes
+            case .corrupted: corrupted += 1
+            case .completed(let statistics):
+                if node == source {
+                    completedAtSource = statistics
+                } else {
+                    completedAtDestination = statistics
+                }
+            case .failed(let error): failures.append(error)
+            case .streamLost: break
+            }
+        }
+    }
+}
+
+private func expectedBytes(chunks: UInt64, size: Int) -> Int {
+    let content = TestContent(seed: 7)
+    return (0..<chunks).reduce(0) { $0 + content.chunk($1, size: size).count }
+}
+
+// Goal: whatever the streams do, every byte arrives once, in order, unchanged; buffers stay bounded.
+// Method: seeded runs in a small world that cuts pieces at random, reorders streams against each
+// other, kills streams and flips bits; invariants (with the bounds) are checked after every step.
+@Suite struct BulkPropertyTests {
+    @Test(arguments: 0..<60)
+    func everythingArrives(run: Int) {
+        let seed = UInt64(run)
+        var random = SeededRandom(stateFrom: 1_000 + seed)
+        var conditions = WorldConditions()
+        conditions.sliceLimit = [1, 40, 1_448, 60_000][run % 4]
+        conditions.sendBuffer = [100, 5_000, 100_000][run % 3]
+        let chunks = run % 4 == 0 ? 4 : random.below(60) + 1
+        let chunkSize = run % 4 == 0 ? 1_024 : 8_192
+        // A stream lives for a few chunks on average; what kills it earlier lets nothing through.
+        conditions.streamLife = ByteCount(chunkSize * (run % 3 == 0 ? 4 : 20))
+        conditions.flipDistance = run % 5 == 0 ? ByteCount(chunkSize * 15) : .zero
+        let configuration = smallConfiguration(
+            streams: Int(random.below(8)) + 1,
+            chunk: chunkSize,
+            window: run % 2 == 0 ? 2 * chunkSize : 65_536
+        )
+        var world = makeWorld(
+            seed: seed,
+            chunks: chunks,
+            configuration: configuration,
+            conditions: conditions
+        )
+        let isQuiet = world.run(until: .zero + .seconds(3_600))
+        let outcome = Outcome(world)
+        #expect(isQuiet)
+        #expect(outcome.failures == [])
+        #expect(outcome.corrupted == 0)
+        let expected = expectedBytes(chunks: chunks, size: configuration.chunkSize)
+        #expect(outcome.delivered == expected)
+        #expect(outcome.completedAtSource?.chunks == chunks + 1)
+        #expect(outcome.completedAtDestination?.payloadBytes == UInt64(expected))
+    }
+
+    // Goal: the runs above really lost streams. Method: the same conditions at one seed, counted.
+    @Test func streamsDoDie() {
+        var conditions = WorldConditions()
+        conditions.streamLife = .kibibytes(20)
+        var world = makeWorld(
+            seed: 2,
+            chunks: 60,
+            configuration: smallConfiguration(),
+            conditions: conditions
+        )
+        world.run(until: .zero + .seconds(600))
+        #expect(world.medium.deaths > 3)
+        #expect(Outcome(world).completedAtSource?.repeatedChunks ?? 0 > 0)
+    }
+
+    // Goal: two runs of one seed are the same run. Method: compare every event and its time.
+    @Test func sameSeedSameRun() {
+        var conditions = WorldConditions()
+        conditions.streamLife = .kibibytes(100)
+        func log() -> [String] {
+            var world = makeWorld(
+                seed: 5,
+                chunks: 40,
+                configuration: smallConfiguration(),
+                conditions: conditions
+            )
+            world.run(until: .zero + .seconds(600))
+            return world.events.map { "\($0.at) \($0.node) \($0.event)" }
+        }
+        let first = log()
+        #expect(first.count > 40)
+        #expect(first == log())
+    }
+
+    // Goal: a peer that never answers is a typed failure within the configured time, not a hang.
+    // Method: no destination runs, so streams open and nothing is ever read or answered; then one
+    // that loses every stream at once.
+    @Test func unreachablePeerFails() {
+        var conditions = WorldConditions()
+        conditions.streamLife = ByteCount(1)
+        let configuration = smallConfiguration(streams: 2)
+        var world = makeWorld(
+            seed: 1,
+            chunks: 10,
+            configuration: configuration,
+            conditions: conditions
+        )
+        let isQuiet = world.run(until: .zero + .seconds(600))
+        #expect(isQuiet)
+        #expect(Outcome(world).failures.contains(.unreachable))
+        #expect(Outcome(world).completedAtSource == nil)
+        #expect(world.now < .zero + .seconds(60))
+    }
+
+    // Goal: a destination that was restarted has lost the transfer; the source must notice instead
+    // of believing the new one. Method: crash it in the middle and start it again.
+    @Test func restartedDestinationIsNoticed() {
+        var world = makeWorld(
+            seed: 3,
+            chunks: 4_000,
+            configuration: smallConfiguration(),
+            conditions: WorldConditions()
+        )
+        world.run(until: .zero + .milliseconds(200))
+        #expect(Outcome(world).delivered > 0)
+        world.crash(destination)
+        let plan = BulkPlan(
+            source: source,
+            destination: destination,
+            configuration: smallConfiguration(),
+            amount: .chunks(4_000)
+        )
+        let birth = Birth<BulkTransfer<TestContent>>(
+            node: destination,
+            incarnation: 1,
+            recovered: [],
+            seed: 3
+        )
+        world.start(
+            destination,
+            BulkTransfer(birth, plan: plan, content: TestContent(seed: 7))
+        )
+        let isQuiet = world.run(until: .zero + .seconds(600))
+        #expect(isQuiet)
+        #expect(Outcome(world).failures.contains(.peerRestarted))
+        #expect(Outcome(world).completedAtSource == nil)
+    }
+}
