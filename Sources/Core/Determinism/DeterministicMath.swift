@@ -13,12 +13,14 @@ public enum DeterministicMath {
         if x.isNaN || x < 0 { return .nan }
         if x == 0 { return -.infinity }
         if x == .infinity { return x }
-        var exponent = Int(x.exponent)
-        var mantissa = x.significand
-        if mantissa > 1.4142135623730951 {
-            mantissa *= 0.5
-            exponent += 1
-        }
+        // x = mantissa · 2^exponent with the mantissa in (√½, √2], by integer arithmetic on the bits:
+        // the properties of `Double` are calls, and a branch on a random mantissa is mispredicted.
+        // Subnormal numbers are scaled up first, which is exact.
+        let isSubnormal = x < 0x1p-1022
+        let bits = (isSubnormal ? x * 0x1p54 : x).bitPattern
+        let octave = Int64(bitPattern: bits &- 0x3FE6_A09E_667F_3BCE) >> 52
+        let mantissa = Double(bitPattern: bits &- UInt64(bitPattern: octave) << 52)
+        let exponent = octave - (isSubnormal ? 54 : 0)
         // log(1+f) with s = f/(2+f): fdlibm's e_log.c polynomial.
         let f = mantissa - 1
         let s = f / (2 + f)
