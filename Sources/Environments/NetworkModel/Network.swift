@@ -1,5 +1,5 @@
 public import Determinism
-public import Machines
+import Machines
 public import SimulationKernel
 public import Units
 
@@ -9,109 +9,125 @@ public import Units
 /// The world owns it and the event queue, passes it every `.network` event, and drains `outputs`
 /// after each call. All calls of one world must come in order of time.
 public struct Network: ~Copyable {
-    /// Facts since the world last emptied this buffer.
+    /// Facts since the world last emptied this buffer (`removeAll(keepingCapacity: true)`).
     public var outputs: [NetworkOutput] = []
-    /// Packets that left plus packets that arrived.
-    public private(set) var events: UInt64 = 0
+    /// Packets that left a node for a link, plus packets that arrived.
+    public internal(set) var events: UInt64 = 0
 
-    public init(topology: Topology, seed: UInt64, parameters: TCPParameters = .linux) {}
+    let topology: Topology
+    let parameters: TCPParameters
+    var links: [Link] = []
+    /// Index of the link for each ordered pair of regions, or −1.
+    var routes: [Int32]
+    var nodes: [NodeState]
+    var connections: [ConnectionRecord] = []
+    /// Two for each connection: opener, acceptor.
+    var endpoints: [TCPEndpoint] = []
+    var buffers: [SendBuffer] = []
+    var freeSlots: [UInt32] = []
+    var rules: [(id: RuleID, rule: NetworkRule)] = []
+    private var rulesAdded: UInt32 = 0
+    var effects = EndpointEffects()
+
+    /// A node as its peers see it.
+    struct NodeState {
+        enum Life: UInt8 {
+            case running
+            /// The host answers, but nobody listens.
+            case refusing
+            /// Nothing is answered.
+            case dark
+        }
+
+        var life = Life.running
+        let region: Int
+        var origin: EventOrigin
+        var chain: HashChain
+    }
+
+    struct ConnectionRecord {
+        var generation: UInt32 = 0
+        var isUsed = false
+        var opener = NodeID(0)
+        var acceptor = NodeID(0)
+        /// Links towards the acceptor and towards the opener, or −1.
+        var forward: Int32 = -1
+        var backward: Int32 = -1
+
+        func node(_ side: ConnectionSide) -> NodeID { side == .opener ? opener : acceptor }
+    }
+
+    public init(topology: Topology, seed: UInt64, parameters: TCPParameters = .linux) {
+        self.topology = topology
+        self.parameters = parameters
+        let regions = topology.regionCount
+        routes = Array(repeating: -1, count: regions * regions)
+        for (index, link) in topology.links.enumerated() {
+            let route = Int(link.from.rawValue) * regions + Int(link.to.rawValue)
+            precondition(
+                Int(max(link.from.rawValue, link.to.rawValue)) < regions && routes[route] < 0,
+                "link \(index) leaves the topology or repeats another"
+            )
+            routes[route] = Int32(index)
+            let entity = EntityID(.link, UInt32(index))
+            links.append(Link(LinkID(UInt32(index)), link.parameters, entity: entity, seed: seed))
+        }
+        for region in 0..<regions where routes[region * regions + region] < 0 {
+            routes[region * regions + region] = Int32(links.count)
+            let entity = EntityID(.link, Network.localLinks | UInt32(region))
+            let id = LinkID(UInt32(links.count))
+            links.append(Link(id, topology.local, entity: entity, seed: seed))
+        }
+        nodes = topology.nodes.enumerated().map { index, region in
+            precondition(Int(region.rawValue) < regions, "node \(index) is in no region")
+            let entity = EntityID(.stack, UInt32(index))
+            return NodeState(
+                region: Int(region.rawValue),
+                origin: EventOrigin(entity),
+                chain: HashChain(key: UInt64(entity.rawValue))
+            )
+        }
+    }
+
+    /// Links inside regions are numbered apart, so that declaring one more renames none of them.
+    private static let localLinks: UInt32 = 1 << 23
 
     /// Carries out what the queue says is due now.
     public mutating func handle(
         _ event: NetworkEvent,
         at now: Instant,
         queue: inout EventQueue<SimulationEvent>
-    ) {}
+    ) {
+        switch event {
+        case .arrival(let link):
+            if let packet = links[Int(link.rawValue)].takeArrival(at: now, queue: &queue) {
+                events &+= 1
+                receive(packet, at: now, queue: &queue)
+            }
+        case .timer(let connection, let side, let timer):
+            wake(connection, side, timer, at: now, queue: &queue)
+        }
+    }
 
-    // Streams. Calls on a side that has ended do nothing.
+    // MARK: - Faults; all reversible
 
-    /// Starts a handshake; `opened` or `reset` follows. Both sides use the same options.
-    public mutating func open(
-        from opener: NodeID,
-        to acceptor: NodeID,
-        _ options: StreamOptions,
-        at now: Instant,
-        queue: inout EventQueue<SimulationEvent>
-    ) -> ConnectionID { ConnectionID(slot: 0, generation: 0) }
+    public var linkCount: Int { links.count }
 
-    /// Queues bytes for sending; traps when they exceed the credit last given.
-    public mutating func write(
-        _ connection: ConnectionID,
-        _ side: ConnectionSide,
-        _ bytes: Bytes,
-        at now: Instant,
-        queue: inout EventQueue<SimulationEvent>
-    ) {}
+    /// `nil` where no link is declared; every region has a link to itself.
+    public func link(from: RegionID, to: RegionID) -> LinkID? {
+        let index = routes[Int(from.rawValue) * topology.regionCount + Int(to.rawValue)]
+        return index < 0 ? nil : LinkID(UInt32(index))
+    }
 
-    /// Lets the peer send `count` bytes more.
-    public mutating func grant(
-        _ connection: ConnectionID,
-        _ side: ConnectionSide,
-        bytes count: Int,
-        at now: Instant,
-        queue: inout EventQueue<SimulationEvent>
-    ) {}
+    /// What the link did until `now`. Traps when it carried more than its rate allowed.
+    public func counters(_ link: LinkID, at now: Instant) -> LinkCounters {
+        links[Int(link.rawValue)].counters(at: now)
+    }
 
-    /// Ends this side's sending after everything written.
-    public mutating func finish(
-        _ connection: ConnectionID,
-        _ side: ConnectionSide,
-        at now: Instant,
-        queue: inout EventQueue<SimulationEvent>
-    ) {}
-
-    /// Ends both directions at once. This side gets no output for it.
-    public mutating func reset(
-        _ connection: ConnectionID,
-        _ side: ConnectionSide,
-        at now: Instant,
-        queue: inout EventQueue<SimulationEvent>
-    ) {}
-
-    /// The node that lives on a side.
-    public func node(_ connection: ConnectionID, _ side: ConnectionSide) -> NodeID? { nil }
-
-    public func statistics(
-        _ connection: ConnectionID,
-        _ side: ConnectionSide
-    ) -> ConnectionStatistics? { nil }
-
-    // Datagrams.
-
-    /// Sends `size` bytes in one or more IP fragments; lost when any fragment is. Exactly one of
-    /// `datagram` and `datagramLost` follows, with this token.
-    public mutating func sendDatagram(
-        from sender: NodeID,
-        to receiver: NodeID,
-        size: ByteCount,
-        token: UInt32,
-        at now: Instant,
-        queue: inout EventQueue<SimulationEvent>
-    ) {}
-
-    // Nodes.
-
-    /// The node's process dies, and its connections without any output to itself. Loud: peers get
-    /// resets, and new connections are refused. Silent (power loss): nothing is sent or answered.
-    public mutating func dropNode(
-        _ node: NodeID,
-        silently: Bool,
-        at now: Instant,
-        queue: inout EventQueue<SimulationEvent>
-    ) {}
-
-    /// The node takes datagrams and connections again; packets of its earlier connections are
-    /// answered by resets.
-    public mutating func restoreNode(_ node: NodeID) {}
-
-    // Links and faults; all reversible.
-
-    public var linkCount: Int { 0 }
-    /// `nil` where no link is declared; a region has a link to itself.
-    public func link(from: RegionID, to: RegionID) -> LinkID? { nil }
-    public func counters(_ link: LinkID, at now: Instant) -> LinkCounters { LinkCounters() }
     /// Bytes waiting or being sent.
-    public func queueOccupancy(_ link: LinkID, at now: Instant) -> ByteCount { .zero }
+    public func queueOccupancy(_ link: LinkID, at now: Instant) -> ByteCount {
+        links[Int(link.rawValue)].occupancy(at: now)
+    }
 
     /// Down: what waits in the queue and what is offered is lost; what has left the queue arrives.
     public mutating func setLink(
@@ -119,7 +135,13 @@ public struct Network: ~Copyable {
         isUp: Bool,
         at now: Instant,
         queue: inout EventQueue<SimulationEvent>
-    ) {}
+    ) {
+        var lostTokens: [UInt32] = []
+        links[Int(link.rawValue)].setUp(isUp, at: now, queue: &queue) { packet in
+            if packet.flags.contains(.datagram) { lostTokens.append(packet.slot) }
+        }
+        for token in lostTokens { outputs.append(.datagramLost(token: token)) }
+    }
 
     /// Waiting packets leave at the new rate from now on.
     public mutating func setRate(
@@ -127,16 +149,38 @@ public struct Network: ~Copyable {
         _ rate: BitRate,
         at now: Instant,
         queue: inout EventQueue<SimulationEvent>
-    ) {}
+    ) {
+        precondition(rate.bitsPerSecond > 0, "a link that carries nothing is down")
+        links[Int(link.rawValue)].setRate(rate, at: now, queue: &queue)
+    }
 
     /// Adds to the propagation delay of packets offered from now on; zero takes it back.
-    public mutating func setExtraDelay(_ link: LinkID, _ delay: Interval) {}
+    public mutating func setExtraDelay(_ link: LinkID, _ delay: Interval) {
+        precondition(delay >= .zero, "a link cannot be faster than its propagation")
+        links[Int(link.rawValue)].setExtraDelay(delay)
+    }
+
     /// Loses packets offered from now on, besides the link's own loss; `.none` takes it back.
-    public mutating func setExtraLoss(_ link: LinkID, _ loss: LossModel) {}
+    public mutating func setExtraLoss(_ link: LinkID, _ loss: LossModel) {
+        links[Int(link.rawValue)].setExtraLoss(loss)
+    }
+
     /// Rules are consulted in the order in which they were added.
-    public mutating func addRule(_ rule: NetworkRule) -> RuleID { RuleID(rawValue: 0) }
-    public mutating func removeRule(_ id: RuleID) {}
+    public mutating func addRule(_ rule: NetworkRule) -> RuleID {
+        rulesAdded += 1
+        let id = RuleID(rawValue: rulesAdded)
+        rules.append((id, rule))
+        return id
+    }
+
+    /// Does nothing when the rule is gone already.
+    public mutating func removeRule(_ id: RuleID) {
+        rules.removeAll { $0.id == id }
+    }
 
     /// Mixes in every link's and node's chain, in entity order.
-    public func combineFingerprint(into chain: inout HashChain) {}
+    public func combineFingerprint(into chain: inout HashChain) {
+        for link in links { chain.combine(link.chain.fingerprint) }
+        for node in nodes { chain.combine(node.chain.fingerprint) }
+    }
 }

@@ -1,0 +1,310 @@
+import Machines
+import Units
+
+extension TCPEndpoint {
+    /// Moves through the recovery states (`tcp_fastretrans_alert`); `true` when lost segments may be
+    /// sent again.
+    mutating func react(
+        to news: inout AcknowledgementNews,
+        echo: UInt32,
+        at now: Instant,
+        into effects: inout EndpointEffects
+    ) -> Bool {
+        let isEarlier = isEcho(echo, before: firstRetransmission)
+        leaveFinishedStates(news, sawOriginal: isEarlier)
+        switch recovery {
+        case .recovery:
+            if news.advanced, canUndo, isEarlier { undoReduction() }
+            findLosses(&news, at: now, into: &effects)
+            return true
+        case .loss:
+            if news.advanced, canUndo, isEarlier {
+                board.clearLost()
+                undoReduction()
+                recovery = .open
+            }
+            findLosses(&news, at: now, into: &effects)
+            guard recovery == .open || news.lostRetransmission else { return true }
+        case .open, .disorder:
+            findLosses(&news, at: now, into: &effects)
+        }
+        guard board.lostOut > 0 else {
+            recovery = board.sackedOut > 0 ? .disorder : .open
+            return false
+        }
+        enterRecovery()
+        return true
+    }
+
+    /// Recovery and loss end once everything sent before them is acknowledged.
+    private mutating func leaveFinishedStates(_ news: AcknowledgementNews, sawOriginal: Bool) {
+        switch recovery {
+        case .open:
+            firstRetransmission = 0
+        case .disorder:
+            break
+        case .recovery:
+            guard una >= recoveryPoint else { return }
+            if canUndo, sawOriginal, news.advanced {
+                undoReduction()
+            } else {
+                congestion.window = congestion.threshold
+            }
+            recovery = .open
+            canUndo = false
+            firstRetransmission = 0
+        case .loss:
+            guard una >= recoveryPoint else { return }
+            if canUndo, sawOriginal, news.advanced { undoReduction() }
+            recovery = .open
+            canUndo = false
+            firstRetransmission = 0
+        }
+    }
+
+    /// Eifel (RFC 3522): the acknowledgement was caused by a segment sent before anything was sent
+    /// again, so nothing had to be.
+    private func isEcho(_ echo: UInt32, before reference: UInt32) -> Bool {
+        reference != 0 && echo != 0 && Int32(bitPattern: echo &- reference) < 0
+    }
+
+    private mutating func undoReduction() {
+        congestion.window = max(congestion.window, undoWindow)
+        congestion.threshold = max(congestion.threshold, undoThreshold)
+        canUndo = false
+        if recovery == .recovery { recovery = board.sackedOut > 0 ? .disorder : .open }
+    }
+
+    private mutating func rememberForUndo() {
+        canUndo = true
+        undoWindow = congestion.window
+        undoThreshold = congestion.threshold
+        firstRetransmission = 0
+    }
+
+    /// Begins proportional rate reduction (RFC 6937).
+    private mutating func enterRecovery() {
+        // After a time-out whose retransmissions were lost the episode goes on.
+        if recovery != .loss { rememberForUndo() }
+        beginReduction()
+        recovery = .recovery
+        statistics.recoveries += 1
+    }
+
+    private mutating func beginReduction() {
+        recoveryPoint = next
+        tailProbeEnd = -1
+        congestion.beginReduction()
+        windowBeforeReduction = congestion.window
+        reductionDelivered = 0
+        reductionSent = 0
+        congestion.threshold = congestion.thresholdAfterLoss()
+    }
+
+    /// RACK (RFC 8985, section 6.2).
+    private mutating func findLosses(
+        _ news: inout AcknowledgementNews,
+        at now: Instant,
+        into effects: inout EndpointEffects
+    ) {
+        guard rackAdvanced else { return }
+        rackAdvanced = false
+        let detection = detectLosses(at: now)
+        news.lost += detection.marked
+        news.lostRetransmission = news.lostRetransmission || detection.lostRetransmission
+        if detection.remaining > .zero {
+            news.armedReordering = true
+            setTimer(
+                .reordering,
+                after: detection.remaining + .milliseconds(2),
+                at: now,
+                into: &effects
+            )
+        }
+    }
+
+    private mutating func detectLosses(at now: Instant) -> Scoreboard.Detection {
+        board.detectLosses(
+            sentBefore: rackSentAt,
+            end: rackEnd,
+            patience: rackRoundTrip + reorderingWindow,
+            at: now
+        )
+    }
+
+    /// How long a segment may be overtaken before it counts as lost: nothing while no reordering was
+    /// seen and three segments or a recovery speak for a loss, else a quarter of the smallest round
+    /// trip.
+    private var reorderingWindow: Interval {
+        if !reorderingSeen {
+            if recovery == .recovery || recovery == .loss { return .zero }
+            if board.sackedOut >= 3 { return .zero }
+        }
+        return min(roundTrip.smallestOrZero / 4, roundTrip.smoothed)
+    }
+
+    /// What becomes of the tail probe (RFC 8985, section 7.4).
+    mutating func processTailProbe(_ upTo: Int64, _ news: AcknowledgementNews, at now: Instant) {
+        guard tailProbeEnd >= 0, upTo >= tailProbeEnd else { return }
+        if !tailProbeWasRetransmission {
+            tailProbeEnd = -1
+        } else if upTo > tailProbeEnd {
+            // The probe repaired a loss that nothing else told of: one reduction.
+            beginReduction()
+            congestion.window = congestion.threshold
+        } else if !news.advanced, !news.sackedSomething {
+            // Both copies arrived.
+            tailProbeEnd = -1
+        }
+    }
+
+    /// Window growth, or reduction in proportion to what is delivered (`tcp_cong_control`).
+    mutating func adjustWindow(
+        _ news: AcknowledgementNews,
+        inFlightBefore: Int,
+        at now: Instant
+    ) {
+        if isInReduction {
+            reduceWindow(news)
+        } else if news.advanced, usesItsWindow {
+            congestion.raise(
+                by: news.delivered,
+                smallestRoundTrip: roundTrip.smallestOrZero,
+                at: now
+            )
+        }
+    }
+
+    private mutating func reduceWindow(_ news: AcknowledgementNews) {
+        guard news.delivered > 0, windowBeforeReduction > 0 else { return }
+        let inFlight = board.inFlight
+        let target = congestion.threshold
+        reductionDelivered += news.delivered
+        var allowance: Int
+        if inFlight > target {
+            let share = target * reductionDelivered + windowBeforeReduction - 1
+            allowance = share / windowBeforeReduction - reductionSent
+        } else {
+            allowance = max(reductionDelivered - reductionSent, news.delivered)
+            if news.advanced, news.lost == 0 { allowance += 1 }
+            allowance = min(target - inFlight, allowance)
+        }
+        // The first retransmission leaves at once.
+        allowance = max(allowance, reductionSent == 0 ? 1 : 0)
+        congestion.window = inFlight + allowance
+    }
+
+    // MARK: - Timers
+
+    /// The retransmission timer came due.
+    mutating func fireTimer(at now: Instant, into effects: inout EndpointEffects) {
+        if now - progress >= parameters.patience {
+            let wasOpen = phase != .synReceived
+            end()
+            if wasOpen { effects.resetReason = .timedOut }
+            return
+        }
+        switch timerPurpose {
+        case .handshake:
+            backoff += 1
+            sendControl([.syn], at: now, into: &effects)
+            setTimer(.handshake, after: handshakeTimeout, at: now, into: &effects)
+        case .timeout:
+            timeOut(at: now, into: &effects)
+        case .tailProbe:
+            probeTail(at: now, into: &effects)
+        case .reordering:
+            expireSuspects(at: now, into: &effects)
+        case .windowProbe:
+            probeWindow(at: now, into: &effects)
+        }
+    }
+
+    private var handshakeTimeout: Interval {
+        min(parameters.initialTimeout * (1 << Int64(min(backoff, 10))), parameters.largestTimeout)
+    }
+
+    /// RFC 6298, section 5, with Linux's marking: everything not reported as received is lost.
+    private mutating func timeOut(at now: Instant, into effects: inout EndpointEffects) {
+        guard !board.isEmpty else { return }
+        statistics.timeouts += 1
+        board.markLostAfterTimeout(patience: rackRoundTrip, at: now)
+        let goesOn = recovery == .recovery || (recovery == .loss && backoff > 0)
+        if !goesOn || una >= recoveryPoint {
+            rememberForUndo()
+            congestion.threshold = congestion.thresholdAfterLoss()
+        }
+        congestion.forgetAfterTimeout()
+        congestion.window = board.inFlight + 1
+        recovery = .loss
+        recoveryPoint = next
+        tailProbeEnd = -1
+        retransmit(board.firstNumber, at: now, into: &effects)
+        backoff += 1
+        setTimer(.timeout, after: retransmissionTimeout, at: now, into: &effects)
+    }
+
+    /// Tail loss probe: new data if there is any, else the last segment again.
+    private mutating func probeTail(at now: Instant, into effects: inout EndpointEffects) {
+        guard !board.isEmpty else { return }
+        if tailProbeEnd < 0 {
+            let packetsBefore = board.packetsOut
+            let length = min(Int64(parameters.maximumSegment), written - next)
+            if next < streamEnd, next + length <= peerLimit {
+                // One segment beyond the window.
+                let window = congestion.window
+                congestion.window = board.inFlight + 1
+                sendPending(at: now, into: &effects)
+                congestion.window = window
+            }
+            if board.packetsOut > packetsBefore {
+                tailProbeWasRetransmission = false
+                tailProbeEnd = next
+            } else if (next == streamEnd || next + length > peerLimit)
+                && !board[board.lastNumber].flags.contains(.sacked)
+            {
+                retransmit(board.lastNumber, at: now, into: &effects)
+                tailProbeWasRetransmission = true
+                tailProbeEnd = next
+            }
+        }
+        timerPurpose = .timeout
+        timer.clear()
+        let wait = board.first.sentAt + retransmissionTimeout - now
+        setTimer(.timeout, after: max(wait, .microseconds(1)), at: now, into: &effects)
+    }
+
+    /// Suspects were given their time: now they are lost.
+    private mutating func expireSuspects(at now: Instant, into effects: inout EndpointEffects) {
+        let before = board.inFlight
+        let detection = detectLosses(at: now)
+        if board.inFlight != before {
+            if recovery != .recovery {
+                enterRecovery()
+                var news = AcknowledgementNews()
+                news.delivered = 1
+                news.lost = detection.marked
+                reduceWindow(news)
+            }
+            retransmitLost(at: now, into: &effects)
+        }
+        if !timer.isSet { rearmTimeout(at: now, into: &effects) }
+        sendPending(at: now, into: &effects)
+    }
+
+    /// The pace allows the next segment.
+    mutating func firePacing(at now: Instant, into effects: inout EndpointEffects) {
+        if recovery == .recovery || recovery == .loss { retransmitLost(at: now, into: &effects) }
+        sendPending(at: now, into: &effects)
+    }
+
+    private mutating func probeWindow(at now: Instant, into effects: inout EndpointEffects) {
+        guard next < streamEnd, peerLimit <= next else {
+            sendPending(at: now, into: &effects)
+            return
+        }
+        backoff += 1
+        sendControl([.probe], at: now, into: &effects)
+        setTimer(.windowProbe, after: retransmissionTimeout, at: now, into: &effects)
+    }
+}
