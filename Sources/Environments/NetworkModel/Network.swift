@@ -16,7 +16,7 @@ public struct Network: ~Copyable {
 
     let topology: Topology
     let parameters: TCPParameters
-    var links: [Link] = []
+    var links: [Link]
     /// Index of the link for each ordered pair of regions, or −1.
     var routes: [Int32]
     var nodes: [NodeState]
@@ -58,35 +58,57 @@ public struct Network: ~Copyable {
     }
 
     public init(topology: Topology, seed: UInt64, parameters: TCPParameters = .linux) {
+        let (links, routes) = Network.links(of: topology, seed: seed)
+        self.links = links
+        self.routes = routes
+        nodes = Network.nodes(of: topology)
         self.topology = topology
         self.parameters = parameters
+    }
+
+    private static func links(of topology: Topology, seed: UInt64) -> ([Link], [Int32]) {
         let regions = topology.regionCount
-        routes = Array(repeating: -1, count: regions * regions)
-        for (index, link) in topology.links.enumerated() {
-            let route = Int(link.from.rawValue) * regions + Int(link.to.rawValue)
+        var links: [Link] = []
+        var routes = [Int32](repeating: -1, count: regions * regions)
+        for declared in topology.links {
+            let index = UInt32(links.count)
+            let from = Int(declared.from.rawValue)
+            let to = Int(declared.to.rawValue)
             precondition(
-                Int(max(link.from.rawValue, link.to.rawValue)) < regions && routes[route] < 0,
+                max(from, to) < regions && routes[from * regions + to] < 0,
                 "link \(index) leaves the topology or repeats another"
             )
-            routes[route] = Int32(index)
-            let entity = EntityID(.link, UInt32(index))
-            links.append(Link(LinkID(UInt32(index)), link.parameters, entity: entity, seed: seed))
+            routes[from * regions + to] = Int32(index)
+            let entity = EntityID(.link, index)
+            links.append(Link(LinkID(index), declared.parameters, entity: entity, seed: seed))
         }
         for region in 0..<regions where routes[region * regions + region] < 0 {
-            routes[region * regions + region] = Int32(links.count)
-            let entity = EntityID(.link, Network.localLinks | UInt32(region))
-            let id = LinkID(UInt32(links.count))
-            links.append(Link(id, topology.local, entity: entity, seed: seed))
+            let index = UInt32(links.count)
+            routes[region * regions + region] = Int32(index)
+            let entity = EntityID(.link, localLinks | UInt32(region))
+            links.append(Link(LinkID(index), topology.local, entity: entity, seed: seed))
         }
-        nodes = topology.nodes.enumerated().map { index, region in
-            precondition(Int(region.rawValue) < regions, "node \(index) is in no region")
-            let entity = EntityID(.stack, UInt32(index))
-            return NodeState(
-                region: Int(region.rawValue),
-                origin: EventOrigin(entity),
-                chain: HashChain(key: UInt64(entity.rawValue))
+        return (links, routes)
+    }
+
+    private static func nodes(of topology: Topology) -> [NodeState] {
+        var nodes: [NodeState] = []
+        for region in topology.nodes {
+            let index = UInt32(nodes.count)
+            precondition(
+                Int(region.rawValue) < topology.regionCount,
+                "node \(index) is in no region"
+            )
+            let entity = EntityID(.stack, index)
+            nodes.append(
+                NodeState(
+                    region: Int(region.rawValue),
+                    origin: EventOrigin(entity),
+                    chain: HashChain(key: UInt64(entity.rawValue))
+                )
             )
         }
+        return nodes
     }
 
     /// Links inside regions are numbered apart, so that declaring one more renames none of them.
