@@ -50,7 +50,8 @@ package enum Ink: Equatable {
     /// The value of a colour attribute or style.
     package var css: String { "var(--\(name))" }
 
-    private var name: String {
+    /// The variable of the style sheet, and the class of an accent.
+    var name: String {
         switch self {
         case .text: "ink"
         case .quiet: "dim"

@@ -1,0 +1,316 @@
+/// The page in parts. Elements are closed as XML asks, so that a strict reader can check the page.
+enum PageTemplates {
+    static let all: [(name: String, template: String)] = [
+        ("page", page), ("head", head), ("verdict", verdict), ("targets", targets),
+        ("definition", definition), ("figure", figure), ("time", time), ("metrics", metrics),
+        ("variants", variants), ("faults", faults), ("origins", origins), ("queries", queries),
+    ]
+
+    private static let page = """
+        {{% CONTENT_TYPE:\(PageContent.name)}}
+        <!DOCTYPE html>
+        <html lang="en">
+        {{> head}}
+        <body>
+        <header>
+        <h1>{{title}}</h1>
+        <p class="sub">{{subtitle}}</p>
+        </header>
+        <main>
+        {{> verdict}}
+        {{> targets}}
+        {{> time}}
+        {{> metrics}}
+        {{> variants}}
+        {{> faults}}
+        {{> origins}}
+        {{> queries}}
+        </main>
+        </body>
+        </html>
+
+        """
+
+    private static let head = """
+        <head>
+        <meta charset="utf-8"/>
+        <meta name="viewport" content="width=device-width, initial-scale=1"/>
+        <meta name="color-scheme" content="light dark"/>
+        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
+        <title>{{title}} · {{word}}</title>
+        <style>
+        \(PageStyle.sheet)
+        </style>
+        </head>
+        """
+
+    private static let verdict = """
+        <section class="verdict {{tone}}" id="verdict" aria-label="Verdict">
+        <p class="word">{{word}}</p>
+        <div>
+        <p class="lead">{{leadReason}}</p>
+        {{#reasons}}
+        <p>{{.}}</p>
+        {{/reasons}}
+        <ul class="chips">
+        {{#chips}}
+        <li>{{.}}</li>
+        {{/chips}}
+        </ul>
+        {{#replay}}
+        <p class="replay"><span>again:</span> <code>{{.}}</code></p>
+        {{/replay}}
+        </div>
+        </section>
+        {{#notices}}
+        <p class="notice">{{.}}</p>
+        {{/notices}}
+        <nav aria-label="Contents">
+        {{#contents}}
+        <a href="#{{anchor}}">{{text}}</a>
+        {{/contents}}
+        </nav>
+        """
+
+    private static let targets = """
+        <section id="targets">
+        <h2>Targets</h2>
+        {{#noTargets}}
+        <p class="dim">{{.}}</p>
+        {{/noTargets}}
+        {{#targets}}
+        <article class="target">
+        <p class="sign {{tone}}" title="{{status}}">{{sign}}</p>
+        <div class="what"><strong>{{expression}}</strong> <span class="dim">{{subject}}</span></div>
+        <div class="got"><span class="{{tone}}">{{measured}}</span> <span class="dim">{{interval}}</span></div>
+        <div class="scale">{{{bar}}}</div>
+        <div class="more dim">{{#note}}<span>{{.}}</span>{{/note}}<span>{{status}}</span><span>{{bound}}</span><span>{{count}}</span></div>
+        {{#definition}}
+        {{> definition}}
+        {{/definition}}
+        </article>
+        {{/targets}}
+        {{#targets}}{{#first()}}
+        <p class="legend dim"><span><i class="t"></i>target</span><span><i class="b"></i>physical bound</span><span><i class="a"></i>bound off the scale</span><span><i class="i"></i>measured, interval of the mean or statistic</span></p>
+        {{/first()}}{{/targets}}
+        </section>
+        """
+
+    private static let definition = """
+        <details class="definition">
+        <summary>How {{name}} is defined</summary>
+        <dl>
+        <dt>definition</dt><dd>{{text}}</dd>
+        <dt>unit</dt><dd>{{unit}}, {{direction}}</dd>
+        <dt>physical bound</dt><dd>{{bound}}</dd>
+        </dl>
+        </details>
+        """
+
+    private static let figure = """
+        <figure>
+        {{{drawing}}}
+        <figcaption>
+        <span class="keys">
+        {{#keys}}
+        <span class="key"><i class="{{accent}}"></i>{{name}}</span>
+        {{/keys}}
+        </span>
+        {{caption}}
+        </figcaption>
+        </figure>
+        """
+
+    private static let time = """
+        <section id="time">
+        <h2>Where the time went</h2>
+        <div class="two">
+        {{#series}}
+        {{> figure}}
+        {{/series}}
+        {{#rounds}}
+        <div>
+        {{#figure}}
+        {{> figure}}
+        {{/figure}}
+        <details>
+        <summary>The rounds in numbers</summary>
+        <div class="scroll">
+        <table>
+        <thead><tr><th class="n">round</th><th class="n">dirty</th><th class="n">on the wire</th><th class="n">ratio</th><th class="n">mean duration</th></tr></thead>
+        <tbody>
+        {{#rows}}
+        <tr><td class="n">{{number}}</td><td class="n">{{dirty}}</td><td class="n">{{wire}}</td><td class="n">{{ratio}}</td><td class="n">{{duration}}</td></tr>
+        {{/rows}}
+        </tbody>
+        </table>
+        </div>
+        </details>
+        </div>
+        {{/rounds}}
+        </div>
+        {{#timeNotes}}
+        <p class="dim">{{.}}</p>
+        {{/timeNotes}}
+        </section>
+        """
+
+    private static let metrics = """
+        <section id="metrics">
+        <h2>Metrics</h2>
+        {{#noMetrics}}
+        <p class="dim">{{.}}</p>
+        {{/noMetrics}}
+        {{#metrics}}
+        <article class="metric">
+        <h3>{{title}}</h3>
+        {{#definition}}
+        {{> definition}}
+        {{/definition}}
+        <div class="scroll">
+        <table>
+        <thead><tr><th>variant</th><th class="n">mean</th><th class="n">interval</th><th class="n">smallest – largest</th><th class="n">tightest bound</th><th class="n">n</th></tr></thead>
+        <tbody>
+        {{#rows}}
+        <tr><td><span class="key"><i class="{{accent}}"></i>{{variant}}</span></td><td class="n">{{mean}}</td><td class="n">{{interval}}</td><td class="n">{{range}}</td><td class="n">{{bound}}</td><td class="n">{{count}}</td></tr>
+        {{/rows}}
+        </tbody>
+        </table>
+        </div>
+        <div class="two">
+        {{#figures}}
+        {{> figure}}
+        {{/figures}}
+        </div>
+        {{#omissions}}
+        <p class="dim">{{.}}</p>
+        {{/omissions}}
+        </article>
+        {{/metrics}}
+        </section>
+        """
+
+    private static let variants = """
+        <section id="variants">
+        <h2>Variants, seed by seed</h2>
+        <p class="dim">{{comparisonNote}}</p>
+        {{#comparisons}}
+        {{#first()}}
+        <div class="scroll">
+        <table>
+        <thead><tr><th>metric</th><th>pair</th><th class="n">difference</th><th class="n">ratio</th><th>ratio against 1</th><th class="n">Wilcoxon p</th><th class="n">variance cut</th><th class="n">pairs</th></tr></thead>
+        <tbody>
+        {{/first()}}
+        <tr><td>{{metric}}</td><td>{{pair}}</td><td class="n">{{difference}}<br/><small>{{differenceInterval}}</small></td><td class="n">{{ratio}}<br/><small>{{ratioInterval}}</small></td><td>{{{bar}}}</td><td class="n">{{probability}}</td><td class="n">{{reduction}}</td><td class="n">{{count}}</td></tr>
+        {{#last()}}
+        </tbody>
+        </table>
+        </div>
+        {{/last()}}
+        {{/comparisons}}
+        </section>
+        """
+
+    private static let faults = """
+        <section id="faults">
+        <h2>Faults and invariants</h2>
+        <p class="dim">{{faultNote}}</p>
+        {{#faults}}
+        {{#first()}}
+        <div class="scroll">
+        <table>
+        <thead><tr><th>fault</th><th>on</th><th class="n">planned</th><th class="n">fired</th><th class="n">healed</th><th></th></tr></thead>
+        <tbody>
+        {{/first()}}
+        <tr><td><code>{{kind}}</code></td><td>{{target}}</td><td class="n">{{planned}}</td><td class="n">{{fired}}</td><td class="n">{{healed}}</td><td class="maybe">{{warning}}</td></tr>
+        {{#last()}}
+        </tbody>
+        </table>
+        </div>
+        {{/last()}}
+        {{/faults}}
+        {{#invariants}}
+        {{#first()}}
+        <div class="scroll">
+        <table>
+        <thead><tr><th>invariant</th><th>kind</th><th class="n">checked</th><th class="n">violated</th><th>first violation</th></tr></thead>
+        <tbody>
+        {{/first()}}
+        <tr><td>{{name}}</td><td>{{kind}}</td><td class="n">{{checked}}</td><td class="n {{tone}}">{{violations}}</td><td>{{first}}</td></tr>
+        {{#last()}}
+        </tbody>
+        </table>
+        </div>
+        {{/last()}}
+        {{/invariants}}
+        </section>
+        """
+
+    private static let origins = """
+        <section id="origins">
+        <h2>What ran</h2>
+        <dl class="rows">
+        {{#origins}}
+        <dt>{{name}}</dt><dd>{{value}}</dd>
+        {{/origins}}
+        </dl>
+        {{#models}}
+        {{#first()}}
+        <h3>Models and what they assume</h3>
+        <dl class="rows">
+        {{/first()}}
+        <dt>{{name}}</dt><dd>{{value}}</dd>
+        {{#last()}}
+        </dl>
+        {{/last()}}
+        {{/models}}
+        {{#runNotes}}
+        <p class="dim">{{.}}</p>
+        {{/runNotes}}
+        {{#runs}}
+        {{#first()}}
+        <details>
+        <summary>Every replication</summary>
+        <div class="scroll">
+        <table>
+        <thead><tr><th>variant</th><th class="n">seed</th><th>outcome</th><th>fingerprint</th><th class="n">events</th><th class="n">simulated</th><th class="n">kernel</th><th class="n">work</th><th class="n">real</th><th class="n">peak memory</th></tr></thead>
+        <tbody>
+        {{/first()}}
+        <tr><td>{{variant}}</td><td class="n">{{seed}}</td><td>{{outcome}}</td><td><code>{{fingerprint}}</code></td><td class="n">{{events}}</td><td class="n">{{simulated}}</td><td class="n">{{kernel}}</td><td class="n">{{work}}</td><td class="n">{{real}}</td><td class="n">{{memory}}</td></tr>
+        {{#last()}}
+        </tbody>
+        </table>
+        </div>
+        </details>
+        {{/last()}}
+        {{/runs}}
+        {{#settings}}
+        {{#first()}}
+        <details>
+        <summary>System settings of this machine</summary>
+        <dl class="rows">
+        {{/first()}}
+        <dt><code>{{name}}</code></dt><dd>{{value}}</dd>
+        {{#last()}}
+        </dl>
+        </details>
+        {{/last()}}
+        {{/settings}}
+        </section>
+        """
+
+    private static let queries = """
+        <section id="queries">
+        <h2>The SQL behind each figure</h2>
+        {{#noQueries}}
+        <p class="dim">{{.}}</p>
+        {{/noQueries}}
+        {{#queries}}
+        <details>
+        <summary>{{figure}}</summary>
+        <pre><code>{{sql}}</code></pre>
+        </details>
+        {{/queries}}
+        </section>
+        """
+}

@@ -1,0 +1,165 @@
+internal import Judging
+internal import Measurements
+internal import Statistics
+
+/// The verdict with its reasons, and the short facts beside it.
+struct VerdictSummary {
+    private let evidence: Evidence
+    private var judgement: Judgement { evidence.input.judgement }
+
+    /// More reasons than this are counted instead of printed.
+    private static let reasonLimit = 12
+
+    init(_ evidence: Evidence) {
+        self.evidence = evidence
+    }
+
+    var tone: VerdictTone {
+        switch judgement.verdict.word {
+        case .go: .go
+        case .noGo, .invalid: .no
+        case .inconclusive: .open
+        }
+    }
+
+    var leadReason: String {
+        judgement.verdict.sentences.first ?? "The judge gave no reason."
+    }
+
+    var otherReasons: [String] {
+        let rest = judgement.verdict.sentences.dropFirst()
+        let shown = Array(rest.prefix(VerdictSummary.reasonLimit))
+        let more = rest.count - shown.count
+        return more > 0 ? shown + ["… and \(more) more reasons."] : shown
+    }
+
+    var chips: [String] {
+        [
+            replications, determinism, invariants, environment,
+            "exit code \(judgement.verdict.exitCode)",
+        ]
+    }
+
+    private var replications: String {
+        let counts = evidence.variants.map { variant in
+            evidence.input.campaign.runs.count {
+                $0.key.variant == variant && $0.outcome != .interrupted
+            }
+        }
+        guard let first = counts.first, counts.allSatisfy({ $0 == first }) else {
+            return "\(judgement.runCount) replications"
+        }
+        let runs = "\(first) \(first == 1 ? "replication" : "replications")"
+        return counts.count == 1 ? runs : "\(runs) × \(counts.count) variants"
+    }
+
+    private var determinism: String {
+        guard let check = judgement.determinism else { return "determinism not checked" }
+        return "determinism \(check.equal)/\(check.compared) equal"
+    }
+
+    private var invariants: String {
+        guard !judgement.invariants.isEmpty else { return "no invariants" }
+        let violations = judgement.invariants.reduce(0) { $0 + $1.violations }
+        return
+            "\(FigureText.count(violations)) invariant \(violations == 1 ? "violation" : "violations")"
+    }
+
+    private var environment: String {
+        switch evidence.input.campaign.environment {
+        case .simulated: "simulated"
+        case .sockets: "real sockets, links unshaped"
+        }
+    }
+}
+
+/// One target as the page prints it.
+struct TargetLine {
+    private let target: TargetJudgement
+    private let evidence: Evidence
+
+    init(_ target: TargetJudgement, _ evidence: Evidence) {
+        self.target = target
+        self.evidence = evidence
+    }
+
+    var view: PageView.Target {
+        let text = figure
+        return PageView.Target(
+            tone: tone.rawValue,
+            sign: sign,
+            status: target.status.word,
+            expression: target.expression,
+            subject: target.subjectName,
+            measured: text.measured,
+            interval: text.interval,
+            note: note,
+            bar: bar,
+            bound: bound,
+            count: count,
+            definition: evidence.input.catalogue[target.metric].map(PageView.Definition.init)
+        )
+    }
+
+    private var tone: VerdictTone {
+        switch target.status {
+        case .passed: .go
+        case .failed, .invalid: .no
+        case .undecided: .open
+        case .notJudged: .none
+        }
+    }
+
+    private var sign: String {
+        switch target.status {
+        case .passed: "✓"
+        case .failed: "✗"
+        case .undecided: "?"
+        case .notJudged: "–"
+        case .invalid: "!"
+        }
+    }
+
+    /// The figure in the verdict block's words, cut before its interval.
+    private var figure: (measured: String, interval: String) {
+        let text = target.figureText
+        guard !text.isEmpty else { return ("no figure", "") }
+        guard let cut = text.firstRange(of: " [") ?? text.firstRange(of: " deterministic") else {
+            return (text, "")
+        }
+        return (
+            String(text[..<cut.lowerBound]), String(text[text.index(after: cut.lowerBound)...])
+        )
+    }
+
+    private var note: String {
+        switch target.status {
+        case .passed, .failed: ""
+        case .undecided(let reason, let more):
+            more.map { "\(reason); about \($0) more replications" } ?? reason
+        case .notJudged(let reason), .invalid(let reason): reason
+        }
+    }
+
+    private var bar: String? {
+        guard let estimate = target.estimate else { return nil }
+        return TargetBar(
+            estimate: estimate,
+            unit: target.unit,
+            threshold: target.threshold,
+            bound: target.bound?.limit,
+            tone: tone
+        ).markup
+    }
+
+    private var bound: String {
+        guard let bound = target.bound, bound.limit.isFinite else { return "" }
+        return "\(target.boundText) (\(bound.derivation))"
+    }
+
+    private var count: String {
+        guard let estimate = target.estimate else { return "" }
+        let share = FigureText.percent(estimate.confidence)
+        return "n = \(FigureText.count(estimate.count)), \(share), \(target.method)"
+    }
+}
