@@ -3,23 +3,29 @@
 /// Mappings appear, disappear and grow between snapshots, but snapshots of one data set have the
 /// same pages. An address that a snapshot did not have holds zeros there, which is what the process
 /// would find in memory just mapped.
-struct AddressSpace {
+package struct AddressSpace {
     /// One mapping's pages in one snapshot.
-    struct Extent {
-        var address: UInt64
-        var label: String
+    package struct Extent: Hashable {
+        package var address: UInt64
+        package var label: String
         /// Pool indices in address order.
-        var pages: [UInt32]
+        package var pages: [UInt32]
+
+        package init(address: UInt64, label: String, pages: [UInt32]) {
+            self.address = address
+            self.label = label
+            self.pages = pages
+        }
 
         var end: UInt64 { address + UInt64(pages.count * MemoryDataSet.pageSize) }
     }
 
     /// Disjoint, in address order.
-    private(set) var regions: [MemoryRegion]
-    let pageCount: Int
+    package private(set) var regions: [MemoryRegion]
+    package let pageCount: Int
 
     /// - Parameter snapshots: the extents of each snapshot, disjoint and in address order.
-    init(covering snapshots: [[Extent]]) {
+    package init(covering snapshots: [[Extent]]) {
         regions = []
         // Where two snapshots name a range differently, the lower start, then the earlier snapshot
         // decides; what sticks out beyond it keeps its own name.
@@ -42,7 +48,7 @@ struct AddressSpace {
     }
 
     /// The page table of one snapshot over the whole space.
-    func table(of extents: [Extent]) -> [UInt32] {
+    package func table(of extents: [Extent]) -> [UInt32] {
         var table = [UInt32](repeating: PagePool.zeroPage, count: pageCount)
         var region = 0
         var firstPage = 0

@@ -1,20 +1,20 @@
 import CZstd
 import Glibc
-import Machines
+package import Machines
 
 /// Reads a file or bytes in memory, through zstd where asked, and fills whole buffers.
 ///
 /// Memory is bounded by the input buffer and the window that a zstd frame may ask for, whatever the
 /// input claims. Several frames in a row are read as one stream.
-struct ByteReader: ~Copyable {
-    enum Failure: Error, Hashable {
+package struct ByteReader: ~Copyable {
+    package enum Failure: Error, Hashable {
         case system(reason: String)
         /// The input ended inside a compressed frame.
         case cut
         case corrupt(reason: String)
     }
 
-    enum Compression {
+    package enum Compression {
         case none
         /// Accepts windows of up to 2^`windowLog` bytes.
         case zstd(windowLog: Int32)
@@ -37,7 +37,7 @@ struct ByteReader: ~Copyable {
         decoder = ByteReader.makeDecoder(compression)
     }
 
-    init(memory: Bytes, _ compression: Compression) {
+    package init(memory: Bytes, _ compression: Compression) {
         descriptor = nil
         input = memory
         isAtEnd = true
@@ -59,7 +59,7 @@ struct ByteReader: ~Copyable {
     }
 
     /// Fills `output` completely unless the input ends first; returns the bytes written.
-    mutating func fill(_ output: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
+    package mutating func fill(_ output: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
         var filled = 0
         while filled < output.count {
             if input.isEmpty { try refill() }
@@ -117,7 +117,7 @@ struct ByteReader: ~Copyable {
 }
 
 extension ByteReader.Failure: CustomStringConvertible {
-    var description: String {
+    package var description: String {
         switch self {
         case .system(let reason): reason
         case .cut: "it ends inside a compressed frame"

@@ -61,12 +61,12 @@ public struct DataSetCatalogue: Sendable {
     /// which takes about 12 s.
     ///
     /// - Parameters:
-    ///   - isCancelled: asked while capturing.
     ///   - progress: called while capturing only.
+    ///   - isCancelled: asked while capturing.
     public func resolve(
         _ name: String,
-        isCancelled: () -> Bool = { false },
-        progress: (MemoryCapture.Progress) -> Void = { _ in }
+        progress: (MemoryCapture.Progress) -> Void = { _ in },
+        isCancelled: () -> Bool = { false }
     ) throws(DataSetError) -> MemoryDataSet {
         try DataSetCatalogue.check(name: name)
         for path in [capturedPath(name), "\(folder)/\(name)\(DataSetCatalogue.suffix)"]
@@ -76,7 +76,7 @@ public struct DataSetCatalogue: Sendable {
         guard name == DataSetCatalogue.defaultName else {
             throw .notFound(name: name, known: list().map(\.name))
         }
-        let dataSet = try captureDefault(isCancelled: isCancelled, progress: progress)
+        let dataSet = try captureDefault(progress: progress, isCancelled: isCancelled)
         try keep(dataSet)
         return dataSet
     }
@@ -93,8 +93,8 @@ public struct DataSetCatalogue: Sendable {
 
     /// Captures the SQLite workload without keeping it.
     public func captureDefault(
-        isCancelled: () -> Bool = { false },
-        progress: (MemoryCapture.Progress) -> Void = { _ in }
+        progress: (MemoryCapture.Progress) -> Void = { _ in },
+        isCancelled: () -> Bool = { false }
     ) throws(DataSetError) -> MemoryDataSet {
         let capture = MemoryCapture(
             .command(workloadCommand),
@@ -104,7 +104,7 @@ public struct DataSetCatalogue: Sendable {
             readiness: .outputLine(SQLiteWorkload.readyLine, within: .seconds(120)),
             description: "a shop's orders on SQLite, in memory, at a steady rate of transactions"
         )
-        return try capture.run(isCancelled: isCancelled, progress: progress)
+        return try capture.run(progress: progress, isCancelled: isCancelled)
     }
 
     /// Names are file names on every system: lower-case letters, digits, dots, dashes, underscores.

@@ -60,20 +60,20 @@ public struct MemoryCapture: Sendable {
     ///
     /// - Parameter isCancelled: asked at least every 50 ms; true ends it with `.interrupted`.
     public func run(
-        isCancelled: () -> Bool = { false },
-        progress: (Progress) -> Void = { _ in }
+        progress: (Progress) -> Void = { _ in },
+        isCancelled: () -> Bool = { false }
     ) throws(DataSetError) -> MemoryDataSet {
         try checkRequest()
         return try Interruption.deferred { () throws(DataSetError) in
             switch target {
             case .process(let pid):
                 var session = Session(self, try StoppableProcess(pid: pid), child: nil)
-                return try session.run(isCancelled: isCancelled, progress: progress)
+                return try session.run(progress: progress, isCancelled: isCancelled)
             case .command(let arguments):
                 let child = try ChildProcess(arguments)
                 let process = try StoppableProcess(pid: child.pid)
                 var session = Session(self, process, child: child)
-                return try session.run(isCancelled: isCancelled, progress: progress)
+                return try session.run(progress: progress, isCancelled: isCancelled)
             }
         }
     }
@@ -123,8 +123,8 @@ private struct Session: ~Copyable {
     }
 
     mutating func run(
-        isCancelled: () -> Bool,
-        progress: (MemoryCapture.Progress) -> Void
+        progress: (MemoryCapture.Progress) -> Void,
+        isCancelled: () -> Bool
     ) throws(DataSetError) -> MemoryDataSet {
         progress(.waiting)
         try waitUntilReady(isCancelled)

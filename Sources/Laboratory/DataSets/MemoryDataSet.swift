@@ -34,7 +34,7 @@ public final class MemoryDataSet: Sendable {
     /// Brings the pool into order of first appearance and computes the digest.
     ///
     /// Bad shapes are a bug of the caller: decoders check what they read before they come here.
-    init(
+    package init(
         name: String,
         origin: DataSetOrigin,
         gaps: [Interval],

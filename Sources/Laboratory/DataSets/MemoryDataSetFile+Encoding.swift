@@ -25,7 +25,7 @@ extension MemoryDataSetFile {
     }
 
     /// The bytes with the checksum that belongs to them at their end.
-    static func sealed(_ bytes: [UInt8]) -> [UInt8] {
+    package static func sealed(_ bytes: [UInt8]) -> [UInt8] {
         bytes + Array(SHA256.hash(data: bytes))
     }
 
@@ -67,7 +67,8 @@ extension MemoryDataSetFile {
         return writer.bytes
     }
 
-    private static func compressed(_ bytes: [UInt8], level: Int) -> [UInt8] {
+    /// One zstd frame with a checksum.
+    package static func compressed(_ bytes: [UInt8], level: Int) -> [UInt8] {
         bytes.withUnsafeBytes { compressed($0, level: level) }
     }
 

@@ -6,18 +6,18 @@ import Glibc
 /// Index 0 is always the zero page, whether or not it occurs. Candidates are found by a 64-bit hash
 /// and compared byte by byte, so that a hash collision can never merge two pages. Memory is bounded
 /// by the distinct content: 4,096 bytes plus at most 24 bytes of index for each distinct page.
-struct PagePool: Sendable {
+package struct PagePool: Sendable {
     /// Page `i` occupies the bytes `i * 4096 ..< (i + 1) * 4096`.
-    private(set) var bytes: [UInt8]
-    private(set) var count: Int
+    package private(set) var bytes: [UInt8]
+    package private(set) var count: Int
     private var hashes: [UInt64]
     /// Open addressing with linear probing; a slot holds a page index, or `emptySlot`.
     private var slots: [UInt32]
 
-    static let zeroPage: UInt32 = 0
+    package static let zeroPage: UInt32 = 0
     private static let emptySlot = UInt32.max
 
-    init() {
+    package init() {
         bytes = [UInt8](repeating: 0, count: MemoryDataSet.pageSize)
         count = 1
         hashes = [0]
@@ -25,7 +25,7 @@ struct PagePool: Sendable {
     }
 
     /// The index of the page with this content, added if it is new.
-    mutating func intern(_ page: UnsafeRawBufferPointer) -> UInt32 {
+    package mutating func intern(_ page: UnsafeRawBufferPointer) -> UInt32 {
         precondition(page.count == MemoryDataSet.pageSize, "a page of \(page.count) bytes")
         if PagePool.isZero(page) { return PagePool.zeroPage }
         let hash = PagePool.hash(page)

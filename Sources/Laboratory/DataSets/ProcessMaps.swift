@@ -1,21 +1,21 @@
 /// What `/proc/PID/maps` says about an address space (proc(5)).
-enum ProcessMaps {
-    struct Mapping: Hashable {
-        var start: UInt64
-        var end: UInt64
-        var isPrivate: Bool
+package enum ProcessMaps {
+    package struct Mapping: Hashable {
+        package var start: UInt64
+        package var end: UInt64
+        package var isPrivate: Bool
         /// Backed by no file, so that a page never touched is a page of zeros.
-        var isAnonymous: Bool
-        var label: String
+        package var isAnonymous: Bool
+        package var label: String
 
-        var pageCount: Int { Int((end - start) / UInt64(MemoryDataSet.pageSize)) }
+        package var pageCount: Int { Int((end - start) / UInt64(MemoryDataSet.pageSize)) }
     }
 
     /// The writable mappings in address order, without devices, whose memory is not the process's.
     ///
     /// Returns `nil` when a line is not what proc(5) describes, or the ranges are not whole pages in
     /// ascending order.
-    static func writable(in text: some StringProtocol) -> [Mapping]? {
+    package static func writable(in text: some StringProtocol) -> [Mapping]? {
         var mappings: [Mapping] = []
         var lastEnd: UInt64 = 0
         for line in text.utf8.split(separator: UInt8(ascii: "\n")) {

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Reads a stopped process's writable memory into a pool.
-struct ProcessMemory: ~Copyable {
+package struct ProcessMemory: ~Copyable {
     private let pid: Int32
     private let memory: Int32
     /// Which pages were ever touched; absent where the kernel does not tell.
@@ -12,7 +12,7 @@ struct ProcessMemory: ~Copyable {
     private static let pagesAtOnce = 256
 
     /// - Parameter limit: the most pages of address space that are read.
-    init(pid: Int32, limit: Int) throws(DataSetError) {
+    package init(pid: Int32, limit: Int) throws(DataSetError) {
         let memory = open("/proc/\(pid)/mem", O_RDONLY | O_CLOEXEC)
         guard memory >= 0 else {
             switch errno {
@@ -46,7 +46,7 @@ struct ProcessMemory: ~Copyable {
     ///
     /// A page that cannot be read (a file mapping beyond the file's end, a device's memory) counts
     /// as zeros: the process itself would get a signal there.
-    func snapshot(into pool: inout PagePool) throws(DataSetError) -> [AddressSpace.Extent] {
+    package func snapshot(into pool: inout PagePool) throws(DataSetError) -> [AddressSpace.Extent] {
         var extents: [AddressSpace.Extent] = []
         var total = 0
         for mapping in try mappings() {

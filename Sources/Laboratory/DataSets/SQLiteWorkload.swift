@@ -24,10 +24,10 @@ public struct SQLiteWorkload: ~Copyable {
 
         public init(
             seed: UInt64 = 1,
-            customers: Int = 60_000,
-            products: Int = 20_000,
-            orders: Int = 200_000,
-            transactionsPerSecond: Int = 400,
+            customers: Int = 70_000,
+            products: Int = 25_000,
+            orders: Int = 300_000,
+            transactionsPerSecond: Int = 300,
             duration: Interval = .seconds(120)
         ) {
             self.seed = seed

@@ -2,8 +2,8 @@ import Glibc
 import Units
 
 /// A process that can be stopped as a whole and continued, seen through `/proc`.
-struct StoppableProcess {
-    let pid: Int32
+package struct StoppableProcess {
+    package let pid: Int32
     /// When it started, in clock ticks: tells it from a later process with the same number.
     private let startTime: UInt64
 
@@ -11,7 +11,7 @@ struct StoppableProcess {
     /// waits (disk, network file systems) stop only after them.
     private static let stopLimit = Interval.seconds(10)
 
-    init(pid: Int32) throws(DataSetError) {
+    package init(pid: Int32) throws(DataSetError) {
         guard pid > 1, pid != getpid() else {
             throw .badRequest("cannot capture process \(pid): it is this program or init")
         }
@@ -28,14 +28,14 @@ struct StoppableProcess {
         startTime = status.startTime
     }
 
-    var isRunning: Bool {
+    package var isRunning: Bool {
         guard let status = ProcessStatus(path: "/proc/\(pid)/stat") else { return false }
         return status.startTime == startTime && !status.isDead
     }
 
     /// Returns once every thread has stopped; nothing in its memory changes from then on, except
     /// through memory that other processes share and write.
-    func stop() throws(DataSetError) {
+    package func stop() throws(DataSetError) {
         guard isRunning else { throw .noSuchProcess(pid: pid) }
         guard kill(pid, SIGSTOP) == 0 else {
             if errno == ESRCH { throw .noSuchProcess(pid: pid) }
@@ -52,7 +52,7 @@ struct StoppableProcess {
         }
     }
 
-    func resume() {
+    package func resume() {
         if isRunning { kill(pid, SIGCONT) }
     }
 
@@ -72,14 +72,14 @@ struct StoppableProcess {
 }
 
 /// One line of `/proc/PID/stat` (proc(5)).
-struct ProcessStatus: Hashable {
-    var state: Character
-    var startTime: UInt64
+package struct ProcessStatus: Hashable {
+    package var state: Character
+    package var startTime: UInt64
 
-    var isStopped: Bool { state == "T" || state == "t" }
-    var isDead: Bool { state == "Z" || state == "X" || state == "x" }
+    package var isStopped: Bool { state == "T" || state == "t" }
+    package var isDead: Bool { state == "Z" || state == "X" || state == "x" }
 
-    init?(path: String) {
+    package init?(path: String) {
         guard let descriptor = try? FileAccess.open(path) else { return nil }
         var reader = ByteReader(descriptor: descriptor, .none)
         var failed = false
@@ -96,7 +96,7 @@ struct ProcessStatus: Hashable {
 
     /// The command stands in parentheses and may hold any characters, so fields are counted from
     /// the last closing one: state is field 3, the start time field 22.
-    init?(_ line: some StringProtocol) {
+    package init?(_ line: some StringProtocol) {
         guard let close = line.lastIndex(of: ")") else { return nil }
         let fields = line[line.index(after: close)...].split(separator: " ")
         guard fields.count >= 20, let state = fields[0].first, fields[0].count == 1,
