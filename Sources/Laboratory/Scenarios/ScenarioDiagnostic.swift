@@ -16,6 +16,8 @@ public struct ScenarioDiagnostic: Hashable, Sendable {
     public var sourceLine: String
 
     public enum Category: String, Hashable, Sendable, CaseIterable {
+        /// The file cannot be opened or read.
+        case unreadable
         /// Not YAML, or not UTF-8.
         case syntax
         /// Too large, too deep, or too many aliases.

@@ -1,0 +1,183 @@
+import Units
+
+extension ScenarioBuilder {
+    /// One fault rule, or `nil` when it cannot be read.
+    mutating func fault(_ value: CheckedValue, in scenario: Scenario) -> FaultRule? {
+        let record = value.record
+        guard record.isValid, let action = action(record) else { return nil }
+        guard let schedule = schedule(record, horizon: scenario.horizon) else { return nil }
+        guard let selection = selection(record, action, in: scenario) else { return nil }
+        let rule = FaultRule(
+            action: action,
+            schedule: schedule,
+            duration: record.span("for"),
+            selection: selection
+        )
+        check(rule, record, in: scenario)
+        return rule
+    }
+
+    private mutating func action(_ record: CheckedRecord) -> FaultRule.Action? {
+        let direction = record.text("direction").flatMap(FaultRule.Direction.init(rawValue:))
+        switch record.word {
+        case "node.crash": return .nodeCrash
+        case "node.restart": return .nodeRestart
+        case "node.pause": return .nodePause
+        case "net.down": return .netDown(direction ?? .both)
+        case "net.delay":
+            return .netDelay(direction ?? .both, extra: record.interval("delay"))
+        case "net.loss":
+            return .netLoss(direction ?? .both, loss(record.record("loss")))
+        case "net.partition":
+            let mode = record.text("mode")
+            if mode != "one-way", let value = record["direction"] {
+                add(.conflict, value, "'direction' belongs to the mode one-way")
+            }
+            switch mode {
+            case "halves": return .netPartition(.halves)
+            case "isolate": return .netPartition(.isolate)
+            case "one-way": return .netPartition(.oneWay(direction ?? .outbound))
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
+    private mutating func schedule(
+        _ record: CheckedRecord,
+        horizon: Interval
+    ) -> FaultRule.Schedule? {
+        let keys = ["at", "every", "probability"].filter { record.has($0) }
+        guard keys.count == 1 else {
+            add(
+                keys.isEmpty ? .missingKey : .conflict,
+                record,
+                keys.isEmpty
+                    ? "the fault does not say when"
+                    : "the fault has \(keys.map { "'\($0)'" }.joined(separator: " and "))",
+                expected: "one of at, every, probability"
+            )
+            return nil
+        }
+        guard let value = record[keys[0]] else { return nil }
+        if let span = record.span("at") {
+            if horizon > .zero, span.upperBound >= horizon {
+                add(
+                    .outOfRange,
+                    value,
+                    "the fault comes at \(span.upperBound), but a run ends after \(horizon)",
+                    expected: "a time before \(horizon)"
+                )
+            }
+            return .at(span)
+        }
+        if let period = record.optionalInterval("every") {
+            bound(horizon.nanoseconds / max(1, period.nanoseconds), value)
+            return .every(period)
+        }
+        let probability = record.share("probability")
+        bound(Int64((horizon.seconds * probability.value).rounded(.up)), value)
+        return .probability(probability)
+    }
+
+    /// Reports a rule that would fill the plan.
+    private mutating func bound(_ occurrences: Int64, _ value: CheckedValue) {
+        guard occurrences > Scenario.maximumFaultOccurrences else { return }
+        add(
+            .limit,
+            value,
+            "the fault would happen about \(occurrences) times in a run",
+            expected: "at most \(Scenario.maximumFaultOccurrences) times"
+        )
+    }
+
+    private mutating func selection(
+        _ record: CheckedRecord,
+        _ action: FaultRule.Action,
+        in scenario: Scenario
+    ) -> FaultRule.Selection? {
+        let select = record.record("select")
+        guard select.isValid else { return nil }
+        var isKnown = true
+        var region: RegionID?
+        if let value = select["region"] {
+            region = self.region(value)
+            isKnown = region != nil
+        }
+        let labels = scenario.topology.regions.flatMap(\.labels)
+        let links = scenario.topology.links.map(\.name)
+        for (key, noun, names) in [
+            ("role", "role", scenario.workload.kind.roles), ("label", "label", labels),
+            ("link", "link", links),
+        ] {
+            guard let value = select[key], let name = value.text, !names.contains(name) else {
+                continue
+            }
+            var distinct: [String] = []
+            for name in names where !distinct.contains(name) { distinct.append(name) }
+            unknown(noun, value, among: distinct)
+            isKnown = false
+        }
+        guard isKnown else { return nil }
+        let pick: FaultRule.Pick =
+            action == .netPartition(.halves) ? .percent(Ratio(0.5)) : .one
+        return FaultRule.Selection(
+            region: region,
+            link: select.text("link"),
+            role: select.text("role"),
+            label: select.text("label"),
+            pick: select.pick("pick") ?? pick
+        )
+    }
+
+    /// Reports a selection that strikes nothing, or more than there is.
+    private mutating func check(
+        _ rule: FaultRule,
+        _ record: CheckedRecord,
+        in scenario: Scenario
+    ) {
+        let select = record["select"]
+        let value =
+            select.flatMap { $0.isWritten ? $0 : nil }
+            ?? CheckedValue(
+                location: record.location,
+                path: record.path,
+                isWritten: true,
+                content: .invalid
+            )
+        let direction = rule.linkDirection
+        let candidates =
+            if let direction {
+                scenario.linkCandidates(for: rule.selection, direction: direction).count
+            } else {
+                scenario.nodeCandidates(for: rule.selection).count
+            }
+        let noun = direction == nil ? "node" : "link"
+        guard candidates > 0 else {
+            add(.conflict, value, "the selection matches no \(noun)")
+            return
+        }
+        let count = rule.selection.pick.count(of: candidates)
+        guard count <= candidates else {
+            add(
+                .outOfRange,
+                record.record("select")["pick"] ?? value,
+                "\(count) \(noun)s are picked, but the selection matches \(candidates)",
+                expected: "at most \(candidates)"
+            )
+            return
+        }
+        if case .netPartition = rule.action, count == scenario.topology.nodeCount, count == 1 {
+            add(.conflict, value, "one node alone cannot be partitioned")
+        } else if case .netPartition(let mode) = rule.action, mode != .isolate,
+            count == scenario.topology.nodeCount
+        {
+            add(
+                .conflict,
+                value,
+                "the selection leaves no node on the other side of the partition",
+                expected: "fewer than all \(count) nodes"
+            )
+        }
+    }
+}

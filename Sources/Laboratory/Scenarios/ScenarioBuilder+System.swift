@@ -1,0 +1,53 @@
+import Units
+
+extension ScenarioBuilder {
+    /// The base configuration, and that of every variant.
+    mutating func configurations(
+        _ root: CheckedRecord,
+        _ document: DocumentNode
+    ) -> (system: SystemConfiguration, variants: [Scenario.Variant]) {
+        let system = configuration(root.record("system"))
+        let base =
+            document["system"] ?? DocumentNode(.mapping([]), at: SourceLocation(line: 1, column: 1))
+        var variants: [Scenario.Variant] = []
+        for entry in root["variants"]?.dictionary ?? [] {
+            guard case .patch(let patch) = entry.value.content else { continue }
+            let shape = Shape.record(ScenarioShapes.system)
+            let merged = DocumentMerge.merged(base, patch, shape)
+            let checked = ShapeChecker.check(merged, shape, path: entry.value.path, &report)
+            variants.append(
+                Scenario.Variant(name: entry.name, system: configuration(checked.record))
+            )
+        }
+        if variants.isEmpty {
+            variants = [Scenario.Variant(name: Scenario.Variant.defaultName, system: system)]
+        }
+        return (system, variants)
+    }
+
+    private func configuration(_ record: CheckedRecord) -> SystemConfiguration {
+        let transport = record.record("transport")
+        let encoding = record.record("encoding")
+        let migration = record.record("migration")
+        return SystemConfiguration(
+            transport: SystemConfiguration.Transport(
+                streams: transport.optionalInteger("streams").map { .fixed($0) } ?? .automatic,
+                congestion: transport.text("congestion")
+                    .flatMap(SystemConfiguration.Transport.Congestion.init(rawValue:)) ?? .cubic,
+                chunk: transport.size("chunk"),
+                window: transport.size("window")
+            ),
+            encoding: encoding.word == "hierarchical"
+                ? .hierarchical(
+                    SystemConfiguration.Encoding.Hierarchical(
+                        level: encoding.text("level").flatMap { Int($0) } ?? 0,
+                        batchPages: encoding.integer("batch-pages")
+                    )
+                ) : .none,
+            migration: SystemConfiguration.Migration(
+                maximumRounds: migration.integer("max-rounds"),
+                downtimeGoal: migration.interval("downtime-goal")
+            )
+        )
+    }
+}

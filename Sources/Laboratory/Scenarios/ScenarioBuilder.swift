@@ -1,0 +1,181 @@
+import Measurements
+import Units
+
+/// Turns a checked document into a `Scenario` and checks what one shape alone cannot: names that
+/// refer to each other, and keys that exclude or need one another.
+struct ScenarioBuilder {
+    let catalogue: MetricCatalogue
+    var report: DiagnosticReport
+    /// For names of regions, before and after the topology is complete.
+    var regionNames: [String] = []
+
+    /// The scenario, or `nil` when the document is too broken to go on. Only valid while `report` is
+    /// empty.
+    static func build(
+        _ document: DocumentNode,
+        _ catalogue: MetricCatalogue,
+        _ report: inout DiagnosticReport
+    ) -> Scenario? {
+        let checked = ShapeChecker.check(
+            document,
+            .record(ScenarioShapes.scenario),
+            path: "",
+            &report
+        )
+        guard case .record(let root) = checked.content else { return nil }
+        var builder = ScenarioBuilder(catalogue: catalogue, report: report)
+        let scenario = builder.scenario(root, document)
+        report = builder.report
+        return scenario
+    }
+
+    private mutating func scenario(
+        _ root: CheckedRecord,
+        _ document: DocumentNode
+    ) -> Scenario? {
+        let (system, variants) = configurations(root, document)
+        let topology = topology(root.record("topology"))
+        let invariants = root.list("invariants")
+        let targets = root.list("targets")
+        let budget = budget(root.record("budget"))
+        checkTargets(targets, variants: variants.map(\.name), topology: topology)
+        guard let topology, let workload = workload(root.record("workload"), topology) else {
+            return nil
+        }
+        var scenario = Scenario(
+            name: root.text("name") ?? "",
+            seed: root.seed("seed"),
+            environment: EnvironmentKind(rawValue: root.text("environment") ?? "") ?? .simulated,
+            hardware: root.text("hardware") ?? "",
+            topology: topology,
+            workload: workload,
+            system: system,
+            variants: variants,
+            faults: [],
+            invariants: self.invariants(invariants, workload),
+            targets: targets.compactMap { target($0.record) },
+            budget: budget
+        )
+        for value in root.list("faults") {
+            if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
+        }
+        return scenario
+    }
+
+    mutating func add(
+        _ category: ScenarioDiagnostic.Category,
+        _ value: CheckedValue,
+        _ message: String,
+        expected: String? = nil,
+        suggestion: String? = nil
+    ) {
+        report.add(
+            category,
+            at: value.location,
+            path: value.path,
+            message,
+            expected: expected,
+            suggestion: suggestion
+        )
+    }
+
+    mutating func add(
+        _ category: ScenarioDiagnostic.Category,
+        _ record: CheckedRecord,
+        _ message: String,
+        expected: String? = nil
+    ) {
+        report.add(
+            category,
+            at: record.location,
+            path: record.path,
+            message,
+            expected: expected
+        )
+    }
+
+    /// Reports a name that does not exist.
+    mutating func unknown(_ noun: String, _ value: CheckedValue, among names: [String]) {
+        let name = value.text ?? ""
+        let listed = names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : "")
+        add(
+            .unknownName,
+            value,
+            "unknown \(noun) '\(QuantityText.shortened(name))'",
+            expected: names.isEmpty ? "no \(noun): there is none" : listed,
+            suggestion: NearestName.nearest(to: name, among: names)
+        )
+    }
+
+    /// The region of that name; reports an unknown one.
+    mutating func region(_ value: CheckedValue) -> RegionID? {
+        guard let name = value.text else { return nil }
+        if let index = regionNames.firstIndex(of: name) { return RegionID(UInt32(index)) }
+        unknown("region", value, among: regionNames)
+        return nil
+    }
+
+    private mutating func invariants(
+        _ values: [CheckedValue],
+        _ workload: Workload
+    ) -> [Scenario.Invariant] {
+        var invariants: [Scenario.Invariant] = []
+        for value in values {
+            guard let invariant = value.text.flatMap(Scenario.Invariant.init(rawValue:)) else {
+                continue
+            }
+            let allowed = Scenario.Invariant.invariants(of: workload.kind)
+            if !allowed.contains(invariant) {
+                add(
+                    .conflict,
+                    value,
+                    "'\(invariant.rawValue)' does not apply to the workload "
+                        + "'\(workload.kind.rawValue)'",
+                    expected: allowed.map(\.rawValue).joined(separator: ", ")
+                )
+            } else if invariants.contains(invariant) {
+                add(.conflict, value, "'\(invariant.rawValue)' is listed twice")
+            } else {
+                invariants.append(invariant)
+            }
+        }
+        return invariants
+    }
+
+    private mutating func budget(_ record: CheckedRecord) -> Budget {
+        let replications = record.record("replications")
+        let minimum = replications.integer("min")
+        let maximum = replications.integer("max")
+        if minimum > maximum, let written = replications["max"], replications["min"] != nil {
+            let isDefault = !written.isWritten
+            add(
+                .conflict,
+                isDefault ? replications["min"] ?? written : written,
+                "the minimum of \(minimum) replications exceeds the maximum of \(maximum)",
+                expected: "min at most max"
+            )
+        }
+        return Budget(
+            wall: record.interval("wall"),
+            replications: Budget.Replications(
+                minimum: minimum,
+                maximum: maximum,
+                relativeHalfWidth: replications.share("relative-half-width")
+            )
+        )
+    }
+}
+
+extension Scenario.Invariant {
+    /// The invariants that runs of a workload can check.
+    static func invariants(of kind: Workload.Kind) -> [Scenario.Invariant] {
+        switch kind {
+        case .echo:
+            [.echoesAnsweredUnchanged, .acknowledgedWritesSurvive, .linkRateRespected]
+        case .bulk:
+            [.transferIdentical, .linkRateRespected]
+        case .migration:
+            [.memoryIdenticalAfterMigration, .linkRateRespected]
+        }
+    }
+}

@@ -1,0 +1,133 @@
+extension ScenarioShapes {
+    static let fault = TaggedShape(
+        title: "fault",
+        tag: "kind",
+        cases: [
+            TaggedShape.Case(
+                "node.crash",
+                "The process is gone until the fault heals.",
+                when + nodes()
+            ),
+            TaggedShape.Case(
+                "node.restart",
+                "A crash that heals by itself.",
+                schedule + [lasting(.text("1 s"))] + nodes()
+            ),
+            TaggedShape.Case(
+                "node.pause",
+                "The process stands still and queues its inputs.",
+                schedule + [lasting(.required)] + nodes()
+            ),
+            TaggedShape.Case("net.down", "Links carry nothing.", when + links),
+            TaggedShape.Case(
+                "net.delay",
+                "Links take longer.",
+                when + links + [
+                    Field(
+                        "delay",
+                        .duration(allowsZero: false),
+                        .required,
+                        "Added to the propagation, one way."
+                    )
+                ]
+            ),
+            TaggedShape.Case(
+                "net.loss",
+                "Links lose more packets.",
+                when + links + [
+                    Field("loss", .tagged(loss), .required, "Besides the loss of the link.")
+                ]
+            ),
+            TaggedShape.Case(
+                "net.partition",
+                "Groups of nodes lose each other.",
+                when + [
+                    Field(
+                        "mode",
+                        .words(["halves", "isolate", "one-way"]),
+                        .text("halves"),
+                        "The selected nodes against the rest, each alone, or one way only."
+                    ),
+                    direction(.optional),
+                ] + nodes(pick: .optional)
+            ),
+        ]
+    )
+
+    private static let schedule = [
+        Field(
+            "at",
+            .span(allowsZero: true),
+            .optional,
+            "Once, at this time or drawn from this range."
+        ),
+        Field("every", .duration(allowsZero: false), .optional, "At each multiple of this."),
+        Field(
+            "probability",
+            .share(.positive),
+            .optional,
+            "At each full second with this probability."
+        ),
+    ]
+
+    private static let when = schedule + [lasting(.optional)]
+
+    private static func lasting(_ presence: Field.Presence) -> Field {
+        Field(
+            "for",
+            .span(allowsZero: false),
+            presence,
+            "How long it lasts, or a range to draw from; without it, to the end."
+        )
+    }
+
+    private static func direction(_ presence: Field.Presence) -> Field {
+        Field(
+            "direction",
+            .words(FaultRule.Direction.allCases.map(\.rawValue)),
+            presence,
+            "Which traffic of the selected nodes or regions."
+        )
+    }
+
+    private static func nodes(pick: Field.Presence = .text("one")) -> [Field] {
+        [
+            Field(
+                "select",
+                .record(
+                    RecordShape(title: "select", fields: selectors + [Field.pick(pick)])
+                ),
+                .empty,
+                "Which nodes may be struck."
+            )
+        ]
+    }
+
+    private static let links = [
+        direction(.text("both")),
+        Field(
+            "select",
+            .record(
+                RecordShape(
+                    title: "select",
+                    fields: [Field("link", .text, .optional, "Links of this name.")] + selectors
+                        + [Field.pick(.text("one"))]
+                )
+            ),
+            .empty,
+            "Which links may be struck: those that touch what is selected."
+        ),
+    ]
+
+    private static let selectors = [
+        Field("region", .name, .optional, "Nodes of this region."),
+        Field("role", .name, .optional, "Nodes with this role in the workload."),
+        Field("label", .name, .optional, "Nodes of regions with this label."),
+    ]
+}
+
+extension Field {
+    fileprivate static func pick(_ presence: Presence) -> Field {
+        Field("pick", .pick, presence, "How many of those that match.")
+    }
+}

@@ -1,0 +1,303 @@
+extension ScenarioShapes {
+    static let topology = RecordShape(
+        title: "topology",
+        fields: [
+            Field(
+                "regions",
+                .dictionary(.record(region), minimum: 1),
+                .required,
+                "Places, numbered in file order."
+            ),
+            Field(
+                "links",
+                .list(.record(link), minimum: 0),
+                .empty,
+                "The pipes between regions."
+            ),
+            Field(
+                "local",
+                .record(RecordShape(title: "local path", fields: localPath)),
+                .empty,
+                "The path that the nodes of each region share among themselves."
+            ),
+        ]
+    )
+
+    private static let region = RecordShape(
+        title: "region",
+        fields: [
+            Field("nodes", .integer(1...10_000), .text("1"), "How many nodes live here."),
+            Field(
+                "labels",
+                .list(.scalar(.name), minimum: 0),
+                .empty,
+                "Words that fault selections may name."
+            ),
+        ]
+    )
+
+    static let link = RecordShape(
+        title: "link",
+        fields: [
+            Field(
+                "between",
+                .list(.scalar(.name), minimum: 2),
+                .optional,
+                "Two regions; the link goes both ways."
+            ),
+            Field("from", .name, .optional, "The sending region of a one-way link."),
+            Field("to", .name, .optional, "The receiving region of a one-way link."),
+            Field("name", .text, .optional, "For selections; from->to unless given."),
+            Field(
+                "rtt",
+                .duration(allowsZero: false),
+                .optional,
+                "Round trip of a link that goes both ways; half of it each way."
+            ),
+            Field(
+                "delay",
+                .duration(allowsZero: true),
+                .optional,
+                "Propagation, one way."
+            ),
+            Field("rate", .rate, .required, "Bits per second, headers included."),
+        ] + pathOptions(queue: "1 BDP")
+    )
+
+    private static let localPath =
+        [
+            Field(
+                "delay",
+                .duration(allowsZero: true),
+                .text("100 us"),
+                "Propagation, one way."
+            ),
+            Field("rate", .rate, .text("10 Gbit/s"), "Bits per second, headers included."),
+        ] + pathOptions(queue: "1 MiB")
+
+    private static func pathOptions(queue: String) -> [Field] {
+        [
+            Field("jitter", .tagged(jitter), .text("none"), "Random delay besides propagation."),
+            Field("loss", .tagged(loss), .text("none"), "Packets lost on the way."),
+            Field(
+                "queue",
+                .tagged(
+                    TaggedShape(
+                        title: "queue",
+                        tag: "kind",
+                        cases: [
+                            TaggedShape.Case(
+                                "droptail",
+                                "What does not fit is dropped.",
+                                [
+                                    Field(
+                                        "limit",
+                                        .queueLimit,
+                                        .text(queue),
+                                        "Bytes, a time, or bandwidth-delay products."
+                                    )
+                                ]
+                            )
+                        ]
+                    )
+                ),
+                .text("droptail"),
+                "The queue in front of the link."
+            ),
+            Field(
+                "background",
+                .share(.belowOne),
+                .text("0 %"),
+                "The share of the rate that other traffic takes."
+            ),
+        ]
+    }
+
+    private static let reorder = Field(
+        "reorder",
+        .flag,
+        .text("false"),
+        "Whether a packet may overtake an earlier one."
+    )
+    private static let scale = Field(
+        "scale",
+        .duration(allowsZero: false),
+        .required,
+        "The size of the delay that is added."
+    )
+
+    static let jitter = TaggedShape(
+        title: "jitter",
+        tag: "distribution",
+        cases: [
+            TaggedShape.Case("none", "No jitter."),
+            TaggedShape.Case("uniform", "Between zero and scale.", [scale, reorder]),
+            TaggedShape.Case(
+                "normal",
+                "The magnitude of a normal value with standard deviation scale.",
+                [scale, reorder]
+            ),
+            TaggedShape.Case(
+                "lognormal",
+                "A median of scale, and sigma as the deviation of the logarithm.",
+                [
+                    Field(
+                        "scale",
+                        .duration(allowsZero: false),
+                        .optional,
+                        "The median of the added delay; one-way delay times sigma unless given."
+                    ),
+                    Field(
+                        "sigma",
+                        .number(above: 0, orEqual: false),
+                        .required,
+                        "The standard deviation of the logarithm."
+                    ),
+                    reorder,
+                ]
+            ),
+            TaggedShape.Case(
+                "pareto",
+                "A heavy tail: scale times (u^(-1/shape) - 1).",
+                [
+                    scale,
+                    Field(
+                        "shape",
+                        .number(above: 1, orEqual: false),
+                        .required,
+                        "The tail index."
+                    ),
+                    reorder,
+                ]
+            ),
+        ]
+    )
+
+    static let loss = TaggedShape(
+        title: "loss model",
+        tag: "model",
+        cases: [
+            TaggedShape.Case("none", "No loss besides a full queue."),
+            TaggedShape.Case("bernoulli", "Each packet on its own.", [lossRate]),
+            TaggedShape.Case(
+                "gilbert",
+                "Bursts of lost packets.",
+                [
+                    lossRate,
+                    Field(
+                        "burst",
+                        .number(above: 1, orEqual: true),
+                        .required,
+                        "Packets lost in a row, on average."
+                    ),
+                ]
+            ),
+        ]
+    )
+
+    private static let lossRate = Field(
+        "rate",
+        .share(.belowOne),
+        .required,
+        "The long-run share of lost packets."
+    )
+
+    static let workload = TaggedShape(
+        title: "workload",
+        tag: "kind",
+        cases: [
+            TaggedShape.Case("echo", "Requests that a server makes durable and answers.", echo),
+            TaggedShape.Case("bulk", "One endless transfer, measured in steady state.", bulk),
+            TaggedShape.Case("migration", "Virtual machines that move while they run.", move),
+        ]
+    )
+
+    private static let ends = [
+        Field("from", .name, .optional, "The region that sends; the first unless given."),
+        Field("to", .name, .optional, "The region that receives; the second unless given."),
+    ]
+
+    private static let echo =
+        ends + [
+            Field("requests", .integer(1...1_000_000), .text("100"), "Requests of each client."),
+            Field(
+                "interval",
+                .duration(allowsZero: false),
+                .text("10 ms"),
+                "Between intended send times."
+            ),
+            Field(
+                "timeout",
+                .duration(allowsZero: false),
+                .text("1 s"),
+                "An unanswered request is sent again after this."
+            ),
+            Field("attempts", .integer(1...1000), .text("10"), "How often a request is sent."),
+            Field("stream", .size(0...(1 << 20)), .text("64 KiB"), "Bytes of each echoed stream."),
+            Field("streams", .integer(0...1000), .text("1"), "Echoed streams of each client."),
+            Field(
+                "deadline",
+                .duration(allowsZero: false),
+                .text("60 s"),
+                "Simulated time after which a run is cut off."
+            ),
+        ]
+
+    private static let bulk =
+        ends + [
+            Field(
+                "duration",
+                .record(
+                    RecordShape(
+                        title: "duration",
+                        fields: [
+                            Field(
+                                "warmup",
+                                .automaticDuration,
+                                .text("auto"),
+                                "Left out of the figures; auto finds it by MSER-5."
+                            ),
+                            Field(
+                                "measure",
+                                .duration(allowsZero: false),
+                                .required,
+                                "The length of the measured window."
+                            ),
+                        ]
+                    )
+                ),
+                .required,
+                "How long the transfer is watched."
+            )
+        ]
+
+    private static let move =
+        ends + [
+            Field(
+                "memory",
+                .record(
+                    RecordShape(
+                        title: "memory",
+                        fields: [
+                            Field(
+                                "dataset",
+                                .name,
+                                .required,
+                                "A data set, as novalab dataset list prints it."
+                            )
+                        ]
+                    )
+                ),
+                .required,
+                "Where memory and its changes come from."
+            ),
+            Field("count", .integer(1...10_000), .text("1"), "Migrations in a run."),
+            Field("concurrency", .integer(1...1000), .text("1"), "Migrations at a time."),
+            Field(
+                "deadline",
+                .duration(allowsZero: false),
+                .text("2 h"),
+                "Simulated time after which a run is cut off."
+            ),
+        ]
+}

@@ -1,0 +1,208 @@
+/// The keys of the scenario language.
+enum ScenarioShapes {
+    static let scenario = RecordShape(
+        title: "scenario",
+        fields: [
+            Field("version", .integer(1...1), .required, "The version of the language."),
+            Field("name", .name, .required, "Identifies the experiment in the archive."),
+            Field(
+                "seed",
+                .seed,
+                .text("1"),
+                "The seed of the first replication; the others use the following seeds."
+            ),
+            Field("environment", environment, .text("simulated"), "Where the machines run."),
+            Field(
+                "hardware",
+                .name,
+                .text("lab-vm"),
+                "A profile under scenarios/hardware, without its extension."
+            ),
+            Field("topology", .record(topology), .required, "Regions, nodes and links."),
+            Field("workload", .tagged(workload), .required, "What the nodes do."),
+            Field(
+                "system",
+                .record(system),
+                .empty,
+                "The configuration of the code under test; variants patch it."
+            ),
+            Field(
+                "variants",
+                .dictionary(.patch(system), minimum: 0),
+                .empty,
+                "Named patches that are merged onto system."
+            ),
+            Field("faults", .list(.tagged(fault), minimum: 0), .empty, "What breaks, and when."),
+            Field(
+                "invariants",
+                .list(.scalar(.words(Scenario.Invariant.allCases.map(\.rawValue))), minimum: 0),
+                .empty,
+                "What must hold in every run."
+            ),
+            Field(
+                "targets",
+                .list(.record(target), minimum: 0),
+                .empty,
+                "The figures that decide about GO."
+            ),
+            Field("budget", .record(budget), .empty, "How much time and how many replications."),
+        ]
+    )
+
+    private static let environment = ScalarKind.choice([
+        ScalarKind.Choice("simulated"),
+        ScalarKind.Choice("sockets"),
+        ScalarKind.Choice(
+            "rdma",
+            unsupported: "this build has no RDMA environment; use simulated or sockets"
+        ),
+    ])
+
+    static let system = RecordShape(
+        title: "system",
+        fields: [
+            Field(
+                "transport",
+                .record(transport),
+                .empty,
+                "How a transfer uses the network."
+            ),
+            Field("encoding", .tagged(encoding), .text("none"), "How memory pages are encoded."),
+            Field(
+                "migration",
+                .record(migration),
+                .empty,
+                "When a live migration pauses the source."
+            ),
+        ]
+    )
+
+    private static let transport = RecordShape(
+        title: "transport",
+        fields: [
+            Field("streams", .streams, .text("auto"), "Parallel streams of one transfer."),
+            Field(
+                "congestion",
+                .words(SystemConfiguration.Transport.Congestion.allCases.map(\.rawValue)),
+                .text("cubic"),
+                "The congestion control of every stream."
+            ),
+            Field(
+                "chunk",
+                .size(1024...(16 << 20)),
+                .text("256 KiB"),
+                "The payload of one chunk."
+            ),
+            Field(
+                "window",
+                .size((64 << 10)...(1 << 30)),
+                .text("32 MiB"),
+                "The most bytes a receiver buffers for a stream."
+            ),
+        ]
+    )
+
+    private static let encoding = TaggedShape(
+        title: "encoding",
+        tag: "kind",
+        cases: [
+            TaggedShape.Case("none", "Raw pages."),
+            TaggedShape.Case(
+                "hierarchical",
+                "Zero, duplicate, unchanged and delta pages, compressed in batches.",
+                [
+                    Field(
+                        "level",
+                        .words(["0", "1", "3", "9"]),
+                        .text("3"),
+                        "The zstd level; 0 leaves batches uncompressed."
+                    ),
+                    Field(
+                        "batch-pages",
+                        .integer(1...1024),
+                        .text("64"),
+                        "The pages that are compressed together."
+                    ),
+                ]
+            ),
+        ]
+    )
+
+    private static let migration = RecordShape(
+        title: "migration",
+        fields: [
+            Field("max-rounds", .integer(1...1000), .text("30"), "Pre-copy rounds at most."),
+            Field(
+                "downtime-goal",
+                .duration(allowsZero: false),
+                .text("300 ms"),
+                "Pause once the rest is expected to need no longer than this."
+            ),
+        ]
+    )
+
+    private static let target = RecordShape(
+        title: "target",
+        fields: [
+            Field("metric", .name, .required, "A metric of the catalogue."),
+            Field(
+                "expect",
+                .expectation,
+                .required,
+                "A statistic, an operator and a value with its unit."
+            ),
+            Field("variant", .name, .optional, "Only this variant; without it, every variant."),
+            Field(
+                "compare",
+                .list(.scalar(.name), minimum: 2),
+                .optional,
+                "Two variants, paired by seed."
+            ),
+            Field("link", .text, .optional, "Only samples of this link."),
+            Field("region", .name, .optional, "Only samples of this region."),
+            Field(
+                "confidence",
+                .share(.open),
+                .text("95 %"),
+                "Of the interval whose bound is compared."
+            ),
+        ]
+    )
+
+    private static let budget = RecordShape(
+        title: "budget",
+        fields: [
+            Field(
+                "wall",
+                .duration(allowsZero: false),
+                .text("10 min"),
+                "Real time for all replications of all variants."
+            ),
+            Field(
+                "replications",
+                .record(
+                    RecordShape(
+                        title: "replications",
+                        fields: [
+                            Field("min", .integer(2...100_000), .text("10"), "At least this many."),
+                            Field(
+                                "max",
+                                .integer(2...100_000),
+                                .text("100"),
+                                "At most this many."
+                            ),
+                            Field(
+                                "relative-half-width",
+                                .share(.open),
+                                .text("5 %"),
+                                "Stop once every gated interval is this narrow."
+                            ),
+                        ]
+                    )
+                ),
+                .empty,
+                "The number of seeds of each variant."
+            ),
+        ]
+    )
+}
