@@ -51,6 +51,7 @@ struct Draft {
 
     func judgement(_ status: TargetJudgement.Status) -> TargetJudgement {
         TargetJudgement(
+            target: target,
             expression: target.expression,
             metric: target.metric,
             subject: subject,

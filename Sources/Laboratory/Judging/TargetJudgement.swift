@@ -4,6 +4,8 @@ public import Statistics
 
 /// What became of one target for one variant or one pair of variants.
 public struct TargetJudgement: Hashable, Sendable {
+    /// The target as the scenario has it.
+    public let target: Target
     /// As in the scenario, without the variant: `utilisation mean > 90 %`.
     public let expression: String
     public let metric: String

@@ -1,0 +1,184 @@
+import Foundation
+import GRDB
+
+/// The archive: every replication of every campaign, in one SQLite file.
+///
+/// A run is written in one transaction, after it ended; a campaign that is killed keeps the runs
+/// before. The file is in WAL mode with a single writer, so `novalab runs` can read while a campaign
+/// writes. Opening checks the file before anything touches it: what is not an archive, or is one of
+/// a newer laboratory, stays byte for byte as it was.
+public final class ResultsStore: Sendable {
+    /// `NCLB`; marks the file as ours (SQLite's `application_id`).
+    public static let applicationID: Int32 = 0x4E43_4C42
+    /// How long an operation waits for another process's lock.
+    public static let busySeconds = 5.0
+    /// The schema that this build reads and writes.
+    public static var schemaVersion: Int { Schema.version }
+
+    public let path: String
+    let queue: DatabaseQueue
+
+    /// Opens the archive at `path` for writing, makes it and its folder when missing, and migrates
+    /// an older one in a single transaction.
+    public convenience init(path: String) throws(StoreError) {
+        try self.init(path: path, migrations: Schema.migrations)
+    }
+
+    /// Opens with a given chain of migrations; tests make archives of older versions with it.
+    package init(path: String, migrations: [String]) throws(StoreError) {
+        self.path = path
+        try ResultsStore.makeFolder(of: path)
+        try ResultsStore.inspect(path, supported: migrations.count)
+        do {
+            queue = try DatabaseQueue(path: path, configuration: ResultsStore.configuration)
+            try queue.inTransaction(.immediate) { database in
+                try ResultsStore.migrate(database, migrations)
+                return .commit
+            }
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// The package's migrations; the first `count` of them are an older archive's.
+    package static func migrations(first count: Int) -> [String] {
+        Array(Schema.migrations.prefix(count))
+    }
+
+    /// Limits the file's size, so that a full disk can be tested on any disk.
+    package func limitPages(to count: Int) throws(StoreError) {
+        try perform { database in
+            try database.execute(sql: "PRAGMA max_page_count = \(count)")
+        }
+    }
+
+    private static var configuration: Configuration {
+        var configuration = Configuration()
+        configuration.label = "ResultsStore"
+        configuration.journalMode = .wal
+        configuration.busyMode = .timeout(busySeconds)
+        configuration.prepareDatabase { database in
+            // A power cut may lose the last runs, never damage the file; a killed process loses none.
+            try database.execute(sql: "PRAGMA synchronous = NORMAL")
+        }
+        return configuration
+    }
+
+    private static func migrate(_ database: Database, _ migrations: [String]) throws {
+        let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        guard found < migrations.count else { return }
+        for migration in migrations[found...] {
+            try database.execute(sql: migration)
+        }
+        try database.execute(sql: "PRAGMA application_id = \(applicationID)")
+        try database.execute(sql: "PRAGMA user_version = \(migrations.count)")
+    }
+
+    private static func makeFolder(of path: String) throws(StoreError) {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        do {
+            try FileManager.default.createDirectory(
+                at: folder,
+                withIntermediateDirectories: true
+            )
+        } catch {
+            throw .cannotOpen(path: path, detail: "its folder \(folder.path) cannot be made")
+        }
+    }
+
+    /// Refuses what is not an archive of a known version, reading only.
+    private static func inspect(_ path: String, supported: Int) throws(StoreError) {
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw .cannotOpen(path: path, detail: "it cannot be read")
+        }
+        defer { try? handle.close() }
+        guard let head = try? handle.read(upToCount: 16) ?? Data() else {
+            throw .cannotOpen(path: path, detail: "it cannot be read")
+        }
+        // An empty file is an empty SQLite database.
+        guard !head.isEmpty else { return }
+        guard head == Data("SQLite format 3\0".utf8) else { throw .notSQLite(path: path) }
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(busySeconds)
+        let found: (id: Int32, version: Int, isEmpty: Bool)
+        do {
+            let reader = try DatabaseQueue(path: path, configuration: configuration)
+            found = try reader.read { database in
+                (
+                    try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
+                    try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
+                    try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
+                )
+            }
+            try reader.close()
+        } catch {
+            throw StoreError(error, path: path)
+        }
+        // A process killed while it made the archive leaves an empty database.
+        if found.isEmpty, found.id == 0, found.version == 0 { return }
+        guard found.id == applicationID else {
+            throw .foreign(path: path, applicationID: found.id)
+        }
+        guard found.version <= supported else {
+            throw .newer(path: path, version: found.version, supported: supported)
+        }
+    }
+}
+
+extension ResultsStore {
+    /// Runs `body` on the writing connection, outside a transaction of ours.
+    func perform<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        do {
+            return try queue.writeWithoutTransaction(body)
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// Runs `body` in one transaction that is rolled back when it throws.
+    func write<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        do {
+            return try queue.write(body)
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// Runs `body` on a snapshot.
+    func read<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        do {
+            return try queue.read(body)
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+}
+
+extension StoreError {
+    /// What an error of the database library means for the caller.
+    init(_ error: any Error, path: String) {
+        if let known = error as? StoreError {
+            self = known
+            return
+        }
+        guard let failure = error as? DatabaseError else {
+            self = .corrupted(path: path, detail: "\(error)")
+            return
+        }
+        let detail = failure.message ?? "SQLite error \(failure.resultCode.rawValue)"
+        switch failure.resultCode {
+        case .SQLITE_FULL: self = .full(path: path)
+        case .SQLITE_READONLY, .SQLITE_PERM: self = .readOnly(path: path)
+        case .SQLITE_BUSY, .SQLITE_LOCKED: self = .locked(path: path)
+        case .SQLITE_NOTADB: self = .notSQLite(path: path)
+        case .SQLITE_CORRUPT: self = .corrupted(path: path, detail: detail)
+        case .SQLITE_CONSTRAINT: self = .rejected(detail: detail)
+        case .SQLITE_CANTOPEN: self = .cannotOpen(path: path, detail: detail)
+        case .SQLITE_IOERR:
+            self = .cannotOpen(path: path, detail: "input or output failed (\(detail))")
+        default: self = .query(detail: detail)
+        }
+    }
+}
