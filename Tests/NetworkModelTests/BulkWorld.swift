@@ -10,7 +10,6 @@ struct BulkWorld: ~Copyable {
     var network: Network
     var queue: EventQueue<SimulationEvent>
     var now = Instant.zero
-    var log: [String] = []
     /// Bytes given out, by connection slot.
     var received: [Int64] = []
     /// Bytes each opener has left to write, by connection slot; finishes at zero.
@@ -25,8 +24,12 @@ struct BulkWorld: ~Copyable {
     var mismatches = 0
     /// Credit known to each opener, by slot.
     var credits: [Int] = []
-    /// Patterned data of a length that divides no segment size, so that misplaced bytes show.
-    static let chunk: [UInt8] = (0..<65_537).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+    /// Bytes each opener wrote, by slot.
+    var written: [Int64] = []
+    var largestWrite = Int.max
+    /// What all streams carry, over and over: the byte at offset `o` is at index `o` modulo the
+    /// length, a prime, so that a misplaced slice shows by its index.
+    static let pattern = [UInt8](repeating: 0x5a, count: 65_537)
 
     init(_ topology: Topology, seed: UInt64, parameters: TCPParameters = .linux) {
         network = Network(topology: topology, seed: seed, parameters: parameters)
@@ -52,7 +55,9 @@ struct BulkWorld: ~Copyable {
             received.append(0)
             remaining.append(0)
             credits.append(0)
+            written.append(0)
         }
+        written[slot] = 0
         received[slot] = 0
         remaining[slot] = bytes
         credits[slot] = 0
@@ -109,27 +114,21 @@ struct BulkWorld: ~Copyable {
     private mutating func write(_ connection: ConnectionID) {
         let slot = Int(connection.slot)
         while credits[slot] > 0, remaining[slot] > 0 {
-            let count = Int(
-                min(Int64(BulkWorld.chunk.count), Int64(credits[slot]), remaining[slot])
-            )
+            let start = Int(written[slot] % Int64(BulkWorld.pattern.count))
+            var count = Int(min(Int64(BulkWorld.pattern.count - start), remaining[slot]))
+            count = min(count, credits[slot], largestWrite)
             credits[slot] -= count
+            written[slot] += Int64(count)
             if remaining[slot] != .max { remaining[slot] -= Int64(count) }
-            // Short writes break the pattern, so only whole chunks are checked.
-            network.write(
-                connection,
-                .opener,
-                BulkWorld.chunk[0..<count],
-                at: now,
-                queue: &queue
-            )
+            let bytes = BulkWorld.pattern[start..<start + count]
+            network.write(connection, .opener, bytes, at: now, queue: &queue)
             if remaining[slot] == 0 { network.finish(connection, .opener, at: now, queue: &queue) }
         }
     }
 
-    /// Slices must be those of the sender's own storage.
+    /// Every slice must be the sender's own storage at the place that the offset demands.
     private mutating func check(_ bytes: Bytes, at offset: Int64) {
-        let first = bytes[bytes.startIndex]
-        if first != BulkWorld.chunk[bytes.startIndex] { mismatches += 1 }
+        if bytes.startIndex != Int(offset % Int64(BulkWorld.pattern.count)) { mismatches += 1 }
     }
 
     func fingerprint() -> Fingerprint {

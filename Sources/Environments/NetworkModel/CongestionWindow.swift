@@ -8,10 +8,10 @@ import Units
 /// Sources: RFC 5681 and RFC 6582 (NewReno), RFC 9438 (CUBIC), Linux `tcp_cong.c` and
 /// `tcp_cubic.c`. Deviation: a stream that asks for NewReno gets its window rules (halving, one
 /// reduction a window of losses) on top of selective acknowledgements, as in Linux.
-struct CongestionWindow {
+package struct CongestionWindow {
     /// The window and the slow-start threshold, in segments.
-    var window: Int
-    var threshold = Int.max
+    package var window: Int
+    package var threshold = Int.max
     /// Segments acknowledged since the window last grew by one.
     private var acknowledged = 0
     private let algorithm: CongestionControl

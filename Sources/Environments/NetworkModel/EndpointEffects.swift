@@ -1,27 +1,29 @@
-import Machines
-import Units
+package import Machines
+package import Units
 
 /// What one call of an endpoint leads to; owned and emptied by the network.
-struct EndpointEffects {
+package struct EndpointEffects {
     /// Packets to send, in order.
-    var packets: [Packet] = []
+    package var packets: [Packet] = []
     /// The peer's stream bytes that are now in order.
-    var deliveredFrom: Int64 = 0
-    var deliveredTo: Int64 = 0
-    var opened = false
-    var finished = false
-    var resetReason: StreamResetReason?
+    package var deliveredFrom: Int64 = 0
+    package var deliveredTo: Int64 = 0
+    package var opened = false
+    package var finished = false
+    package var resetReason: StreamResetReason?
     /// New write credit, or negative.
-    var credit = -1
-    var path: PathSample?
+    package var credit = -1
+    package var path: PathSample?
     /// Send buffer below this offset is no longer needed; negative for no change.
-    var acknowledged: Int64 = -1
+    package var acknowledged: Int64 = -1
     /// Events wanted for timers, `distantFuture` for none.
-    var retransmissionWake = Instant.distantFuture
-    var acknowledgementWake = Instant.distantFuture
-    var pacingWake = Instant.distantFuture
+    package var retransmissionWake = Instant.distantFuture
+    package var acknowledgementWake = Instant.distantFuture
+    package var pacingWake = Instant.distantFuture
 
-    mutating func clear() {
+    package init() {}
+
+    package mutating func clear() {
         packets.removeAll(keepingCapacity: true)
         deliveredFrom = 0
         deliveredTo = 0

@@ -4,59 +4,62 @@ import Units
 /// the packet names it by offset and length.
 ///
 /// Exactly 64 bytes, so that a link's ring holds one in a cache line.
-struct Packet: BitwiseCopyable {
+package struct Packet: BitwiseCopyable {
     /// The connection's slot, or a datagram's token.
     var slot: UInt32 = 0
     /// The connection's generation, or a datagram's receiving node.
     var generation: UInt32 = 0
     /// First stream byte carried; a FIN takes the offset after the last byte.
-    var offset: Int64 = 0
+    package var offset: Int64 = 0
     /// The next byte the sender of this packet expects.
-    var acknowledgement: Int64 = 0
+    package var acknowledgement: Int64 = 0
     /// Bytes beyond `acknowledgement` that the sender of this packet takes.
-    var window: UInt32 = 0
+    package var window: UInt32 = 0
     /// When the packet was sent, in microseconds, and the time it echoes (RFC 7323).
-    var timestamp: UInt32 = 0
-    var echo: UInt32 = 0
+    package var timestamp: UInt32 = 0
+    package var echo: UInt32 = 0
     /// Payload bytes.
-    var length: UInt16 = 0
-    var flags: Flags = []
+    package var length: UInt16 = 0
+    package var flags: Flags = []
     /// The raw value of the sending `ConnectionSide`.
-    var side: UInt8 = 0
+    package var side: UInt8 = 0
     /// Selective acknowledgements relative to `acknowledgement`, latest first (RFC 2018).
-    var sack = SackBlocks()
+    package var sack = SackBlocks()
 
-    struct Flags: OptionSet, BitwiseCopyable {
-        let rawValue: UInt8
-        static let syn = Flags(rawValue: 1)
-        static let fin = Flags(rawValue: 2)
-        static let reset = Flags(rawValue: 4)
+    package struct Flags: OptionSet, BitwiseCopyable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        package static let syn = Flags(rawValue: 1)
+        package static let fin = Flags(rawValue: 2)
+        package static let reset = Flags(rawValue: 4)
         /// With `reset`: nobody listens, or the process died.
-        static let refused = Flags(rawValue: 8)
+        package static let refused = Flags(rawValue: 8)
         /// Asks for an acknowledgement without carrying anything.
-        static let probe = Flags(rawValue: 16)
+        package static let probe = Flags(rawValue: 16)
         static let acknowledges = Flags(rawValue: 32)
         static let datagram = Flags(rawValue: 64)
     }
 
     /// Up to three blocks; an empty block ends the list.
-    struct SackBlocks: BitwiseCopyable {
-        var first = Block()
-        var second = Block()
-        var third = Block()
+    package struct SackBlocks: BitwiseCopyable {
+        package var first = Block()
+        package var second = Block()
+        package var third = Block()
 
-        struct Block: BitwiseCopyable {
-            var start: UInt32 = 0
-            var end: UInt32 = 0
-            var isEmpty: Bool { start == end }
+        package struct Block: BitwiseCopyable {
+            package var start: UInt32 = 0
+            package var end: UInt32 = 0
+            package var isEmpty: Bool { start == end }
         }
 
-        var count: Int {
+        package var count: Int {
             first.isEmpty ? 0 : second.isEmpty ? 1 : third.isEmpty ? 2 : 3
         }
 
         @inline(__always)
-        subscript(index: Int) -> Block {
+        package subscript(index: Int) -> Block {
             index == 0 ? first : index == 1 ? second : third
         }
     }

@@ -1,9 +1,9 @@
 import Machines
-import Units
+package import Units
 
 extension TCPEndpoint {
     /// Takes one packet of the connection. The network answers for sides that have ended.
-    mutating func receive(
+    package mutating func receive(
         _ packet: Packet,
         at now: Instant,
         into effects: inout EndpointEffects

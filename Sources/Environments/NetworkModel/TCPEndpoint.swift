@@ -1,5 +1,5 @@
-import Machines
-import Units
+package import Machines
+package import Units
 
 /// One side of a connection: a value-type TCP, modelled after Linux 6.x.
 ///
@@ -13,8 +13,8 @@ import Units
 /// receives never times out.
 ///
 /// Sequence numbers are stream offsets; a FIN takes the offset after the last byte.
-struct TCPEndpoint {
-    enum Phase: UInt8 {
+package struct TCPEndpoint {
+    package enum Phase: UInt8 {
         /// Not in use, or an acceptor before the first SYN → `synReceived`.
         case idle
         /// Opener, SYN sent → `established` or `ended`.
@@ -30,7 +30,7 @@ struct TCPEndpoint {
     }
 
     /// Linux's `icsk_ca_state`.
-    enum Recovery: UInt8 {
+    package enum Recovery: UInt8 {
         /// Nothing unusual.
         case open
         /// Segments are missing, none is deemed lost yet.
@@ -53,21 +53,21 @@ struct TCPEndpoint {
     let connection: ConnectionID
     let side: ConnectionSide
     let parameters: TCPParameters
-    var phase = Phase.idle
+    package var phase = Phase.idle
     var isRefusing = false
 
     // Sending.
     /// First unacknowledged offset, next to send, and bytes written by the application.
-    var una: Int64 = 0
-    var next: Int64 = 0
-    var written: Int64 = 0
+    package var una: Int64 = 0
+    package var next: Int64 = 0
+    package var written: Int64 = 0
     var isFinishing = false
     /// The offset up to which the peer takes data.
     var peerLimit: Int64 = 0
     var board = Scoreboard()
-    var congestion: CongestionWindow
+    package var congestion: CongestionWindow
     var roundTrip = RoundTripEstimator()
-    var recovery = Recovery.open
+    package var recovery = Recovery.open
     var recoveryPoint: Int64 = 0
     var lastSent = Instant.zero
 
@@ -121,7 +121,7 @@ struct TCPEndpoint {
     var knownCredit = 0
 
     // Receiving.
-    var receiveNext: Int64 = 0
+    package var receiveNext: Int64 = 0
     var receiveLimit: Int64
     /// A window update is worth a packet from here on.
     let smallestWindowUpdate: Int64
@@ -136,13 +136,13 @@ struct TCPEndpoint {
     var delayedTimer = LazyTimer()
 
     // Measuring.
-    var statistics = ConnectionStatistics()
+    package var statistics = ConnectionStatistics()
     var sampleStart = Instant.zero
     var sampleAcknowledged: Int64 = 0
     var sampleSent: UInt64 = 0
     var sampleRetransmitted: UInt64 = 0
 
-    init(
+    package init(
         connection: ConnectionID,
         side: ConnectionSide,
         options: StreamOptions,
@@ -174,14 +174,15 @@ struct TCPEndpoint {
 
     // MARK: - What the application asks
 
-    mutating func open(at now: Instant, into effects: inout EndpointEffects) {
+    package mutating func open(at now: Instant, into effects: inout EndpointEffects) {
         phase = .synSent
         progress = now
         sendControl([.syn], at: now, into: &effects)
         setTimer(.handshake, after: parameters.initialTimeout, at: now, into: &effects)
     }
 
-    mutating func write(_ count: Int, at now: Instant, into effects: inout EndpointEffects) {
+    package mutating func write(_ count: Int, at now: Instant, into effects: inout EndpointEffects)
+    {
         precondition(
             count <= knownCredit,
             "\(count) bytes written with a credit of \(knownCredit) on \(connection) \(side)"
@@ -191,7 +192,8 @@ struct TCPEndpoint {
         sendPending(at: now, into: &effects)
     }
 
-    mutating func grant(_ count: Int, at now: Instant, into effects: inout EndpointEffects) {
+    package mutating func grant(_ count: Int, at now: Instant, into effects: inout EndpointEffects)
+    {
         guard isAlive, count > 0 else { return }
         let left = advertisedLimit - receiveNext
         receiveLimit += Int64(count)
@@ -203,14 +205,18 @@ struct TCPEndpoint {
         }
     }
 
-    mutating func finish(at now: Instant, into effects: inout EndpointEffects) {
+    package mutating func finish(at now: Instant, into effects: inout EndpointEffects) {
         guard phase == .established || phase == .synSent || phase == .synReceived else { return }
         isFinishing = true
         if phase == .established { sendPending(at: now, into: &effects) }
     }
 
     /// Ends this side and tells the peer.
-    mutating func abort(refusing: Bool, at now: Instant, into effects: inout EndpointEffects) {
+    package mutating func abort(
+        refusing: Bool,
+        at now: Instant,
+        into effects: inout EndpointEffects
+    ) {
         guard isAlive else { return }
         end()
         isRefusing = refusing
@@ -258,7 +264,7 @@ struct TCPEndpoint {
     }
 
     /// A timer event arrived; most find nothing due.
-    mutating func wake(
+    package mutating func wake(
         _ timer: ConnectionTimer,
         at now: Instant,
         into effects: inout EndpointEffects
