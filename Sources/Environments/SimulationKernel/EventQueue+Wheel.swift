@@ -1,34 +1,72 @@
 public import Units
 
 extension EventQueue {
-    /// Puts an entry into the front or the wheel, by its time.
-    @inline(__always)
-    mutating func insert(_ entry: EventEntry<Payload>) {
-        if entry.time < frontEnd {
-            heap.insert(entry)
-            if heap.count > Self.heapLimit, frontLevel > 0 { narrowFront() }
-        } else {
-            store(entry)
+    /// The general form of `next`: fills the front, merges run and heap, skips what was cancelled.
+    @inline(never)
+    mutating func nextFromFront(notAfter limit: Instant) -> QueuedEvent<Payload>? {
+        guard limit >= .zero else { return nil }
+        let lastTick = UInt64(bitPattern: limit.nanoseconds)
+        while true {
+            let entry: EventEntry<Payload>
+            if heap.count > 0,
+                runCount == 0 || EventKey.precedes(heap.entries[0].key, run[runCount &- 1])
+            {
+                entry = heap.entries[0]
+                guard entry.time <= lastTick else { return nil }
+                heap.removeFirst()
+            } else if runCount > 0 {
+                entry = entries[Int(run[runCount &- 1].index)]
+                guard entry.time <= lastTick else { return nil }
+                runCount &-= 1
+                if runCount == 0 { releaseRunChunk() }
+            } else if fillFront(notAfter: lastTick) {
+                continue
+            } else {
+                return nil
+            }
+            guard isLive(entry) else {
+                dead &-= 1
+                continue
+            }
+            release(entry.slot)
+            now = Instant(nanoseconds: Int64(bitPattern: entry.time))
+            return QueuedEvent(
+                time: now,
+                origin: entry.origin,
+                sequence: entry.sequence,
+                payload: entry.payload
+            )
         }
     }
 
-    /// Puts an entry into its bucket; its time is not before the base.
+    /// Puts an entry that belongs before the front's end into the heap.
+    @inline(never)
+    mutating func insertIntoFront(_ entry: EventEntry<Payload>) {
+        heap.insert(entry)
+        if heap.count > Self.heapLimit, frontLevel > 0 { narrowFront() }
+    }
+
+    /// A new place in the bucket for a time that is not before the base.
     @inline(__always)
-    mutating func store(_ entry: EventEntry<Payload>) {
-        let distance = (entry.time ^ base) | 1
+    mutating func place(at ticks: UInt64) -> UnsafeMutablePointer<EventEntry<Payload>> {
+        let distance = (ticks ^ base) | 1
         let level = (63 &- distance.leadingZeroBitCount) / 6
-        let digit = Int(truncatingIfNeeded: (entry.time &>> UInt64(level &* 6)) & 63)
+        let digit = Int(truncatingIfNeeded: (ticks &>> UInt64(level &* 6)) & 63)
         let bucket = buckets + (level &* 64 &+ digit)
         let position = Int(bucket.pointee.count) & (Self.chunkSize &- 1)
-        if position == 0 {
-            let chunk = takeChunk()
-            nextChunk[Int(chunk)] = bucket.pointee.firstChunk
-            bucket.pointee.firstChunk = chunk
-            occupied[level] |= 1 &<< UInt64(digit)
-            levels |= 1 &<< UInt64(level)
-        }
+        if position == 0 { addChunk(level: level, digit: digit) }
         bucket.pointee.count &+= 1
-        entries[Int(bucket.pointee.firstChunk) &<< Self.chunkShift &+ position] = entry
+        return entries + (Int(bucket.pointee.firstChunk) &<< Self.chunkShift &+ position)
+    }
+
+    @inline(__always)
+    private mutating func addChunk(level: Int, digit: Int) {
+        let bucket = buckets + (level &* 64 &+ digit)
+        let chunk = takeChunk()
+        nextChunk[Int(chunk)] = bucket.pointee.firstChunk
+        bucket.pointee.firstChunk = chunk
+        occupied[level] |= 1 &<< UInt64(digit)
+        levels |= 1 &<< UInt64(level)
     }
 
     /// Makes the earliest bucket the front, spreading large ones over lower levels first. Answers
@@ -111,13 +149,14 @@ extension EventQueue {
         while chunk >= 0 {
             let first = Int(chunk) &<< Self.chunkShift
             for index in first..<first &+ filled {
-                let entry = entries[index]
-                if dead > 0, !isLive(entry) {
+                if dead > 0, !isLive(entries[index]) {
                     dead &-= 1
-                } else if entry.time < frontEnd {
-                    heap.appendUnordered(entry)
+                } else if entries[index].time < frontEnd {
+                    heap.appendUnordered(entries[index])
                 } else {
-                    store(entry)
+                    // A place may move the storage: the source is looked up after it.
+                    let place = place(at: entries[index].time)
+                    place.update(from: entries + index, count: 1)
                 }
             }
             let next = nextChunk[Int(chunk)]
@@ -146,7 +185,7 @@ extension EventQueue {
                     heap.entries[kept] = entry
                     kept &+= 1
                 } else {
-                    store(entry)
+                    place(at: entry.time).initialize(to: entry)
                 }
             }
             heap.truncate(to: kept)
@@ -159,7 +198,8 @@ extension EventQueue {
     private mutating func shortenRun() {
         var late = 0
         while late < runCount, run[late].time >= frontEnd {
-            store(entries[Int(run[late].index)])
+            let entry = entries[Int(run[late].index)]
+            place(at: entry.time).initialize(to: entry)
             late &+= 1
         }
         guard late > 0 else { return }

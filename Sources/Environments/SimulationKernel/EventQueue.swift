@@ -102,6 +102,9 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     /// The size of one pending event; 64 for payloads of 25 to 32 bytes.
     public static var bytesPerEvent: Int { MemoryLayout<EventEntry<Payload>>.stride }
 
+    /// Entries held in memory: the pending events and those cancelled ones not yet swept out.
+    public var storedEntries: Int { count + dead }
+
     /// Schedules one event; traps when `time` is already past.
     @discardableResult
     public mutating func schedule(
@@ -112,20 +115,24 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
         precondition(time >= now, "an event at \(time) cannot be scheduled at \(now)")
         if firstFreeSlot < 0 { addFreeSlot() }
         let slot = firstFreeSlot
-        let state = slots[Int(slot)]
-        firstFreeSlot = state.nextFree
+        let generation = slots[Int(slot)].generation
+        firstFreeSlot = slots[Int(slot)].nextFree
         count &+= 1
-        insert(
-            EventEntry(
-                time: UInt64(bitPattern: time.nanoseconds),
-                sequence: origin.takeSequence(),
-                origin: origin.entity,
-                slot: slot,
-                generation: state.generation,
-                payload: payload
-            )
+        let ticks = UInt64(bitPattern: time.nanoseconds)
+        let entry = EventEntry(
+            time: ticks,
+            sequence: origin.takeSequence(),
+            origin: origin.entity,
+            slot: slot,
+            generation: generation,
+            payload: payload
         )
-        return EventToken(slot: UInt32(bitPattern: slot), generation: state.generation)
+        if ticks >= frontEnd {
+            place(at: ticks).initialize(to: entry)
+        } else {
+            insertIntoFront(entry)
+        }
+        return EventToken(slot: UInt32(bitPattern: slot), generation: generation)
     }
 
     /// Takes back an event that was not delivered yet; `false`, and no effect, for any other token.
@@ -142,49 +149,27 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     }
 
     /// Takes the earliest event, unless it is later than `limit`; `nil` when nothing is due.
-    public mutating func next(notAfter limit: Instant) -> QueuedEvent<Payload>? {
-        while true {
-            if heap.count == 0 {
-                if runCount == 0 {
-                    guard limit >= .zero, fillFront(notAfter: UInt64(bitPattern: limit.nanoseconds))
-                    else { return nil }
-                    continue
-                }
-            } else if runCount == 0
-                || EventKey.precedes(heap.entries[0].key, run[runCount &- 1])
-            {
-                let entry = heap.entries[0]
-                guard entry.time <= UInt64(bitPattern: max(limit, .zero).nanoseconds) else {
-                    return nil
-                }
-                heap.removeFirst()
-                if let event = delivered(entry) { return event }
-                continue
-            }
-            let key = run[runCount &- 1]
-            guard key.time <= UInt64(bitPattern: max(limit, .zero).nanoseconds) else { return nil }
-            let entry = entries[Int(key.index)]
-            runCount &-= 1
-            if runCount == 0 { releaseRunChunk() }
-            if let event = delivered(entry) { return event }
-        }
-    }
-
-    /// The event of an entry that has left the front; `nil` when it was cancelled.
     @inline(__always)
-    private mutating func delivered(_ entry: EventEntry<Payload>) -> QueuedEvent<Payload>? {
-        guard isLive(entry) else {
-            dead &-= 1
-            return nil
+    public mutating func next(notAfter limit: Instant) -> QueuedEvent<Payload>? {
+        // Nearly every event comes from the run while the heap is empty.
+        if heap.count == 0, runCount > 0 {
+            let entry = entries + Int(run[runCount &- 1].index)
+            let time = Instant(nanoseconds: Int64(bitPattern: entry.pointee.time))
+            if time <= limit, isLive(entry.pointee) {
+                let event = QueuedEvent(
+                    time: time,
+                    origin: entry.pointee.origin,
+                    sequence: entry.pointee.sequence,
+                    payload: entry.pointee.payload
+                )
+                now = time
+                runCount &-= 1
+                release(entry.pointee.slot)
+                if runCount == 0 { releaseRunChunk() }
+                return event
+            }
         }
-        release(entry.slot)
-        now = Instant(nanoseconds: Int64(bitPattern: entry.time))
-        return QueuedEvent(
-            time: now,
-            origin: entry.origin,
-            sequence: entry.sequence,
-            payload: entry.payload
-        )
+        return nextFromFront(notAfter: limit)
     }
 }
 
