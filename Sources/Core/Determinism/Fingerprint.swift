@@ -47,6 +47,8 @@ public struct HashChain: Sendable, BitwiseCopyable {
         second = 0xE703_7ED1_A0B4_28DB &+ key
     }
 
+    // Inlined by force: once an event for every machine, and a call costs more than the work.
+    @inline(__always)
     public mutating func combine(_ word: UInt64) {
         first = HashChain.folded(first ^ word, 0x8EBC_6AF0_9C88_C6E3)
         second = HashChain.folded(second &+ word, 0x5899_65CC_7537_4CC3)
@@ -121,6 +123,7 @@ public struct HashChain: Sendable, BitwiseCopyable {
         return Fingerprint(high: final.first ^ (final.second >> 32), low: final.second)
     }
 
+    @inline(__always)
     private static func folded(_ left: UInt64, _ right: UInt64) -> UInt64 {
         let product = left.multipliedFullWidth(by: right)
         // Adding `left` keeps a zero operand from erasing the chain's history.

@@ -33,3 +33,20 @@ extension Actions {
         child.removeAll()
     }
 }
+
+extension Input {
+    /// This input as a child machine sees it, when it concerns a stream or the machine's birth;
+    /// `nil` for what a parent must translate itself.
+    public func forwarded<Child: Machine>(to child: Child.Type) -> Input<Child>? {
+        switch self {
+        case .started: .started
+        case .streamOpened(let stream, let peer): .streamOpened(stream, peer: peer)
+        case .writable(let stream, let credit): .writable(stream, credit: credit)
+        case .readable(let stream, let bytes): .readable(stream, bytes)
+        case .finished(let stream): .finished(stream)
+        case .reset(let stream, let reason): .reset(stream, reason)
+        case .path(let stream, let sample): .path(stream, sample)
+        case .requested, .received, .fired, .persisted, .computed: nil
+        }
+    }
+}

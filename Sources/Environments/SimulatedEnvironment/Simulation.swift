@@ -17,17 +17,25 @@ public struct SimulationPlan: Sendable {
     public var sampling: Interval
     public var faults: [ScheduledFault]
 
-    /// A change to the world at a time. `number` comes back in the log.
+    /// A change to the world at a time. `number` names the fault, whose beginning and end are two
+    /// changes, and comes back in the log.
     public struct ScheduledFault: Sendable {
         public var number: Int
         public var at: Instant
+        public var phase: FaultPhase
         public var change: WorldFault
 
-        public init(number: Int, at: Instant, change: WorldFault) {
+        public init(number: Int, at: Instant, phase: FaultPhase, change: WorldFault) {
             self.number = number
             self.at = at
+            self.phase = phase
             self.change = change
         }
+    }
+
+    public enum FaultPhase: Hashable, Sendable {
+        case fired
+        case healed
     }
 
     public init(
@@ -62,8 +70,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     public private(set) var samples: LinkSampler
     /// The run's fingerprint at sampling times.
     public private(set) var checkpoints: [(time: Instant, fingerprint: Fingerprint)] = []
-    /// Faults that were carried out, in order.
-    public private(set) var firedFaults: [(number: Int, time: Instant)] = []
+    /// The changes that faults made, in order.
+    public private(set) var faultLog: [FaultLogEntry] = []
     /// Processor seconds of the event loop without jobs, and of the jobs.
     public private(set) var kernelSeconds = 0.0
     public private(set) var workSeconds = 0.0
@@ -74,7 +82,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     private var inputs: UInt64 = 0
     private var experiment = EventOrigin(EntityID(.experiment, 0))
     private var faultOrigin = EventOrigin(EntityID(.fault, 0))
-    private var rules: [Int: [RuleID]] = [:]
+    private var linkFaults = LinkFaults()
 
     public init(
         _ plan: SimulationPlan,
@@ -201,7 +209,9 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             deliver(datagram, to: index)
         case .fault:
             let fault = plan.faults[Int(event.first)]
-            firedFaults.append((fault.number, medium.now))
+            faultLog.append(
+                FaultLogEntry(number: fault.number, phase: fault.phase, time: medium.now)
+            )
             apply(fault.change, number: fault.number)
         case .sample:
             sample()
@@ -333,30 +343,40 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
 
     private mutating func apply(_ change: WorldFault, number: Int) {
         switch change {
-        case .crash(let node):
-            guard hosts[Int(node.rawValue)].isRunning else { return }
-            hosts[Int(node.rawValue)].crash()
-            medium.crash(node)
-        case .restart(let node):
-            guard !hosts[Int(node.rawValue)].isRunning else { return }
-            medium.network.restoreNode(node)
-            boot(Int(node.rawValue))
-        case .pause(let node):
-            medium.nodes[Int(node.rawValue)].isPaused = true
-        case .resume(let node):
-            resume(Int(node.rawValue))
-        case .link(let link, let isUp):
-            medium.network.setLink(link, isUp: isUp, at: medium.now, queue: &medium.queue)
-        case .extraDelay(let link, let delay):
-            medium.network.setExtraDelay(link, delay)
-        case .extraLoss(let link, let loss):
-            medium.network.setExtraLoss(link, loss)
-        case .block(let blocked):
-            rules[number] = blocked.map { medium.network.addRule($0) }
-        case .unblock:
-            for rule in rules.removeValue(forKey: number) ?? [] {
-                medium.network.removeRule(rule)
+        case .crash(let nodes):
+            for node in nodes where hosts[Int(node.rawValue)].isRunning {
+                hosts[Int(node.rawValue)].crash()
+                medium.crash(node)
             }
+        case .restart(let nodes):
+            for node in nodes where !hosts[Int(node.rawValue)].isRunning {
+                medium.network.restoreNode(node)
+                boot(Int(node.rawValue))
+            }
+        case .pause(let nodes):
+            for node in nodes { medium.nodes[Int(node.rawValue)].isPaused = true }
+        case .resume(let nodes):
+            for node in nodes { resume(Int(node.rawValue)) }
+        case .down(let links), .delay(let links, _), .loss(let links, _):
+            linkFaults.begin(change, number: number)
+            refresh(links)
+        case .block(let blocked):
+            let ids = blocked.map { medium.network.addRule($0) }
+            linkFaults.begin(rules: ids, number: number)
+        case .heal:
+            let ended = linkFaults.end(number: number)
+            for rule in ended.rules { medium.network.removeRule(rule) }
+            refresh(ended.links)
+        }
+    }
+
+    /// Gives links the state that all faults together ask for.
+    private mutating func refresh(_ links: [LinkID]) {
+        for link in links {
+            let isUp = linkFaults.isUp(link)
+            medium.network.setLink(link, isUp: isUp, at: medium.now, queue: &medium.queue)
+            medium.network.setExtraDelay(link, linkFaults.delay(link))
+            medium.network.setExtraLoss(link, linkFaults.loss(link))
         }
     }
 
@@ -406,6 +426,13 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         guard checkpoints.count > LinkSampler.limit else { return }
         checkpoints = stride(from: 0, to: checkpoints.count, by: 2).map { checkpoints[$0] }
     }
+}
+
+/// When a fault began or ended.
+public struct FaultLogEntry: Hashable, Sendable {
+    public let number: Int
+    public let phase: SimulationPlan.FaultPhase
+    public let time: Instant
 }
 
 /// The kind of an input as it enters a node's fingerprint; the values never change.

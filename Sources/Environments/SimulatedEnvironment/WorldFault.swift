@@ -3,21 +3,79 @@ public import Units
 
 /// One change that a fault makes to the world; healing is a change of its own.
 public enum WorldFault: Sendable {
-    /// The process on the node dies: machine, timers, unsynced writes and running work are gone;
-    /// peers see resets. Does nothing on a node that is down.
-    case crash(NodeID)
-    /// A new incarnation starts with what was durable. Does nothing on a running node.
-    case restart(NodeID)
-    /// Inputs queue up, in order, until the node goes on.
-    case pause(NodeID)
-    case resume(NodeID)
-    /// What waits on a link that goes down, and what is offered to it, is lost.
-    case link(LinkID, isUp: Bool)
-    /// On top of the link's own delay; zero takes it back.
-    case extraDelay(LinkID, Interval)
-    /// Besides the link's own loss; `.none` takes it back.
-    case extraLoss(LinkID, NetworkModel.LossModel)
-    /// Packets that match a rule are dropped, until the fault of the same number unblocks.
+    /// The processes die: machines, timers, unsynced writes and running work are gone; peers see
+    /// resets. Nothing happens to a node that is down.
+    case crash([NodeID])
+    /// New incarnations start with what was durable. Nothing happens to a running node.
+    case restart([NodeID])
+    /// Inputs queue up, in order, until the nodes go on.
+    case pause([NodeID])
+    case resume([NodeID])
+    /// What waits on these links, and what is offered to them, is lost.
+    case down([LinkID])
+    /// On top of the links' own delay; delays of several faults add up.
+    case delay([LinkID], Interval)
+    /// Besides the links' own loss; of several such faults the latest counts.
+    case loss([LinkID], NetworkModel.LossModel)
+    /// Packets that match a rule are dropped.
     case block([NetworkRule])
-    case unblock
+    /// Takes back whatever the fault of the same number did to links and rules.
+    case heal
+}
+
+/// What faults are doing to links at present.
+struct LinkFaults {
+    private var active: [(number: Int, change: WorldFault)] = []
+    private var rules: [(number: Int, rules: [RuleID])] = []
+
+    mutating func begin(_ change: WorldFault, number: Int) {
+        active.append((number, change))
+    }
+
+    mutating func begin(rules ids: [RuleID], number: Int) {
+        rules.append((number, ids))
+    }
+
+    /// Forgets one fault; returns the links it touched and the rules it had set.
+    mutating func end(number: Int) -> (links: [LinkID], rules: [RuleID]) {
+        let links = active.filter { $0.number == number }.flatMap {
+            LinkFaults.links(of: $0.change)
+        }
+        let ids = rules.filter { $0.number == number }.flatMap(\.rules)
+        active.removeAll { $0.number == number }
+        rules.removeAll { $0.number == number }
+        return (links, ids)
+    }
+
+    func isUp(_ link: LinkID) -> Bool {
+        !active.contains { entry in
+            if case .down(let links) = entry.change { links.contains(link) } else { false }
+        }
+    }
+
+    func delay(_ link: LinkID) -> Interval {
+        active.reduce(.zero) { sum, entry in
+            if case .delay(let links, let extra) = entry.change, links.contains(link) {
+                sum + extra
+            } else {
+                sum
+            }
+        }
+    }
+
+    func loss(_ link: LinkID) -> NetworkModel.LossModel {
+        for entry in active.reversed() {
+            if case .loss(let links, let model) = entry.change, links.contains(link) {
+                return model
+            }
+        }
+        return .none
+    }
+
+    static func links(of change: WorldFault) -> [LinkID] {
+        switch change {
+        case .down(let links), .delay(let links, _), .loss(let links, _): links
+        case .crash, .restart, .pause, .resume, .block, .heal: []
+        }
+    }
 }

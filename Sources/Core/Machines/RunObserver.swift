@@ -1,4 +1,3 @@
-public import Machines
 public import Units
 
 /// Listens to the facts that machines report during a run; the same in simulation and on sockets.

@@ -1,0 +1,34 @@
+import Glibc
+import Units
+
+/// Where a node listens on the loopback interface.
+public struct NodeAddress: Hashable, Sendable, Codable {
+    /// Byte streams.
+    public let streamPort: Int
+    /// Datagrams.
+    public let datagramPort: Int
+
+    public init(streamPort: Int, datagramPort: Int) {
+        self.streamPort = streamPort
+        self.datagramPort = datagramPort
+    }
+}
+
+/// The host's monotonic clock, which all processes of one host share.
+public enum MonotonicClock {
+    /// Nanoseconds since an arbitrary origin.
+    public static var nanoseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// Why a node on sockets cannot begin or go on; caused from outside.
+public struct SocketFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
+}

@@ -1,0 +1,330 @@
+public import Machines
+public import NIOCore
+import NIOPosix
+public import Units
+
+/// One node on real sockets: the same machines as in simulation, on TCP and UDP over the loopback
+/// interface, with jobs on worker threads and durable records in a file.
+///
+/// Everything about the machine happens on one event loop. The medium is not shaped: figures that
+/// depend on a network are not measured here.
+public final class SocketNode<Program: Machine>: @unchecked Sendable {
+    // Confined to `loop` once `bind` has returned.
+    public let node: NodeID
+    let loop: any EventLoop
+    private let threads: NIOThreadPool
+    private let diskThread: NIOThreadPool
+    private let journal: SocketJournal?
+    private let recovered: [[UInt8]]
+    private let makeMachine: @Sendable (Birth<Program>) -> Program
+    /// Called on the event loop with each fact the machine reports.
+    private let observe: @Sendable (Program.Event, Instant) -> Void
+    private let fail: @Sendable (SocketFailure) -> Void
+
+    private var host: Host<Program>
+    private var peers: [NodeAddress] = []
+    private var origin: Int64 = 0
+    private var listener: (any Channel)?
+    private var datagrams: (any Channel)?
+    private var streams: [StreamID: SocketStream] = [:]
+    private var timers: [Program.Timer: Scheduled<Void>] = [:]
+    private var inputs: [Input<Program>] = []
+    private var isDelivering = false
+
+    /// - Parameters:
+    ///   - journalPath: where durable records go; machines without records need none.
+    ///   - workers: threads for jobs.
+    ///   - fail: hears of what makes it impossible to go on; at most a few times.
+    public init(
+        node: NodeID,
+        on group: any EventLoopGroup,
+        journalPath: String?,
+        workers: Int,
+        machine: @escaping @Sendable (Birth<Program>) -> Program,
+        observe: @escaping @Sendable (Program.Event, Instant) -> Void,
+        fail: @escaping @Sendable (SocketFailure) -> Void
+    ) throws(SocketFailure) {
+        self.node = node
+        loop = group.next()
+        threads = NIOThreadPool(numberOfThreads: workers)
+        threads.start()
+        diskThread = NIOThreadPool(numberOfThreads: 1)
+        diskThread.start()
+        if let journalPath {
+            (journal, recovered) = try SocketJournal.open(journalPath)
+        } else {
+            (journal, recovered) = (nil, [])
+        }
+        makeMachine = machine
+        self.observe = observe
+        self.fail = fail
+        host = Host(node: node, checksInvariants: true)
+    }
+
+    /// Listens on free ports of the loopback interface.
+    public func bind() async throws -> NodeAddress {
+        let streamListener = try await ServerBootstrap(group: loop)
+            .serverChannelOption(ChannelOptions.backlog, value: 512)
+            .childChannelOption(ChannelOptions.autoRead, value: false)
+            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+            .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { [self] channel in
+                let stream = SocketStream(id: nil, receiveCredit: 0) { [self] stream, happening in
+                    hear(stream, happening)
+                }
+                return channel.pipeline.addHandler(stream)
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let datagramChannel = try await DatagramBootstrap(group: loop)
+            .channelInitializer { [self] channel in
+                channel.pipeline.addHandler(DatagramReader { [self] bytes in receive(bytes) })
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        guard let streamPort = streamListener.localAddress?.port,
+            let datagramPort = datagramChannel.localAddress?.port
+        else { throw SocketFailure("the system gave no port to listen on") }
+        try await loop.submit { [self] in
+            listener = streamListener
+            datagrams = datagramChannel
+        }.get()
+        return NodeAddress(streamPort: streamPort, datagramPort: datagramPort)
+    }
+
+    /// Starts the machine once the shared clock shows `origin`, which becomes the run's time zero.
+    public func start(peers: [NodeAddress], origin: Int64, incarnation: UInt32, seed: UInt64) {
+        loop.execute { [self] in
+            self.peers = peers
+            self.origin = origin
+            let wait = max(0, origin - MonotonicClock.nanoseconds)
+            loop.scheduleTask(in: .nanoseconds(wait)) { [self] in
+                begin(incarnation: incarnation, seed: seed)
+            }
+        }
+    }
+
+    /// Closes everything; nothing is observed afterwards.
+    public func stop() async {
+        try? await loop.submit { [self] in
+            if host.isRunning { host.crash() }
+            for stream in streams.values { stream.reset() }
+            streams = [:]
+            for timer in timers.values { timer.cancel() }
+            timers = [:]
+            listener?.close(promise: nil)
+            datagrams?.close(promise: nil)
+        }.get()
+        try? await threads.shutdownGracefully()
+        try? await diskThread.shutdownGracefully()
+    }
+
+    private func begin(incarnation: UInt32, seed: UInt64) {
+        let records = recovered.compactMap { bytes -> Program.Write? in
+            var reader = WireReader(bytes)
+            return try? Program.Write(from: &reader)
+        }
+        guard records.count == recovered.count else {
+            fail(SocketFailure("the journal of \(node) holds records of another protocol"))
+            return
+        }
+        let birth = Birth<Program>(
+            node: node,
+            incarnation: incarnation,
+            recovered: records,
+            seed: seed
+        )
+        isDelivering = true
+        var medium = SocketMedium(node: self)
+        host.start(makeMachine(birth), at: now, in: &medium)
+        isDelivering = false
+        drain()
+    }
+
+    private var now: Instant { Instant(nanoseconds: MonotonicClock.nanoseconds - origin) }
+
+    // MARK: Inputs
+
+    /// Inputs wait while another is being delivered: carrying out an action may cause the next.
+    private func deliver(_ input: Input<Program>) {
+        inputs.append(input)
+        if !isDelivering { drain() }
+    }
+
+    private func drain() {
+        isDelivering = true
+        var medium = SocketMedium(node: self)
+        var position = 0
+        while position < inputs.count {
+            let input = inputs[position]
+            position += 1
+            host.deliver(input, at: now, in: &medium)
+        }
+        inputs.removeAll(keepingCapacity: true)
+        isDelivering = false
+    }
+
+    private func hear(_ stream: SocketStream, _ happening: SocketStream.Happening) {
+        guard let id = stream.id, host.isRunning else { return }
+        switch happening {
+        case .opened:
+            guard streams[id] == nil, Int(id.opener.rawValue) < peers.count else {
+                stream.reset()
+                return
+            }
+            streams[id] = stream
+            deliver(.streamOpened(id, peer: id.opener))
+            deliver(.writable(id, credit: stream.credit))
+        case .readable(let bytes):
+            deliver(.readable(id, bytes))
+        case .writable:
+            deliver(.writable(id, credit: stream.credit))
+        case .finished:
+            deliver(.finished(id))
+        case .reset(let reason):
+            guard streams[id] === stream else { return }
+            streams[id] = nil
+            deliver(.reset(id, reason))
+        }
+    }
+
+    private func receive(_ bytes: [UInt8]) {
+        var reader = WireReader(bytes)
+        // Whatever is not a message of a known peer is dropped, like any stray datagram.
+        guard let from = try? reader.read(UInt32.self), Int(from) < peers.count,
+            let message = try? Program.Message(from: &reader)
+        else { return }
+        deliver(.received(message, from: NodeID(from)))
+    }
+
+    // MARK: Actions
+
+    func perform(_ action: Action<Program>) {
+        switch action {
+        case .send(let message, let peer): send(message, to: peer)
+        case .setTimer(let timer, let due): setTimer(timer, at: due)
+        case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel()
+        case .openStream(let id, let peer, let options): open(id, to: peer, options)
+        case .write(let id, let bytes):
+            guard let stream = streams[id] else { return }
+            precondition(bytes.count <= stream.credit, "a write beyond the credit of \(id)")
+            stream.write(bytes)
+        case .grant(let id, let count): streams[id]?.grant(count)
+        case .finish(let id): streams[id]?.finish()
+        case .reset(let id): streams.removeValue(forKey: id)?.reset()
+        case .persist(let records, let id): persist(records, id)
+        case .compute(let job, let id): compute(job, id)
+        case .emit(let event): observe(event, now)
+        }
+    }
+
+    private func send(_ message: Program.Message, to peer: NodeID) {
+        guard let datagrams, Int(peer.rawValue) < peers.count else { return }
+        var writer = WireWriter()
+        writer.write(node.rawValue)
+        message.encode(into: &writer)
+        let port = peers[Int(peer.rawValue)].datagramPort
+        guard let address = try? SocketAddress(ipAddress: "127.0.0.1", port: port) else { return }
+        let buffer = datagrams.allocator.buffer(bytes: writer.bytes)
+        datagrams.writeAndFlush(
+            AddressedEnvelope(remoteAddress: address, data: buffer),
+            promise: nil
+        )
+    }
+
+    private func setTimer(_ timer: Program.Timer, at due: Instant) {
+        timers.removeValue(forKey: timer)?.cancel()
+        let wait = max(0, (due - now).nanoseconds)
+        timers[timer] = loop.scheduleTask(in: .nanoseconds(wait)) { [self] in
+            timers[timer] = nil
+            deliver(.fired(timer))
+        }
+    }
+
+    private func open(_ id: StreamID, to peer: NodeID, _ options: StreamOptions) {
+        let stream = SocketStream(
+            id: id,
+            receiveCredit: options.receiveCredit
+        ) { [self] stream, happening in
+            hear(stream, happening)
+        }
+        streams[id] = stream
+        guard Int(peer.rawValue) < peers.count else {
+            refuse(id, stream)
+            return
+        }
+        ClientBootstrap(group: loop)
+            .channelOption(ChannelOptions.autoRead, value: false)
+            .channelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+            .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in channel.pipeline.addHandler(stream) }
+            .connect(host: "127.0.0.1", port: peers[Int(peer.rawValue)].streamPort)
+            .whenComplete { [self] result in
+                guard streams[id] === stream else { return }
+                switch result {
+                case .failure:
+                    refuse(id, stream)
+                case .success(let channel):
+                    CongestionOption.set(options.congestionControl, on: channel)
+                    let preamble = SocketStream.preamble(
+                        of: id,
+                        receiveCredit: options.receiveCredit
+                    )
+                    stream.write(preamble[...])
+                    deliver(.streamOpened(id, peer: peer))
+                    deliver(.writable(id, credit: stream.credit))
+                }
+            }
+    }
+
+    private func refuse(_ id: StreamID, _ stream: SocketStream) {
+        guard streams[id] === stream else { return }
+        streams[id] = nil
+        deliver(.reset(id, .refused))
+    }
+
+    private func persist(_ records: [Program.Write], _ id: WriteID) {
+        guard let journal else {
+            fail(SocketFailure("\(node) has no journal for its durable records"))
+            return
+        }
+        let encoded = records.map { record in
+            var writer = WireWriter()
+            record.encode(into: &writer)
+            return writer.bytes
+        }
+        diskThread.runIfActive(eventLoop: loop) { try journal.append(encoded) }
+            .whenComplete { [self] result in
+                switch result {
+                case .success: deliver(.persisted(id))
+                case .failure(let error): fail(SocketFailure("\(node): \(error)"))
+                }
+            }
+    }
+
+    private func compute(_ job: Program.Job, _ id: JobID) {
+        threads.runIfActive(eventLoop: loop) { job.run() }
+            .whenSuccess { [self] output in deliver(.computed(id, output)) }
+    }
+}
+
+/// Lends a node to its host as an environment.
+private struct SocketMedium<Program: Machine>: Environment {
+    unowned let node: SocketNode<Program>
+
+    func perform(_ action: Action<Program>, on node: NodeID, at now: Instant) {
+        self.node.perform(action)
+    }
+}
+
+/// Hands over the content of each datagram.
+private final class DatagramReader: ChannelInboundHandler, Sendable {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    private let receive: @Sendable ([UInt8]) -> Void
+
+    init(receive: @escaping @Sendable ([UInt8]) -> Void) {
+        self.receive = receive
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        receive(Array(Self.unwrapInboundIn(data).data.readableBytesView))
+    }
+}

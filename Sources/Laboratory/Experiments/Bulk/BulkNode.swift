@@ -1,0 +1,199 @@
+public import Determinism
+public import Machines
+public import Transport
+public import Units
+
+/// One end of an endless transfer: the sender keeps the transport's buffer full, the receiver
+/// compares every chunk with what it must be.
+public struct BulkNode: Machine {
+    public enum Timer: Hashable, Sendable {
+        case sender(BulkSender.Timer)
+        case receiver(BulkReceiver.Timer)
+    }
+
+    public enum Event: Sendable, Hashable, Codable {
+        /// A chunk arrived in order; `isIdentical` tells whether it held the bytes that were sent.
+        case delivered(chunk: UInt64, bytes: Int, isIdentical: Bool)
+        case streamLost
+        case failed(TransportError)
+    }
+
+    // Exactly one is set: a sender from its birth, a receiver from its first stream.
+    private var sender: BulkSender?
+    private var receiver: BulkReceiver?
+    private let configuration: TransportConfiguration
+    private let content: BulkContent
+    private let incarnation: UInt32
+    private var sending = Actions<BulkSender>()
+    private var receiving = Actions<BulkReceiver>()
+    private var sent: [BulkSender.Event] = []
+    private var arrived: [BulkReceiver.Event] = []
+
+    /// A node that sends to `peer`, or one that waits for a sender when `peer` is `nil`.
+    public init(
+        _ birth: Birth<BulkNode>,
+        sendingTo peer: NodeID?,
+        configuration: TransportConfiguration,
+        content: BulkContent
+    ) {
+        self.configuration = configuration
+        self.content = content
+        incarnation = birth.incarnation
+        if let peer {
+            sender = BulkSender(
+                session: SessionID(sender: birth.node, number: birth.incarnation),
+                peer: peer,
+                configuration: configuration
+            )
+        }
+    }
+
+    public mutating func step(
+        _ input: Input<BulkNode>,
+        at now: Instant,
+        into actions: inout Actions<BulkNode>
+    ) {
+        if case .streamOpened(let stream, _) = input, sender == nil, receiver == nil {
+            receiver = BulkReceiver(
+                session: SessionID(of: stream),
+                epoch: UInt64(incarnation),
+                configuration: configuration
+            )
+        }
+        stepSender(input, at: now, into: &actions)
+        stepReceiver(input, at: now, into: &actions)
+    }
+
+    public func checkInvariants() {
+        sender?.checkInvariants()
+        receiver?.checkInvariants()
+    }
+
+    private mutating func stepSender(
+        _ input: Input<BulkNode>,
+        at now: Instant,
+        into actions: inout Actions<BulkNode>
+    ) {
+        guard sender != nil else { return }
+        if let forwarded = input.forwarded(to: BulkSender.self) {
+            sender!.step(forwarded, at: now, into: &sending)
+        } else if case .fired(.sender(let timer)) = input {
+            sender!.step(.fired(timer), at: now, into: &sending)
+        }
+        // The content is endless: whatever room there is gets filled.
+        while sender!.room >= configuration.chunkSize {
+            let chunk = content.chunk(sender!.nextChunk, size: configuration.chunkSize)
+            sender!.step(.requested(.enqueue(Payload(chunk))), at: now, into: &sending)
+        }
+        actions.absorb(&sending, events: &sent, timer: Timer.sender)
+        for event in sent {
+            switch event {
+            case .failed(let error): actions.emit(.failed(error))
+            case .streamLost: actions.emit(.streamLost)
+            case .room, .acknowledged, .noted, .completed: break
+            }
+        }
+        sent.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func stepReceiver(
+        _ input: Input<BulkNode>,
+        at now: Instant,
+        into actions: inout Actions<BulkNode>
+    ) {
+        guard receiver != nil else { return }
+        if let forwarded = input.forwarded(to: BulkReceiver.self) {
+            receiver!.step(forwarded, at: now, into: &receiving)
+        } else if case .fired(.receiver(let timer)) = input {
+            receiver!.step(.fired(timer), at: now, into: &receiving)
+        }
+        actions.absorb(&receiving, events: &arrived, timer: Timer.receiver)
+        guard !arrived.isEmpty else { return }
+        for event in arrived {
+            switch event {
+            case .delivered(let chunk, let payload):
+                let isIdentical = content.matches(payload, chunk: chunk)
+                actions.emit(
+                    .delivered(chunk: chunk, bytes: payload.count, isIdentical: isIdentical)
+                )
+                receiver!.step(.requested(.consumed(payload.count)), at: now, into: &receiving)
+            case .failed(let error):
+                actions.emit(.failed(error))
+            case .noted, .completed, .streamLost:
+                break
+            }
+        }
+        arrived.removeAll(keepingCapacity: true)
+        actions.absorb(&receiving, events: &arrived, timer: Timer.receiver)
+    }
+}
+
+/// The bytes of an endless transfer: seeded noise of which each chunk shows another part, so that a
+/// chunk that is lost, repeated, cut or misplaced differs from the one that belongs there.
+///
+/// Noise, because a steady transfer measures the network; no coder may gain on it.
+public struct BulkContent: Sendable {
+    private static let size = 4 << 20
+    private let block: [UInt8]
+
+    public init(seed: UInt64) {
+        var random = SeededRandom(
+            seed: seed,
+            entity: EntityID(.experiment, 0),
+            purpose: "bulk content"
+        )
+        block = [UInt8](unsafeUninitializedCapacity: BulkContent.size) { buffer, count in
+            let words = UnsafeMutableRawBufferPointer(buffer)
+            for offset in stride(from: 0, to: BulkContent.size, by: 8) {
+                words.storeBytes(
+                    of: random.next().littleEndian,
+                    toByteOffset: offset,
+                    as: UInt64.self
+                )
+            }
+            count = BulkContent.size
+        }
+    }
+
+    /// The bytes of one chunk: a slice, nothing is copied. `size` is at most 1 MiB.
+    public func chunk(_ number: UInt64, size: Int) -> Bytes {
+        let places = UInt64(BulkContent.size - (1 << 20))
+        let offset = Int((number &* 40_503) % places)
+        return block[offset..<offset + size]
+    }
+
+    /// Whether a payload holds exactly the chunk's bytes.
+    public func matches(_ payload: Payload, chunk number: UInt64) -> Bool {
+        let expected = chunk(number, size: payload.count)
+        var position = expected.startIndex
+        for piece in payload.pieces {
+            let part = expected[position..<position + piece.count]
+            guard piece.elementsEqual(bytesOf: part) else { return false }
+            position += piece.count
+        }
+        return true
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Compares memory with memory.
+    fileprivate func elementsEqual(bytesOf other: ArraySlice<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        return withUnsafeBytes { left in
+            other.withUnsafeBytes { right in
+                var offset = 0
+                while offset + 8 <= left.count {
+                    let one = left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                    let two = right.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                    if one != two { return false }
+                    offset += 8
+                }
+                while offset < left.count {
+                    if left[offset] != right[offset] { return false }
+                    offset += 1
+                }
+                return true
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+public import DataSets
+public import HardwareModel
+public import Machines
+public import Measurements
+public import NetworkModel
+public import Scenarios
+public import SimulationKernel
+public import Units
+
+/// One kind of workload: which machines it puts on the nodes, and which figures follow from what
+/// they report.
+///
+/// The same value serves simulation and sockets; it knows nothing of either.
+public protocol Experiment: Sendable {
+    associatedtype Program: Machine where Program.Event: Codable
+    associatedtype Observer: ExperimentObserver where Observer.Program == Program
+
+    init(_ setting: ReplicationSetting)
+    /// The machine that a node is born with.
+    func makeMachine(_ birth: Birth<Program>) -> Program
+    /// Listens to one replication.
+    func makeObserver() -> Observer
+}
+
+/// Collects what machines report and turns it into figures.
+public protocol ExperimentObserver: RunObserver {
+    /// Adds metrics, invariants, markers, series and facts to the record of a replication.
+    func measure(_ ending: ReplicationEnding, into record: inout RunRecord)
+}
+
+/// Everything that determines one replication.
+public struct ReplicationSetting: Sendable {
+    public var scenario: Scenario
+    public var variant: Scenario.Variant
+    public var seed: UInt64
+    public var profile: HardwareProfile
+    /// The memory that the workload moves, where it moves any.
+    public var dataSet: MemoryDataSet?
+
+    public init(
+        scenario: Scenario,
+        variant: Scenario.Variant,
+        seed: UInt64,
+        profile: HardwareProfile,
+        dataSet: MemoryDataSet?
+    ) {
+        self.scenario = scenario
+        self.variant = variant
+        self.seed = seed
+        self.profile = profile
+        self.dataSet = dataSet
+    }
+}
+
+/// How a replication ended, and what its links had done by then.
+public struct ReplicationEnding: Sendable {
+    /// The run's time at its end.
+    public var time: Instant
+    /// Why it ended; `nil` when the experiment was finished.
+    public var reason: RunEnd?
+    /// Links in the network's order; empty on sockets, where nobody counts packets.
+    public var links: [LinkFigures]
+
+    public init(time: Instant, reason: RunEnd?, links: [LinkFigures]) {
+        self.time = time
+        self.reason = reason
+        self.links = links
+    }
+
+    /// The link between two regions; `nil` on sockets.
+    public func link(from: RegionID, to: RegionID) -> LinkFigures? {
+        links.first { $0.from == from && $0.to == to }
+    }
+}
+
+/// What one directed link could do and did.
+public struct LinkFigures: Sendable {
+    public var name: String
+    public var from: RegionID
+    public var to: RegionID
+    public var parameters: LinkParameters
+    public var counters: LinkCounters
+
+    public init(
+        name: String,
+        from: RegionID,
+        to: RegionID,
+        parameters: LinkParameters,
+        counters: LinkCounters
+    ) {
+        self.name = name
+        self.from = from
+        self.to = to
+        self.parameters = parameters
+        self.counters = counters
+    }
+
+    /// The bits per second that other traffic leaves.
+    public var freeRate: Double {
+        Double(parameters.rate.bitsPerSecond) * (1 - parameters.backgroundLoad.value)
+    }
+}

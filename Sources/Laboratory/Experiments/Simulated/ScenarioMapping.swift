@@ -1,0 +1,113 @@
+import FaultInjection
+import NetworkModel
+import Scenarios
+import SimulatedEnvironment
+import Units
+
+/// The words of the scenario language in the words of the simulated world.
+extension NetworkModel.Topology {
+    /// The links in scenario order; the round-trip time of a link's two directions sets the size of
+    /// queues that are given in bandwidth-delay products.
+    init(_ topology: Scenario.Topology) {
+        let nodes = (0..<topology.nodeCount).map { topology.region(of: NodeID(UInt32($0))) }
+        let links = topology.links.map { link in
+            let back = topology.link(from: link.to, to: link.from)?.path.delay ?? link.path.delay
+            return DirectedLink(
+                from: link.from,
+                to: link.to,
+                LinkParameters(link.path, roundTrip: link.path.delay + back)
+            )
+        }
+        let local = topology.regions.map { region in
+            LinkParameters(region.local, roundTrip: region.local.delay * 2)
+        }
+        self.init(regionCount: topology.regions.count, nodes: nodes, links: links, local: local)
+    }
+}
+
+extension LinkParameters {
+    init(_ path: Scenario.PathProperties, roundTrip: Interval) {
+        self.init(
+            rate: path.rate,
+            propagation: path.delay,
+            jitter: NetworkModel.Jitter(path.jitter),
+            loss: NetworkModel.LossModel(path.loss),
+            queueLimit: path.queue.bytes(rate: path.rate, roundTrip: roundTrip),
+            backgroundLoad: path.background
+        )
+    }
+}
+
+extension NetworkModel.Jitter {
+    init(_ jitter: Scenario.Jitter) {
+        switch jitter.distribution {
+        case .none:
+            self = .none
+        case .uniform(let scale):
+            self.init(.uniform, scale: scale, reorders: jitter.reorders)
+        case .normal(let scale):
+            self.init(.normal, scale: scale, reorders: jitter.reorders)
+        case .lognormal(let scale, let sigma):
+            self.init(.lognormal, scale: scale, shape: sigma, reorders: jitter.reorders)
+        case .pareto(let scale, let shape):
+            self.init(.pareto, scale: scale, shape: shape, reorders: jitter.reorders)
+        }
+    }
+}
+
+extension NetworkModel.LossModel {
+    init(_ loss: Scenario.LossModel) {
+        switch loss {
+        case .none: self = .none
+        case .bernoulli(let rate): self = .bernoulli(rate)
+        case .gilbert(let rate, let burst): self = .gilbert(rate: rate, burst: burst)
+        }
+    }
+}
+
+extension FaultPlan {
+    /// The changes of the world that carry the plan out, in order of time.
+    func changes(links: (LinkEnds) -> LinkID?) -> [SimulationPlan.ScheduledFault] {
+        timeline.map { change in
+            let effect = faults[change.fault].effect
+            return switch change.kind {
+            case .fire:
+                SimulationPlan.ScheduledFault(
+                    number: change.fault,
+                    at: change.time,
+                    phase: .fired,
+                    change: effect.firing(links)
+                )
+            case .heal:
+                SimulationPlan.ScheduledFault(
+                    number: change.fault,
+                    at: change.time,
+                    phase: .healed,
+                    change: effect.healing
+                )
+            }
+        }
+    }
+}
+
+extension PlannedFault.Effect {
+    fileprivate func firing(_ links: (LinkEnds) -> LinkID?) -> WorldFault {
+        switch self {
+        case .crash(let nodes): .crash(nodes)
+        case .pause(let nodes): .pause(nodes)
+        case .down(let ends): .down(ends.compactMap(links))
+        case .delay(let ends, let extra): .delay(ends.compactMap(links), extra)
+        case .loss(let ends, let model): .loss(ends.compactMap(links), LossModel(model))
+        case .cut(let cuts):
+            .block(cuts.map { NetworkRule(from: NodeSet($0.from), to: NodeSet($0.to)) })
+        }
+    }
+
+    fileprivate var healing: WorldFault {
+        switch self {
+        case .crash(let nodes): .restart(nodes)
+        case .pause(let nodes): .resume(nodes)
+        case .down, .delay, .loss, .cut: .heal
+        }
+    }
+}

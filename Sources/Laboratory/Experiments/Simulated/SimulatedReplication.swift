@@ -1,0 +1,222 @@
+import Determinism
+import FaultInjection
+import Foundation
+import Glibc
+public import Machines
+public import Measurements
+import NetworkModel
+import Scenarios
+import SimulatedEnvironment
+import SimulationKernel
+import Units
+
+/// Runs one replication of an experiment under virtual time.
+public struct SimulatedReplication<Kind: Experiment> {
+    private let setting: ReplicationSetting
+    private let commit: String
+
+    public init(_ setting: ReplicationSetting, commit: String) {
+        self.setting = setting
+        self.commit = commit
+    }
+
+    /// Runs to the experiment's end, its deadline or the budget of events.
+    ///
+    /// - Parameter isCancelled: Asked now and then; the record says `interrupted` once it was true.
+    public func run(isCancelled: @escaping () -> Bool = { false }) -> RunRecord {
+        let began = ContinuousClock.now
+        let scenario = setting.scenario
+        let topology = NetworkModel.Topology(scenario.topology)
+        let faults = FaultPlan(scenario, seed: setting.seed)
+        let plan = SimulationPlan(
+            topology: topology,
+            profile: setting.profile,
+            seed: setting.seed,
+            limits: RunLimits(time: .zero + scenario.horizon),
+            faults: faults.changes { ends in
+                scenario.topology.linkID(from: ends.from, to: ends.to)
+            }
+        )
+        let experiment = Kind(setting)
+        var simulation = Simulation(plan, observer: experiment.makeObserver()) { birth in
+            experiment.makeMachine(birth)
+        }
+        let end = simulation.run(isCancelled: isCancelled)
+
+        var record = RunRecord(key: key, commit: commit)
+        record.fingerprint = simulation.fingerprint.description
+        record.checkpoints = simulation.checkpoints.map {
+            Checkpoint(time: $0.time, fingerprint: $0.fingerprint.description)
+        }
+        record.outcome = SimulatedReplication.outcome(of: end, horizon: scenario.horizon)
+        record.events = simulation.events
+        record.simulatedSeconds = simulation.now.seconds
+        record.kernelSeconds = simulation.kernelSeconds
+        record.workSeconds = simulation.workSeconds
+        record.faults = SimulatedReplication.records(faults, simulation.faultLog, scenario)
+        let links = SimulatedReplication.links(of: simulation, scenario, topology)
+        record.series = SimulatedReplication.series(simulation.samples, links, scenario)
+        let ending = ReplicationEnding(time: simulation.now, reason: end, links: links)
+        simulation.observer.measure(ending, into: &record)
+        record.invariants.append(SimulatedReplication.rateInvariant(ending))
+        record.peakMemoryBytes = peakMemory()
+        record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
+        return record
+    }
+
+    private var key: RunKey {
+        RunKey(
+            scenario: setting.scenario.name,
+            scenarioDigest: setting.scenario.digest,
+            variant: setting.variant.name,
+            seed: setting.seed,
+            environment: .simulated
+        )
+    }
+
+    private static func outcome(of end: RunEnd?, horizon: Interval) -> RunOutcome {
+        switch end {
+        case nil: .completed
+        case .reachedTime: .truncated(reason: "not finished after \(horizon)")
+        case .drained: .truncated(reason: "nothing was left to happen before it was finished")
+        case .eventLimit: .truncated(reason: "the limit of events was reached")
+        case .cancelled: .interrupted
+        }
+    }
+
+    private static func records(
+        _ plan: FaultPlan,
+        _ log: [FaultLogEntry],
+        _ scenario: Scenario
+    ) -> [FaultRecord] {
+        var faults = FaultLog(plan)
+        for entry in log {
+            switch entry.phase {
+            case .fired: faults.fire(entry.number, at: entry.time)
+            case .healed: faults.heal(entry.number, at: entry.time)
+            }
+        }
+        return faults.records(in: scenario.topology)
+    }
+
+    private static func links(
+        of simulation: borrowing Simulation<Kind.Observer>,
+        _ scenario: Scenario,
+        _ topology: NetworkModel.Topology
+    ) -> [LinkFigures] {
+        var figures: [LinkFigures] = []
+        for (index, link) in scenario.topology.links.enumerated() {
+            figures.append(
+                LinkFigures(
+                    name: link.name,
+                    from: link.from,
+                    to: link.to,
+                    parameters: topology.links[index].parameters,
+                    counters: simulation.medium.network.counters(
+                        LinkID(UInt32(index)),
+                        at: simulation.now
+                    )
+                )
+            )
+        }
+        for (index, region) in scenario.topology.regions.enumerated() {
+            let id = LinkID(UInt32(scenario.topology.links.count + index))
+            figures.append(
+                LinkFigures(
+                    name: region.name,
+                    from: RegionID(UInt32(index)),
+                    to: RegionID(UInt32(index)),
+                    parameters: topology.local[index],
+                    counters: simulation.medium.network.counters(id, at: simulation.now)
+                )
+            )
+        }
+        return figures
+    }
+
+    /// What links carried and held over time; links that carried nothing are left out.
+    private static func series(
+        _ samples: LinkSampler,
+        _ links: [LinkFigures],
+        _ scenario: Scenario
+    ) -> [Series] {
+        guard samples.times.count >= 2 else { return [] }
+        var series: [Series] = []
+        for (index, link) in links.enumerated() where link.counters.departedPackets > 0 {
+            let rows = samples.links.map { $0[index] }
+            let labels = [
+                Label("link", link.name), Label("direction", link.direction(in: scenario)),
+            ]
+            let seconds = samples.interval.seconds
+            series.append(
+                Series(
+                    name: "link-rate",
+                    unit: "bit/s",
+                    labels: labels,
+                    kind: .rate,
+                    start: samples.times[0],
+                    width: samples.interval,
+                    values: zip(rows, rows.dropFirst()).map {
+                        Double($1.departedBytes - $0.departedBytes) * 8 / seconds
+                    }
+                )
+            )
+            series.append(
+                Series(
+                    name: "queue",
+                    unit: "B",
+                    labels: labels,
+                    kind: .level,
+                    start: samples.times[0],
+                    width: samples.interval,
+                    values: rows.dropFirst().map { Double($0.queue.bytes) }
+                )
+            )
+        }
+        return series
+    }
+
+    /// No link may carry more than its free rate allows in the run's time, plus the packet that is
+    /// being sent at its end.
+    private static func rateInvariant(_ ending: ReplicationEnding) -> InvariantOutcome {
+        let violations = ending.links.compactMap { link -> Violation? in
+            let limit = link.freeRate / 8 * ending.time.seconds + 1514
+            guard Double(link.counters.departedBytes) > limit else { return nil }
+            return Violation(
+                time: ending.time,
+                message: "link \(link.name) carried \(link.counters.departedBytes) B, "
+                    + "its rate allows \(Int(limit)) B"
+            )
+        }
+        return InvariantOutcome(
+            name: Scenario.Invariant.linkRateRespected.rawValue,
+            checked: UInt64(ending.links.count),
+            violations: violations
+        )
+    }
+}
+
+extension LinkFigures {
+    /// `us-east->eu-west`.
+    func direction(in scenario: Scenario) -> String {
+        let regions = scenario.topology.regions
+        return "\(regions[Int(from.rawValue)].name)->\(regions[Int(to.rawValue)].name)"
+    }
+}
+
+extension Scenario.Topology {
+    /// The network's number of a link: declared links first, then one inside each region.
+    func linkID(from: RegionID, to: RegionID) -> LinkID? {
+        if let index = links.firstIndex(where: { $0.from == from && $0.to == to }) {
+            return LinkID(UInt32(index))
+        }
+        return from == to ? LinkID(UInt32(links.count) + from.rawValue) : nil
+    }
+}
+
+/// The most memory that this process has held, in bytes.
+func peakMemory() -> UInt64 {
+    var usage = rusage()
+    getrusage(RUSAGE_SELF, &usage)
+    return UInt64(usage.ru_maxrss) * 1024
+}

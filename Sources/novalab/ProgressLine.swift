@@ -1,0 +1,60 @@
+import Experiments
+import Foundation
+import Measurements
+import Synchronization
+
+/// Tells on standard error how far a long job is: one line at 2 Hz on a terminal, a line every 10 s
+/// elsewhere.
+final class ProgressLine: Sendable {
+    private struct State {
+        var text = ""
+        var printed = Date.distantPast
+        var isShown = false
+    }
+
+    private let state = Mutex(State())
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+
+    func show(_ text: String, isFinal: Bool = false) {
+        state.withLock { state in
+            state.text = text
+            let pause = isTerminal ? 0.5 : 10.0
+            let now = Date()
+            guard isFinal || now.timeIntervalSince(state.printed) >= pause else { return }
+            state.printed = now
+            if isTerminal {
+                FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
+                state.isShown = true
+            } else {
+                printError(text)
+            }
+        }
+    }
+
+    /// Removes the line, so that what follows starts on a clean one.
+    func clear() {
+        state.withLock { state in
+            guard isTerminal, state.isShown else { return }
+            FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+            state.isShown = false
+        }
+    }
+}
+
+/// Ctrl-C and requests to end, as a flag that long work asks for.
+enum Interrupt {
+    private static let flag = Atomic<Bool>(false)
+
+    static var isRequested: Bool { flag.load(ordering: .relaxed) }
+
+    /// The first signal sets the flag; the second ends the process at once.
+    static func watch() {
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = { _ in
+                if Interrupt.flag.exchange(true, ordering: .relaxed) { _exit(130) }
+            }
+            sigaction(number, &action, nil)
+        }
+    }
+}
