@@ -1,0 +1,243 @@
+import Crypto
+import Measurements
+import Units
+
+extension Scenario {
+    /// What will run, as a scenario file with every default, alias and shorthand written out: links
+    /// in both directions, and the complete configuration of each variant.
+    ///
+    /// Reading it gives an equal scenario.
+    public func resolved() -> String {
+        var yaml = YAMLText()
+        yaml.field("version", Scenario.languageVersion)
+        yaml.field("name", YAMLText.name(name))
+        yaml.field("seed", seed)
+        yaml.field("environment", environment.rawValue)
+        yaml.field("hardware", YAMLText.name(hardware))
+        yaml.mapping("topology", writeTopology)
+        yaml.mapping("workload", writeWorkload)
+        yaml.mapping("system") { Scenario.write(system, into: &$0) }
+        yaml.mapping("variants") { yaml in
+            for variant in variants {
+                yaml.mapping(YAMLText.name(variant.name)) {
+                    Scenario.write(variant.system, into: &$0)
+                }
+            }
+        }
+        yaml.list("faults", faults) { write($1, into: &$0) }
+        yaml.names("invariants", invariants.map(\.rawValue))
+        yaml.list("targets", targets) { Scenario.write($1, into: &$0) }
+        yaml.mapping("budget") { yaml in
+            yaml.field("wall", budget.wall)
+            yaml.mapping("replications") { yaml in
+                yaml.field("min", budget.replications.minimum)
+                yaml.field("max", budget.replications.maximum)
+                yaml.field(
+                    "relative-half-width",
+                    QuantityText.percentText(budget.replications.relativeHalfWidth)
+                )
+            }
+        }
+        return yaml.text
+    }
+
+    /// Identifies what runs: SHA-256 of the resolved form, 64 hexadecimal digits. Layout, comments
+    /// and shorthand do not change it.
+    public var digest: String {
+        SHA256.hash(data: Array(resolved().utf8)).map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.utf8.count == 1 ? "0\(digits)" : digits
+        }.joined()
+    }
+
+    private func regionName(_ region: RegionID) -> String {
+        YAMLText.name(topology.regions[Int(region.rawValue)].name)
+    }
+
+    private func writeTopology(into yaml: inout YAMLText) {
+        yaml.mapping("regions") { yaml in
+            for region in topology.regions {
+                yaml.mapping(YAMLText.name(region.name)) { yaml in
+                    yaml.field("nodes", region.nodes)
+                    yaml.names("labels", region.labels)
+                }
+            }
+        }
+        yaml.list("links", topology.links) { yaml, link in
+            yaml.field("from", regionName(link.from))
+            yaml.field("to", regionName(link.to))
+            yaml.quoted("name", link.name)
+            Scenario.write(link.path, into: &yaml)
+        }
+        yaml.mapping("local") { Scenario.write(topology.local, into: &$0) }
+    }
+
+    private static func write(_ path: PathProperties, into yaml: inout YAMLText) {
+        yaml.field("delay", path.delay)
+        yaml.field("rate", path.rate)
+        yaml.mapping("jitter") { yaml in
+            switch path.jitter.distribution {
+            case .none:
+                yaml.field("distribution", "none")
+                return
+            case .uniform(let scale):
+                yaml.field("distribution", "uniform")
+                yaml.field("scale", scale)
+            case .normal(let scale):
+                yaml.field("distribution", "normal")
+                yaml.field("scale", scale)
+            case .lognormal(let scale, let sigma):
+                yaml.field("distribution", "lognormal")
+                yaml.field("scale", scale)
+                yaml.field("sigma", QuantityText.numberText(sigma))
+            case .pareto(let scale, let shape):
+                yaml.field("distribution", "pareto")
+                yaml.field("scale", scale)
+                yaml.field("shape", QuantityText.numberText(shape))
+            }
+            yaml.field("reorder", path.jitter.reorders)
+        }
+        yaml.mapping("loss") { write(path.loss, into: &$0) }
+        yaml.mapping("queue") { yaml in
+            yaml.field("kind", "droptail")
+            switch path.queue {
+            case .bandwidthDelayProducts(let factor):
+                yaml.field("limit", "\(QuantityText.numberText(factor)) BDP")
+            case .bytes(let count):
+                yaml.field("limit", count)
+            case .time(let interval):
+                yaml.field("limit", interval)
+            }
+        }
+        yaml.field("background", QuantityText.percentText(path.background))
+    }
+
+    private static func write(_ loss: LossModel, into yaml: inout YAMLText) {
+        switch loss {
+        case .none:
+            yaml.field("model", "none")
+        case .bernoulli(let rate):
+            yaml.field("model", "bernoulli")
+            yaml.field("rate", QuantityText.percentText(rate))
+        case .gilbert(let rate, let burst):
+            yaml.field("model", "gilbert")
+            yaml.field("rate", QuantityText.percentText(rate))
+            yaml.field("burst", QuantityText.numberText(burst))
+        }
+    }
+
+    private func writeWorkload(into yaml: inout YAMLText) {
+        yaml.field("kind", workload.kind.rawValue)
+        yaml.field("from", regionName(workload.ends.first))
+        yaml.field("to", regionName(workload.ends.second))
+        switch workload {
+        case .echo(let echo):
+            yaml.field("requests", echo.requests)
+            yaml.field("interval", echo.interval)
+            yaml.field("timeout", echo.timeout)
+            yaml.field("attempts", echo.attempts)
+            yaml.field("stream", echo.stream)
+            yaml.field("streams", echo.streams)
+            yaml.field("deadline", echo.deadline)
+        case .bulk(let bulk):
+            yaml.mapping("duration") { yaml in
+                switch bulk.duration.warmUp {
+                case .automatic: yaml.field("warmup", "auto")
+                case .fixed(let interval): yaml.field("warmup", interval)
+                }
+                yaml.field("measure", bulk.duration.measure)
+            }
+        case .migration(let migration):
+            yaml.mapping("memory") {
+                $0.field("dataset", YAMLText.name(migration.memory.dataset))
+            }
+            yaml.field("count", migration.count)
+            yaml.field("concurrency", migration.concurrency)
+            yaml.field("deadline", migration.deadline)
+        }
+    }
+
+    private static func write(_ system: SystemConfiguration, into yaml: inout YAMLText) {
+        yaml.mapping("transport") { yaml in
+            switch system.transport.streams {
+            case .automatic: yaml.field("streams", "auto")
+            case .fixed(let count): yaml.field("streams", count)
+            }
+            yaml.field("congestion", system.transport.congestion.rawValue)
+            yaml.field("chunk", system.transport.chunk)
+            yaml.field("window", system.transport.window)
+        }
+        yaml.mapping("encoding") { yaml in
+            switch system.encoding {
+            case .none:
+                yaml.field("kind", "none")
+            case .hierarchical(let encoding):
+                yaml.field("kind", "hierarchical")
+                yaml.field("level", encoding.level)
+                yaml.field("batch-pages", encoding.batchPages)
+            }
+        }
+        yaml.mapping("migration") { yaml in
+            yaml.field("max-rounds", system.migration.maximumRounds)
+            yaml.field("downtime-goal", system.migration.downtimeGoal)
+        }
+    }
+
+    private func write(_ rule: FaultRule, into yaml: inout YAMLText) {
+        yaml.field("kind", rule.action.kind)
+        switch rule.schedule {
+        case .at(let span): yaml.field("at", Scenario.spanText(span))
+        case .every(let period): yaml.field("every", period)
+        case .probability(let share):
+            yaml.field("probability", QuantityText.percentText(share))
+        }
+        if let duration = rule.duration { yaml.field("for", Scenario.spanText(duration)) }
+        switch rule.action {
+        case .nodeCrash, .nodeRestart, .nodePause: break
+        case .netDown(let direction):
+            yaml.field("direction", direction.rawValue)
+        case .netDelay(let direction, let extra):
+            yaml.field("direction", direction.rawValue)
+            yaml.field("delay", extra)
+        case .netLoss(let direction, let loss):
+            yaml.field("direction", direction.rawValue)
+            yaml.mapping("loss") { Scenario.write(loss, into: &$0) }
+        case .netPartition(.halves): yaml.field("mode", "halves")
+        case .netPartition(.isolate): yaml.field("mode", "isolate")
+        case .netPartition(.oneWay(let direction)):
+            yaml.field("mode", "one-way")
+            yaml.field("direction", direction.rawValue)
+        }
+        yaml.mapping("select") { yaml in
+            if let region = rule.selection.region { yaml.field("region", regionName(region)) }
+            if let link = rule.selection.link { yaml.quoted("link", link) }
+            if let role = rule.selection.role { yaml.field("role", YAMLText.name(role)) }
+            if let label = rule.selection.label { yaml.field("label", YAMLText.name(label)) }
+            switch rule.selection.pick {
+            case .one: yaml.field("pick", "one")
+            case .all: yaml.field("pick", "all")
+            case .count(let count): yaml.field("pick", count)
+            case .percent(let share): yaml.field("pick", QuantityText.percentText(share))
+            }
+        }
+    }
+
+    /// One duration, or a range whose ends keep their own units.
+    private static func spanText(_ span: ClosedRange<Interval>) -> String {
+        span.lowerBound == span.upperBound
+            ? "\(span.lowerBound)" : "\(span.lowerBound)..\(span.upperBound)"
+    }
+
+    private static func write(_ target: Target, into yaml: inout YAMLText) {
+        yaml.field("metric", target.metric)
+        yaml.quoted("expect", target.expectation)
+        switch target.subject {
+        case .everyVariant: break
+        case .variant(let name): yaml.field("variant", YAMLText.name(name))
+        case .compare(let first, let second): yaml.names("compare", [first, second])
+        }
+        if let link = target.link { yaml.quoted("link", link) }
+        if let region = target.region { yaml.field("region", YAMLText.name(region)) }
+        yaml.field("confidence", QuantityText.percentText(target.confidence))
+    }
+}
