@@ -139,23 +139,28 @@ extension Judge {
         _ targets: [TargetJudgement],
         _ findings: inout Findings
     ) {
-        let minimum = campaign.replications.minimum
-        // What has no variance over seeds needs no more than two.
-        let deterministic =
-            !targets.isEmpty
-            && targets.allSatisfy { target in
-                if case .notJudged = target.status { return true }
-                return target.estimate?.isDeterministic ?? false
-            } && targets.contains { $0.estimate != nil }
+        let minimum = requiredReplications(campaign, targets)
         for variant in campaign.variants {
             let count = campaign.replications(of: variant).count
-            if count < (deterministic ? min(2, minimum) : minimum) {
+            if count < minimum {
                 findings.add(
                     .tooFewReplications,
                     "Variant \(variant) ran \(count) of at least \(minimum) replications."
                 )
             }
         }
+    }
+
+    /// What has no variance over seeds needs no more than two replications, and one shows all there
+    /// is to see when no target is judged.
+    func requiredReplications(_ campaign: Campaign, _ targets: [TargetJudgement]) -> Int {
+        let judged = targets.filter { target in
+            if case .notJudged = target.status { false } else { true }
+        }
+        if judged.isEmpty, !targets.isEmpty { return 1 }
+        let deterministic = judged.allSatisfy { $0.estimate?.isDeterministic ?? false }
+        let minimum = campaign.replications.minimum
+        return deterministic && !judged.isEmpty ? min(2, minimum) : minimum
     }
 
     func checkCoverage(

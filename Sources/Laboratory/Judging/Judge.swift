@@ -45,9 +45,10 @@ public struct Judge: Sendable {
     public func replicationsWanted(_ campaign: Campaign) -> Int {
         let done = campaign.variants.map { campaign.replications(of: $0).count }.min() ?? 0
         let limits = campaign.replications
-        guard done >= 2 else { return 2 - done }
         guard done < limits.maximum else { return 0 }
         let judged = judgeTargets(campaign)
+        let required = requiredReplications(campaign, judged)
+        guard done >= min(2, required) else { return min(2, required) - done }
         let wishes = judged.map { wish(of: $0, done: done, limits) }
         // Without a gate there is no interval to narrow; the minimum is what was asked for.
         let wanted = wishes.max() ?? max(0, limits.minimum - done)
@@ -60,8 +61,8 @@ public struct Judge: Sendable {
             if case .undecided = target.status { return max(0, limits.minimum - done) }
             return 0
         }
+        if case .notJudged = target.status { return 0 }
         if case .invalid = target.status { return 0 }
-        if case .notJudged = target.status { return max(0, limits.minimum - done) }
         if estimate.isDeterministic { return 0 }
         if done < limits.minimum { return limits.minimum - done }
         let wished = limits.relativeHalfWidth.value

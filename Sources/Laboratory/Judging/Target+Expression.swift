@@ -8,19 +8,8 @@ extension Target {
         if let link { selectors.append("link: \(link)") }
         if let region { selectors.append("region: \(region)") }
         let selector = selectors.isEmpty ? "" : "{\(selectors.joined(separator: ", "))}"
-        let limit = unit.text(unit.value(fromBase: threshold))
-        let figure = Target.trimmed(limit)
+        let figure = unit.shortText(unit.value(fromBase: threshold))
         return "\(metric)\(selector) \(statistic.word) \(comparison.rawValue) \(figure)"
-    }
-
-    /// Thresholds are exact: `90.00 %` reads `90 %`.
-    private static func trimmed(_ text: String) -> String {
-        guard let point = text.firstIndex(of: ".") else { return text }
-        let end = text[point...].firstIndex { !$0.isNumber && $0 != "." } ?? text.endIndex
-        var number = text[..<end]
-        while number.last == "0" { number.removeLast() }
-        if number.last == "." { number.removeLast() }
-        return String(number) + text[end...]
     }
 }
 

@@ -21,7 +21,7 @@ extension TargetJudgement {
     /// `bound 100 %`; empty without a bound.
     public var boundText: String {
         guard let bound, bound.limit.isFinite else { return "" }
-        return "bound \(unit.text(bound.limit))"
+        return "bound \(unit.shortText(bound.limit))"
     }
 
     /// The decimals that show the interval's width, and more where rounding would put an end of the
@@ -71,7 +71,7 @@ extension TargetJudgement {
     /// Whether physics allows what was missed.
     private var reachability: String {
         guard let bound, bound.limit.isFinite else { return "" }
-        let limit = unit.text(bound.limit)
+        let limit = unit.shortText(bound.limit)
         return comparison.holds(bound.limit, threshold)
             ? "; the bound is \(limit), so the target is reachable"
             : "; the bound is \(limit), so no implementation reaches it here"

@@ -27,6 +27,19 @@ extension MetricUnit {
         return MetricUnit.joined(number, name)
     }
 
+    /// A figure that has no interval, such as a threshold or a bound, without trailing zeros: `90 %`,
+    /// `14.2x`, `200 Mbit/s`.
+    public func shortText(_ value: Double) -> String {
+        let (divisor, name) = display(for: value)
+        let scaled = value / divisor
+        var number = Decimals.text(scaled, places: Decimals.places(for: scaled, resolution: nil))
+        if number.contains(".") {
+            while number.last == "0" { number.removeLast() }
+            if number.last == "." { number.removeLast() }
+        }
+        return MetricUnit.joined(number, name)
+    }
+
     /// A number and the name of its unit; a factor's `x` follows without a space.
     public static func joined(_ number: String, _ name: String) -> String {
         name.isEmpty ? number : name == "x" ? number + name : "\(number) \(name)"
