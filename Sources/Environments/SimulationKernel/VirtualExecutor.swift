@@ -1,0 +1,223 @@
+public import Determinism
+import Glibc
+public import Units
+
+/// Runs asynchronous code under virtual time, one job after another on one thread, in an order
+/// drawn from a seed.
+///
+/// Structured tasks that start under this executor's preference, with the actors they use, put all
+/// their jobs here; `clock` is the clock that they sleep on. Among the jobs that are ready, the seed
+/// picks the next one, so different seeds explore different interleavings and one seed replays
+/// exactly. Time stands still while jobs are ready and then jumps to the next sleeper's deadline;
+/// cancelled sleepers are gone from the queue and move nothing.
+///
+/// What this cannot hold back, because it does not follow the preference: detached and unstructured
+/// tasks, the main actor, actors with executors of their own, and stock clocks. Whenever such code
+/// comes back to this executor from another thread, the executor traps.
+///
+/// A world that has an event queue of its own drives the executor with `nextWake` and
+/// `advance(to:)`; alone, `run` does it.
+public final class VirtualExecutor: TaskExecutor, @unchecked Sendable {
+    // Unchecked, because every use is confined to one thread, which `checkThread` enforces.
+
+    /// The virtual time.
+    public private(set) var now: Instant
+    /// Jobs run so far.
+    public private(set) var jobCount: UInt64 = 0
+
+    private var ready: [UnownedJob] = []
+    private var random: SeededRandom
+    private var trace: HashChain
+    private var sleepers: EventQueue<UInt32>
+    private var origin: EventOrigin
+    /// Sleepers by the index that their event carries; free places are `nil`.
+    private var table: [Sleeper?] = []
+    private var freeIndices: [UInt32] = []
+    private var thread: pthread_t?
+
+    /// An executor at `start`; `entity` names it among the origins of events and random streams.
+    public init(
+        seed: UInt64,
+        entity: EntityID = EntityID(.executor, 0),
+        start: Instant = .zero
+    ) {
+        now = start
+        random = SeededRandom(seed: seed, entity: entity, purpose: "executor order")
+        trace = HashChain(key: UInt64(entity.rawValue))
+        sleepers = EventQueue(capacity: 64)
+        origin = EventOrigin(entity)
+    }
+
+    /// The clock that shows this executor's time.
+    public var clock: VirtualClock { VirtualClock(executor: self) }
+
+    /// A digest of every choice made so far and of the time it was made at.
+    public var fingerprint: Fingerprint { trace.fingerprint }
+
+    /// Mixes a fact of the simulated code into the fingerprint, with the current time.
+    public func record(_ fact: String) {
+        trace.combine(now.nanoseconds)
+        trace.combine(fact)
+    }
+
+    // MARK: - Driving
+
+    /// Whether a job could run without time passing.
+    public var hasReadyJobs: Bool { !ready.isEmpty }
+
+    /// When the next sleeper wakes; `nil` when none sleeps.
+    public var nextWake: Instant? { sleepers.nextTime }
+
+    /// Starts a root task. It runs when the executor is driven.
+    public func start(_ body: @escaping @Sendable () async -> Void) {
+        Task(executorPreference: self) { await body() }
+    }
+
+    /// Runs ready jobs, and those they make ready, until none is left or `limit` were run; returns
+    /// how many were run. Time does not pass.
+    @discardableResult
+    public func drain(limit: Int) -> Int {
+        checkThread()
+        var run = 0
+        while run < limit, !ready.isEmpty {
+            let choice = Int(random.below(UInt64(ready.count)))
+            trace.combine(UInt64(choice) << 32 | UInt64(ready.count))
+            trace.combine(now.nanoseconds)
+            ready.swapAt(choice, ready.count - 1)
+            let job = ready.removeLast()
+            jobCount += 1
+            run += 1
+            job.runSynchronously(on: asUnownedTaskExecutor())
+        }
+        return run
+    }
+
+    /// Moves time forward and makes every sleeper ready whose deadline is not after `time`.
+    /// Traps when `time` is past.
+    public func advance(to time: Instant) {
+        checkThread()
+        precondition(time >= now, "time cannot go back from \(now) to \(time)")
+        now = time
+        while let event = sleepers.next(notAfter: time) {
+            release(event.payload).finish(.success(()))
+        }
+    }
+
+    /// Runs `body` to its end, alternating between ready jobs and the next wake-up.
+    ///
+    /// - Parameter jobLimit: after that many jobs the run is given up.
+    /// - Throws: `VirtualExecutorError` when the run cannot end. The tasks left over never continue.
+    public func run<Value: Sendable>(
+        jobLimit: Int = 10_000_000,
+        _ body: @escaping @Sendable () async -> Value
+    ) throws(VirtualExecutorError) -> Value {
+        let result = Result<Value>()
+        start { result.value = await body() }
+        var left = jobLimit
+        while true {
+            left -= drain(limit: left)
+            if let value = result.value { return value }
+            guard left > 0 else { throw .jobLimitReached(jobLimit, at: now) }
+            guard let wake = nextWake else { throw .stalled(at: now) }
+            advance(to: wake)
+        }
+    }
+
+    private final class Result<Value: Sendable>: @unchecked Sendable {
+        // Unchecked, because only jobs and the driver of this executor use it, on one thread.
+        var value: Value?
+    }
+
+    // MARK: - Sleeping
+
+    /// Suspends the task until `deadline`; one that is not later than now still lets others run.
+    func sleep(until deadline: Instant) async throws {
+        let sleeper = Sleeper()
+        try await withTaskCancellationHandler {
+            try await withUnsafeThrowingContinuation { continuation in
+                self.arm(sleeper, continuation, until: deadline)
+            }
+        } onCancel: {
+            self.cancel(sleeper)
+        }
+    }
+
+    private func arm(_ sleeper: Sleeper, _ continuation: Sleeper.Waiting, until deadline: Instant) {
+        checkThread()
+        sleeper.continuation = continuation
+        guard !sleeper.isCancelled else {
+            sleeper.finish(.failure(CancellationError()))
+            return
+        }
+        if freeIndices.isEmpty {
+            freeIndices.append(UInt32(table.count))
+            table.append(nil)
+        }
+        let index = freeIndices.removeLast()
+        table[Int(index)] = sleeper
+        sleeper.index = index
+        sleeper.token = sleepers.schedule(index, at: max(deadline, now), from: &origin)
+    }
+
+    private func cancel(_ sleeper: Sleeper) {
+        checkThread()
+        sleeper.isCancelled = true
+        // Not armed yet, or already woken: there is nothing to take back.
+        guard let index = sleeper.index else { return }
+        sleepers.cancel(sleeper.token)
+        release(index).finish(.failure(CancellationError()))
+    }
+
+    private func release(_ index: UInt32) -> Sleeper {
+        guard let sleeper = table[Int(index)] else {
+            preconditionFailure("sleeper \(index) was woken twice")
+        }
+        table[Int(index)] = nil
+        freeIndices.append(index)
+        sleeper.index = nil
+        return sleeper
+    }
+
+    /// One call of `sleep`: not armed, then armed while `index` is set, then finished.
+    private final class Sleeper: @unchecked Sendable {
+        typealias Waiting = UnsafeContinuation<Void, any Error>
+
+        // Unchecked, because the executor checks the thread before it touches a sleeper.
+        var continuation: Waiting?
+        var index: UInt32?
+        var token = EventToken.none
+        var isCancelled = false
+
+        func finish(_ result: Swift.Result<Void, any Error>) {
+            continuation?.resume(with: result)
+            continuation = nil
+        }
+    }
+
+    // MARK: - Jobs
+
+    public func enqueue(_ job: consuming ExecutorJob) {
+        checkThread()
+        ready.append(UnownedJob(job))
+    }
+
+    private func checkThread() {
+        let current = pthread_self()
+        if let thread {
+            precondition(
+                pthread_equal(thread, current) != 0,
+                "a job came from another thread: some code escaped the virtual executor"
+            )
+        } else {
+            thread = current
+        }
+    }
+}
+
+/// Why asynchronous code under virtual time did not end.
+public enum VirtualExecutorError: Error, Hashable, Sendable {
+    /// Nothing is ready and nobody sleeps: the remaining tasks wait for each other.
+    case stalled(at: Instant)
+    /// The limit of jobs was run.
+    case jobLimitReached(Int, at: Instant)
+}
