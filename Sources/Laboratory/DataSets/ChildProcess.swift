@@ -6,8 +6,8 @@ import Units
 /// It runs in a process group of its own, so that Ctrl-C in a terminal reaches only us and it is
 /// never ended half-way through a snapshot. Its standard input is empty; what it prints is dropped,
 /// except that the end of its standard error explains an early end.
-struct ChildProcess: ~Copyable {
-    let pid: Int32
+package struct ChildProcess: ~Copyable {
+    package let pid: Int32
     private let command: String
     private let output: Int32
     private let errors: Int32
@@ -16,7 +16,7 @@ struct ChildProcess: ~Copyable {
     /// How long it may take to end after SIGTERM before SIGKILL.
     private static let patience = Interval.seconds(2)
 
-    init(_ arguments: [String]) throws(DataSetError) {
+    package init(_ arguments: [String]) throws(DataSetError) {
         command = arguments.joined(separator: " ")
         guard !arguments.isEmpty else { throw .badRequest("the command to capture is empty") }
         var ends: [Int32] = [-1, -1]
@@ -45,7 +45,7 @@ struct ChildProcess: ~Copyable {
     }
 
     /// How it ended, in words, or `nil` while it runs.
-    mutating func checkForEnd() -> String? {
+    package mutating func checkForEnd() -> String? {
         if let ending { return ending }
         var status: Int32 = 0
         guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
@@ -55,7 +55,7 @@ struct ChildProcess: ~Copyable {
 
     /// Drops what it printed and tells whether a line of it was `line`; called often enough, a pipe
     /// never fills up.
-    mutating func drainOutput(lookingFor line: String?, in pending: inout [UInt8]) -> Bool {
+    package mutating func drainOutput(lookingFor line: String?, in pending: inout [UInt8]) -> Bool {
         var found = false
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {

@@ -1,4 +1,4 @@
-import Units
+public import Units
 
 /// The data sets that scenarios name: committed ones in a folder, captured and imported ones in its
 /// subfolder `captured`, which is not part of the repository.
@@ -61,10 +61,14 @@ public struct DataSetCatalogue: Sendable {
     /// which takes about 12 s.
     ///
     /// - Parameters:
+    ///   - snapshots: how many to take, when it has to be captured.
+    ///   - every: how far apart.
     ///   - progress: called while capturing only.
     ///   - isCancelled: asked while capturing.
     public func resolve(
         _ name: String,
+        snapshots: Int = defaultSnapshots,
+        every: Interval = .seconds(1),
         progress: (MemoryCapture.Progress) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
     ) throws(DataSetError) -> MemoryDataSet {
@@ -76,7 +80,12 @@ public struct DataSetCatalogue: Sendable {
         guard name == DataSetCatalogue.defaultName else {
             throw .notFound(name: name, known: list().map(\.name))
         }
-        let dataSet = try captureDefault(progress: progress, isCancelled: isCancelled)
+        let dataSet = try captureDefault(
+            snapshots: snapshots,
+            every: every,
+            progress: progress,
+            isCancelled: isCancelled
+        )
         try keep(dataSet)
         return dataSet
     }
@@ -93,14 +102,16 @@ public struct DataSetCatalogue: Sendable {
 
     /// Captures the SQLite workload without keeping it.
     public func captureDefault(
+        snapshots: Int = defaultSnapshots,
+        every: Interval = .seconds(1),
         progress: (MemoryCapture.Progress) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
     ) throws(DataSetError) -> MemoryDataSet {
         let capture = MemoryCapture(
             .command(workloadCommand),
             name: DataSetCatalogue.defaultName,
-            snapshots: DataSetCatalogue.defaultSnapshots,
-            every: .seconds(1),
+            snapshots: snapshots,
+            every: every,
             readiness: .outputLine(SQLiteWorkload.readyLine, within: .seconds(120)),
             description: "a shop's orders on SQLite, in memory, at a steady rate of transactions"
         )
