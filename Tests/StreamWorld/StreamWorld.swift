@@ -42,6 +42,7 @@ public struct StreamWorld<Program: Machine> {
     public var events: [(at: Instant, node: NodeID, event: Program.Event)] { medium.events }
 
     public mutating func start(_ node: NodeID, _ machine: Program) {
+        medium.started(node)
         hosts[Int(node.rawValue)].start(machine, at: now, in: &medium)
     }
 
@@ -81,6 +82,7 @@ public struct Medium<Program: Machine>: Environment {
     private var random: SeededRandom
     private var queue = Agenda<Entry>()
     private var incarnations: [UInt32]
+    private var isDown: [Bool]
     private var linkFree: [Instant]
     private var timers: [Program.Timer: [NodeID: UInt64]] = [:]
     private var timerCount: UInt64 = 0
@@ -108,6 +110,7 @@ public struct Medium<Program: Machine>: Environment {
             purpose: "stream world"
         )
         incarnations = Array(repeating: 0, count: nodes)
+        isDown = Array(repeating: true, count: nodes)
         linkFree = Array(repeating: .zero, count: nodes)
     }
 
@@ -161,6 +164,10 @@ public struct Medium<Program: Machine>: Environment {
             return (node, .fired(timer))
         case .opened(let id, let node):
             guard streams[id]!.end(node).isUsable else { return nil }
+            guard !isDown[Int(node.rawValue)] else {
+                kill(id, from: node, reason: .refused)
+                return nil
+            }
             queue.add(.credit(id, node), at: now)
             return (node, .streamOpened(id, peer: streams[id]!.other(node)))
         case .credit(let id, let node):
@@ -182,7 +189,10 @@ public struct Medium<Program: Machine>: Environment {
         }
     }
 
+    mutating func started(_ node: NodeID) { isDown[Int(node.rawValue)] = false }
+
     mutating func crashed(_ node: NodeID) {
+        isDown[Int(node.rawValue)] = true
         incarnations[Int(node.rawValue)] += 1
         for id in streams.keys.sorted() where streams[id]!.touches(node) {
             kill(id, from: node, reason: .refused)

@@ -86,7 +86,7 @@ private func expectedBytes(chunks: UInt64, size: Int) -> Int {
         let configuration = smallConfiguration(
             streams: Int(random.below(8)) + 1,
             chunk: chunkSize,
-            window: run % 2 == 0 ? 2 * chunkSize : 65_536
+            window: run % 2 == 0 ? 2 * chunkSize + 512 : 65_536
         )
         var world = makeWorld(
             seed: seed,

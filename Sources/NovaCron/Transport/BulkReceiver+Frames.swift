@@ -123,18 +123,19 @@ extension BulkReceiver {
         let number = header.number
         let isNew = number >= held.base && (phase == .receiving && held[number] == nil)
         if isNew {
-            let (end, overflow) = header.value.addingReportingOverflow(UInt64(payload.count))
-            // A sender that lies about offsets must not make us hold more than the window either.
+            let charge = payload.count + FrameHeader.chunkCharge
+            let (end, overflow) = header.value.addingReportingOverflow(UInt64(charge))
+            // A sender that lies about positions must not make us hold more than the window either.
             guard !overflow, end <= advertisedLimit, held.admits(number),
-                heldBytes + unconsumedBytes + payload.count <= configuration.window
+                heldBytes + unconsumedBytes + charge <= configuration.window
             else { throw .windowExceeded }
             guard payload.count > 0 || header.isLast else { throw .malformed("an empty chunk") }
             held[number] = HeldChunk(
                 payload: payload,
-                offset: header.value,
+                position: header.value,
                 isLast: header.isLast
             )
-            heldBytes += payload.count
+            heldBytes += charge
         } else {
             statistics.repeatedChunks += 1
         }
@@ -154,17 +155,19 @@ extension BulkReceiver {
     /// Hands on every chunk that now follows without a gap.
     private mutating func deliver(into actions: inout Actions<BulkReceiver>) {
         while phase == .receiving, let next = held[held.base] {
-            guard next.offset == deliveredBytes else {
+            guard next.position == delivered else {
                 // Sending it again would not help: the sender's own count is wrong.
-                let found = "chunk \(held.base) at \(next.offset), not \(deliveredBytes)"
+                let found = "chunk \(held.base) at \(next.position), not \(delivered)"
                 fail(.malformed(found), into: &actions)
                 return
             }
             let number = held.base
             _ = held.popFirst()
-            heldBytes -= next.payload.count
-            deliveredBytes += UInt64(next.payload.count)
+            heldBytes -= next.charge
+            delivered += UInt64(next.charge)
             if next.isLast {
+                // Nobody consumes the empty chunk that ends the transfer.
+                consumed += UInt64(next.charge)
                 phase = .completed
                 actions.emit(.completed)
             } else {
@@ -175,7 +178,7 @@ extension BulkReceiver {
         }
     }
 
-    private var currentLimit: UInt64 { consumedBytes + UInt64(configuration.window) }
+    private var currentLimit: UInt64 { consumed + UInt64(configuration.window) }
 
     /// Tells the sender the new limit once it has moved by a quarter of the window; smaller steps
     /// travel with acknowledgements.
@@ -222,8 +225,8 @@ extension BulkReceiver {
     /// Checks that every held byte is accounted for and within its bound.
     public func checkInvariants() {
         notes.checkInvariants()
-        precondition(consumedBytes <= deliveredBytes, "consumed \(consumedBytes)")
-        precondition(deliveredBytes <= advertisedLimit, "delivered \(deliveredBytes)")
+        precondition(consumed <= delivered, "consumed \(consumed)")
+        precondition(delivered <= advertisedLimit, "delivered \(delivered)")
         precondition(
             heldBytes + unconsumedBytes <= configuration.window,
             "holds \(heldBytes) and \(unconsumedBytes) bytes"

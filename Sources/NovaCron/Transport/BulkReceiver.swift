@@ -16,8 +16,8 @@ public import Units
 /// partial frame a stream, at most `streamLimit` streams at a time, 64 notes each way.
 public struct BulkReceiver: Machine {
     public enum Request: Sendable {
-        /// The application is done with that many delivered bytes.
-        case consumed(Int)
+        /// The application is done with so many delivered chunks and the bytes in them.
+        case consumed(bytes: Int, chunks: Int = 1)
         /// Sends a note of at most `FrameHeader.noteLimit` bytes; 64 may be unacknowledged.
         case note(Bytes)
         /// Gives the transfer up.
@@ -65,9 +65,10 @@ public struct BulkReceiver: Machine {
     /// Chunks that arrived before an older one.
     var held = SequenceWindow<HeldChunk>()
     var heldBytes = 0
-    /// Payload bytes delivered, and consumed by the application.
-    var deliveredBytes: UInt64 = 0
-    var consumedBytes: UInt64 = 0
+    /// The position up to which chunks were delivered, and up to which the application consumed them;
+    /// each chunk counts `FrameHeader.chunkCharge` more than its bytes.
+    var delivered: UInt64 = 0
+    var consumed: UInt64 = 0
     /// How far the sender was told it may send.
     var advertisedLimit: UInt64
     /// The lane that carries the newest limit, until an older one cannot matter any more.
@@ -92,8 +93,8 @@ public struct BulkReceiver: Machine {
         advertisedLimit = UInt64(configuration.window)
     }
 
-    /// Bytes delivered and not yet consumed.
-    public var unconsumedBytes: Int { Int(deliveredBytes - consumedBytes) }
+    /// Bytes delivered and not yet consumed, and `FrameHeader.chunkCharge` a chunk.
+    public var unconsumedBytes: Int { Int(delivered - consumed) }
 
     /// Payload bytes held for reassembly, partial frames included.
     public var reassemblyBytes: Int {
@@ -143,12 +144,13 @@ public struct BulkReceiver: Machine {
         // The application may still be at work when the transfer has failed under it.
         guard phase != .failed else { return }
         switch request {
-        case .consumed(let count):
+        case .consumed(let bytes, let chunks):
+            let count = bytes + chunks * FrameHeader.chunkCharge
             precondition(
-                count >= 0 && count <= unconsumedBytes,
-                "consumed \(count) of \(unconsumedBytes) bytes"
+                bytes >= 0 && chunks >= 0 && count <= unconsumedBytes,
+                "consumed \(bytes) bytes in \(chunks) chunks of \(unconsumedBytes)"
             )
-            consumedBytes += UInt64(count)
+            consumed += UInt64(count)
             advertiseLimit(into: &actions)
         case .note(let bytes):
             notes.enqueue(bytes)
@@ -162,8 +164,11 @@ public struct BulkReceiver: Machine {
 /// A chunk that cannot be delivered yet.
 struct HeldChunk: Sendable {
     let payload: Payload
-    let offset: UInt64
+    let position: UInt64
     let isLast: Bool
+
+    /// What it takes of the window.
+    var charge: Int { payload.count + FrameHeader.chunkCharge }
 }
 
 /// One of the streams of a transfer, at its receiver.

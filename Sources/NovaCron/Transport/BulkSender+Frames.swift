@@ -23,7 +23,7 @@ extension BulkSender {
     private var nextToSend: UInt64? {
         if let first = again.first { return first }
         guard nextUnsent < nextChunk, let chunk = chunks[nextUnsent] else { return nil }
-        return chunk.offset + UInt64(chunk.payload.count) <= limit ? nextUnsent : nil
+        return chunk.end <= limit ? nextUnsent : nil
     }
 
     private mutating func put(_ chunk: OutgoingChunk, _ number: UInt64, on index: Int) {
@@ -31,7 +31,7 @@ extension BulkSender {
             .chunk,
             session: session,
             number: number,
-            value: chunk.offset,
+            value: chunk.position,
             isLast: chunk.isLast
         )
         header.seal(chunk.payload)

@@ -19,7 +19,8 @@ public import Units
 /// Deviation from the plans: no tuning of the number of streams and no keep-alive in this form.
 public struct BulkSender: Machine {
     public enum Request: Sendable {
-        /// Sends a chunk of 1...`room` bytes, at most `chunkLimit`.
+        /// Sends a chunk of 1...`room` bytes, at most
+        /// `TransportConfiguration.chunkLimit`.
         case enqueue(Payload)
         /// Sends a note of at most `FrameHeader.noteLimit` bytes; 64 may be unacknowledged.
         case note(Bytes)
@@ -78,8 +79,8 @@ public struct BulkSender: Machine {
     /// Chunks whose stream died, ascending: they leave before new ones.
     var again: [UInt64] = []
     var bufferedBytes = 0
-    /// Payload bytes enqueued so far: the offset of the next chunk.
-    var nextOffset: UInt64 = 0
+    /// The position of the next chunk in the transfer.
+    var nextPosition: UInt64 = 0
     /// How far the receiver lets us send.
     var limit: UInt64
     var notes = NoteExchange()
@@ -111,9 +112,12 @@ public struct BulkSender: Machine {
         return max(0, configuration.sendBuffer - bufferedBytes)
     }
 
-    /// The longest chunk. Half the window: the receiver may keep a quarter of it unannounced, and a
-    /// chunk that needs more would wait for ever.
-    public var chunkLimit: Int { min(FrameHeader.payloadLimit, configuration.window / 2) }
+    /// Chunks that may be enqueued now, whatever their length.
+    public var roomForChunks: Int {
+        guard phase == .transferring else { return 0 }
+        let used = nextChunk - chunks.base
+        return Int(SequenceWindow<OutgoingChunk>.limit - used) - 1
+    }
 
     /// Bytes enqueued and not acknowledged.
     public var unacknowledgedBytes: Int { bufferedBytes }
@@ -178,7 +182,7 @@ public struct BulkSender: Machine {
         case .enqueue(let payload):
             precondition(phase == .transferring, "a chunk after the last one")
             precondition(
-                payload.count > 0 && payload.count <= min(room, chunkLimit),
+                payload.count > 0 && payload.count <= min(room, configuration.chunkLimit),
                 "a chunk of \(payload.count) bytes with room for \(room)"
             )
             append(payload, isLast: false)
@@ -200,12 +204,12 @@ public struct BulkSender: Machine {
     private mutating func append(_ payload: Payload, isLast: Bool) {
         chunks[nextChunk] = OutgoingChunk(
             payload: payload,
-            offset: nextOffset,
+            position: nextPosition,
             isLast: isLast,
             lane: nil
         )
         nextChunk += 1
-        nextOffset += UInt64(payload.count)
+        nextPosition += UInt64(payload.count + FrameHeader.chunkCharge)
         bufferedBytes += payload.count
     }
 }
@@ -213,9 +217,10 @@ public struct BulkSender: Machine {
 /// A chunk that the receiver has not acknowledged.
 struct OutgoingChunk: Sendable {
     let payload: Payload
-    /// Payload bytes before it in the transfer.
-    let offset: UInt64
+    /// Where it begins in the transfer.
+    let position: UInt64
     let isLast: Bool
+    var end: UInt64 { position + UInt64(payload.count + FrameHeader.chunkCharge) }
     /// The lane that carries it; `nil` while it waits for one.
     var lane: Int?
 }

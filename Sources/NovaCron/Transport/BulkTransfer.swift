@@ -18,9 +18,12 @@ public struct BulkPlan: Sendable {
     public enum Amount: Hashable, Sendable {
         /// Chunks are produced until that long after the start.
         case duration(Interval)
-        /// So many chunks of the configured size.
+        /// So many chunks.
         case chunks(UInt64)
     }
+
+    /// The size asked of the content.
+    public var chunkSize: Int { min(configuration.chunkSize, configuration.chunkLimit) }
 
     public init(
         source: NodeID,
@@ -179,7 +182,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
     }
 
     private mutating func produce(at now: Instant) {
-        let size = plan.configuration.chunkSize
+        let size = plan.chunkSize
         // Bounded by the chunks that a session may hold.
         while !isEnding, sender.room >= size {
             if case .chunks(let count) = plan.amount, sender.nextChunk == count {
@@ -254,11 +257,11 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         at now: Instant,
         into actions: inout Actions<BulkTransfer>
     ) {
-        if payload.holdsSameBytes(as: content.chunk(number, size: plan.configuration.chunkSize)) {
+        if payload.holdsSameBytes(as: content.chunk(number, size: plan.chunkSize)) {
             actions.emit(.delivered(bytes: payload.count))
         } else {
             actions.emit(.corrupted(chunk: number))
         }
-        receiver.step(.requested(.consumed(payload.count)), at: now, into: &receiverActions)
+        receiver.step(.requested(.consumed(bytes: payload.count)), at: now, into: &receiverActions)
     }
 }

@@ -8,7 +8,7 @@ public import Machines
 /// | kind | from | number | value | payload |
 /// |---|---|---|---|---|
 /// | hello | sender, first on each stream | receiver's epoch, 0 while unknown | window assumed | – |
-/// | chunk | sender | chunk id | bytes before it in the transfer | the chunk |
+/// | chunk | sender | chunk id | its position in the transfer | the chunk |
 /// | welcome | receiver, answers hello | receiver's epoch | limit | – |
 /// | acknowledgement | receiver | chunk id | limit | – |
 /// | limit | receiver | 0 | limit | – |
@@ -16,7 +16,8 @@ public import Machines
 /// | noteAcknowledgement | both | next number expected | 0 | – |
 /// | refusal | receiver | reason | 0 | – |
 ///
-/// *Limit* is the position in the transfer up to which the sender may send.
+/// *Limit* is the position in the transfer up to which the sender may send. A chunk takes up its length
+/// and `chunkCharge` more, so that many tiny chunks fill a window too.
 public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
     public var kind: Kind
     /// The last chunk of the transfer; only on chunks.
@@ -53,6 +54,8 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
     public static let size = 40
     /// The longest chunk.
     public static let payloadLimit = 1 << 20
+    /// What a chunk costs of the window beyond its length: its share of a receiver's bookkeeping.
+    public static let chunkCharge = 256
     /// The longest note.
     public static let noteLimit = 4_096
     /// The version of this format.

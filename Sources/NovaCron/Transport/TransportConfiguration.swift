@@ -42,7 +42,7 @@ public struct TransportConfiguration: Hashable, Sendable {
     /// Parallel streams, 1...256.
     public var streams: Int
     /// Payload bytes in one chunk, 1...`FrameHeader.payloadLimit`. A producer should cut its data so;
-    /// larger chunks up to `BulkSender.chunkLimit` are carried all the same.
+    /// larger chunks up to `chunkLimit` are carried all the same.
     public var chunkSize: Int
     /// Payload bytes between what the receiving application has consumed and what may be sent:
     /// bounds the receiver's memory together with one partial chunk a stream.
@@ -95,6 +95,12 @@ public struct TransportConfiguration: Hashable, Sendable {
         retryPauseLimit = .seconds(5)
         retryLimit = 16
         stallLimit = .seconds(60)
+    }
+
+    /// The longest chunk. Half the window: the receiver may keep a quarter of it unannounced, and a
+    /// chunk that needs more would wait for ever.
+    public var chunkLimit: Int {
+        min(FrameHeader.payloadLimit, window / 2 - FrameHeader.chunkCharge)
     }
 
     /// Unacknowledged payload that one stream may carry: its share of the window, at least two

@@ -1,0 +1,241 @@
+public import DeltaEncoding
+public import Machines
+public import Transport
+public import Units
+
+/// One guest to be moved.
+public struct MigrationOrder<Memory: GuestMemory>: Sendable {
+    public var memory: Memory
+    public var destination: NodeID
+
+    public init(memory: Memory, to destination: NodeID) {
+        self.memory = memory
+        self.destination = destination
+    }
+}
+
+/// A node that sends guests to other nodes and takes guests from them, by iterative pre-copy.
+///
+/// Each migration is a session of its own: a transfer over parallel streams, rounds of encoded pages,
+/// a stop-and-copy, and the comparison of whole memories before the guest runs at the destination.
+/// `MigrationSource` and `MigrationDestination` hold a session's two ends; the node routes inputs to
+/// them, by stream number or job number, and starts waiting orders.
+///
+/// Safety: a guest never runs at both ends. It runs at the destination only after the source has sent
+/// everything, paused; once that is sent, a source that hears nothing more leaves it paused.
+///
+/// Bounds: `MigrationConfiguration.sessionLimit` sessions in each role and life; those beyond are
+/// refused. Nothing survives a crash: the sessions of a node that restarts fail at their other ends.
+public struct MigrationNode<Memory: GuestMemory>: Machine {
+    public typealias Event = MigrationEvent
+    public typealias Job = MigrationJob<Memory>
+
+    public enum Request: Sendable {
+        case migrate(MigrationOrder<Memory>)
+    }
+
+    public enum Timer: Hashable, Sendable {
+        /// Of the session's sender; sessions are numbered from zero in each life.
+        case sender(session: UInt32, BulkSender.Timer)
+        /// Of the receiver in that place.
+        case receiver(place: UInt32, BulkReceiver.Timer)
+    }
+
+    public let node: NodeID
+    public let configuration: MigrationConfiguration
+    private let incarnation: UInt32
+    /// Orders that wait for others to end, oldest first.
+    private var waiting: [MigrationOrder<Memory>]
+    /// Sessions that we send, by number; those that are over are `nil`.
+    private var sources: [MigrationSource<Memory>?] = []
+    private var activeSources = 0
+    /// Sessions that we receive, in order of arrival.
+    private var destinations: [MigrationDestination<Memory>] = []
+    private var placeOfSession: [SessionID: Int] = [:]
+
+    /// - Parameter orders: carried out from the start, as if requested one after the other.
+    public init(
+        _ birth: Birth<MigrationNode>,
+        configuration: MigrationConfiguration,
+        orders: [MigrationOrder<Memory>] = []
+    ) {
+        configuration.checkBounds()
+        node = birth.node
+        incarnation = birth.incarnation
+        self.configuration = configuration
+        waiting = orders
+    }
+
+    /// Orders that are not over.
+    public var openOrders: Int { waiting.count + activeSources }
+
+    /// The memory of a guest that arrived here, once it runs; `nil` also when the configuration does
+    /// not keep it.
+    public func memory(of session: SessionID) -> PageTable? {
+        guard let place = placeOfSession[session] else { return nil }
+        return destinations[place].runningMemory
+    }
+
+    public mutating func step(
+        _ input: Input<MigrationNode>,
+        at now: Instant,
+        into actions: inout Actions<MigrationNode>
+    ) {
+        switch input {
+        case .readable(let stream, let bytes):
+            route(stream, .readable(stream, bytes), .readable(stream, bytes), now, &actions)
+        case .writable(let stream, let credit):
+            route(
+                stream,
+                .writable(stream, credit: credit),
+                .writable(stream, credit: credit),
+                now,
+                &actions
+            )
+        case .streamOpened(let stream, let peer):
+            if stream.opener != node { admit(stream, from: peer, &actions) }
+            route(
+                stream,
+                .streamOpened(stream, peer: peer),
+                .streamOpened(stream, peer: peer),
+                now,
+                &actions
+            )
+        case .finished(let stream):
+            route(stream, .finished(stream), .finished(stream), now, &actions)
+        case .reset(let stream, let reason):
+            route(stream, .reset(stream, reason), .reset(stream, reason), now, &actions)
+        case .computed(let job, let output):
+            computed(job, output, now, &actions)
+        case .fired(.sender(let session, let timer)):
+            stepSource(Int(session), .fired(timer), now, &actions)
+        case .fired(.receiver(let place, let timer)):
+            destinations[Int(place)].step(.fired(timer), at: now, into: &actions)
+        case .requested(.migrate(let order)):
+            waiting.append(order)
+            startWaiting(at: now, into: &actions)
+        case .started:
+            startWaiting(at: now, into: &actions)
+        case .path, .received, .persisted:
+            break
+        }
+    }
+
+    public func checkInvariants() {
+        precondition(activeSources <= configuration.concurrency, "\(activeSources) at once")
+        precondition(
+            sources.reduce(0) { $0 + ($1 == nil ? 0 : 1) } >= activeSources,
+            "\(activeSources) active sources"
+        )
+        for source in sources { source?.checkInvariants() }
+        for destination in destinations { destination.checkInvariants() }
+    }
+
+    /// The two readings of one input; the stream's opener tells which is meant.
+    private mutating func route(
+        _ stream: StreamID,
+        _ forSender: Input<BulkSender>,
+        _ forReceiver: Input<BulkReceiver>,
+        _ now: Instant,
+        _ actions: inout Actions<MigrationNode>
+    ) {
+        let session = SessionID(of: stream)
+        if stream.opener == node {
+            stepSource(Int(session.number & MigrationNode.localMask), forSender, now, &actions)
+        } else if let place = placeOfSession[session] {
+            destinations[place].step(forReceiver, at: now, into: &actions)
+        }
+    }
+
+    private mutating func stepSource(
+        _ index: Int,
+        _ input: Input<BulkSender>,
+        _ now: Instant,
+        _ actions: inout Actions<MigrationNode>
+    ) {
+        guard index < sources.count, sources[index] != nil else { return }
+        sources[index]!.step(input, at: now, into: &actions)
+        retire(index, now, &actions)
+    }
+
+    private mutating func computed(
+        _ job: JobID,
+        _ output: MigrationJob<Memory>.Output,
+        _ now: Instant,
+        _ actions: inout Actions<MigrationNode>
+    ) {
+        let index = Int(job.rawValue >> 32 & 0x7fff_ffff)
+        if job.rawValue >> 63 == 1 {
+            destinations[index].computed(output, at: now, into: &actions)
+        } else if sources[index] != nil {
+            sources[index]!.computed(output, at: now, into: &actions)
+            retire(index, now, &actions)
+        }
+    }
+
+    /// Forgets a session that is over and begins the next one.
+    private mutating func retire(
+        _ index: Int,
+        _ now: Instant,
+        _ actions: inout Actions<MigrationNode>
+    ) {
+        guard sources[index]!.isOver else { return }
+        sources[index] = nil
+        activeSources -= 1
+        startWaiting(at: now, into: &actions)
+    }
+
+    private mutating func startWaiting(
+        at now: Instant,
+        into actions: inout Actions<MigrationNode>
+    ) {
+        while activeSources < configuration.concurrency, !waiting.isEmpty {
+            let order = waiting.removeFirst()
+            let index = sources.count
+            // An incarnation has its own range, so that late bytes of older sessions find nobody.
+            let number = (incarnation & 0xff) << 12 | UInt32(index) & MigrationNode.localMask
+            let session = SessionID(sender: node, number: number)
+            guard index < MigrationConfiguration.sessionLimit else {
+                actions.emit(.failed(session, .refused))
+                continue
+            }
+            sources.append(
+                MigrationSource(
+                    session: session,
+                    index: UInt32(index),
+                    order: order,
+                    configuration: configuration,
+                    at: now
+                )
+            )
+            activeSources += 1
+            sources[index]!.start(at: now, into: &actions)
+        }
+    }
+
+    /// Makes a place for the session of a peer's stream, if it is a new one.
+    private mutating func admit(
+        _ stream: StreamID,
+        from peer: NodeID,
+        _ actions: inout Actions<MigrationNode>
+    ) {
+        let session = SessionID(of: stream)
+        guard placeOfSession[session] == nil else { return }
+        guard stream.opener == peer, destinations.count < MigrationConfiguration.sessionLimit else {
+            actions.reset(stream)
+            return
+        }
+        placeOfSession[session] = destinations.count
+        destinations.append(
+            MigrationDestination(
+                session: session,
+                place: UInt32(destinations.count),
+                incarnation: incarnation,
+                configuration: configuration
+            )
+        )
+    }
+
+    /// The part of a session's number that counts within a life.
+    static var localMask: UInt32 { UInt32(MigrationConfiguration.sessionLimit) - 1 }
+}
