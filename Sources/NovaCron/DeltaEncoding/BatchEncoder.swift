@@ -25,7 +25,8 @@ public struct BatchEncoder: Sendable {
     private var index: PageIndex
 
     /// - Parameters:
-    ///   - receiver: what the receiver holds already; empty for a memory that it does not know.
+    ///   - receiver: what the receiver holds already; empty for a memory that it does not know. Its
+    ///     pages serve as baselines, but only pages sent in this session are found as duplicates.
     ///   - generation: names that content, equal at both ends; zero for an empty memory.
     public init(
         session: UInt64,
