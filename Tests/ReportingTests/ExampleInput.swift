@@ -120,7 +120,8 @@ struct ExampleInput {
     private func run(_ variant: String, _ place: Int, seed: UInt64) -> RunRecord {
         var random = SeededRandom(stateFrom: seed)
         let shared = random.unit()
-        let own = { (scale: Double) in random.unit() * scale }
+        var apart = SeededRandom(stateFrom: seed &* 31 &+ UInt64(place))
+        let own = { (scale: Double) in apart.unit() * scale }
         let speed = place == 0 ? 1.0 : 2.6
         let time = (96 + 14 * shared) / speed + own(1.5)
         let migrations = (0..<10).map { _ in time + own(4) }

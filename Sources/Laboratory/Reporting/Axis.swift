@@ -47,10 +47,11 @@ package struct Axis: Equatable {
         }
     }
 
-    /// The smallest of 1, 2, 2.5, 5 times a power of ten that is at least `step`.
+    /// The one of 1, 2, 2.5, 5 times a power of ten that `step` is nearest to, a little above counts
+    /// as below: a few more ticks waste less room than a few less.
     private static func roundStep(_ step: Double) -> Double {
         let power = pow(10, log10(step).rounded(.down))
-        for factor in [1, 2, 2.5, 5] where factor * power >= step * (1 - 1e-9) {
+        for factor in [1, 2, 2.5, 5] where factor * power * 1.15 >= step {
             return factor * power
         }
         return 10 * power
@@ -75,8 +76,20 @@ func plain(_ value: Double) -> String {
     return "\(value)"
 }
 
-/// Text as gnuplot reads it: one line in single quotes.
+/// Text as gnuplot reads it: one line in single quotes, without control characters.
 func quoted(_ text: String) -> String {
-    let line = text.map { $0.isNewline ? " " : $0 }
-    return "'" + String(line).replacingOccurrences(of: "'", with: "''") + "'"
+    var line = ""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "'": line += "''"
+        case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}": line += " "
+        default: line.unicodeScalars.append(scalar)
+        }
+    }
+    return "'\(line)'"
+}
+
+/// A name that fits under its place on an axis; the legend has it in full.
+func shortened(_ name: String, to length: Int) -> String {
+    name.count > length ? name.prefix(length - 1) + "…" : name
 }

@@ -63,7 +63,7 @@ struct ComparisonList {
                 ).markup
             },
             probability: probability(pairs.wilcoxon.probability),
-            reduction: pairs.varianceReduction.map { MetricUnit.factor.text($0) } ?? "–",
+            reduction: reduction(pairs.varianceReduction),
             count: FigureText.count(values.first.count)
         )
     }
@@ -80,6 +80,11 @@ struct ComparisonList {
         case .higherIsBetter: return isAbove ? .go : .no
         case .lowerIsBetter: return isBelow ? .go : .no
         }
+    }
+
+    private func reduction(_ value: Double?) -> String {
+        guard let value else { return "–" }
+        return value > 1_000 ? "> 1000x" : MetricUnit.factor.text(value)
     }
 
     private func probability(_ value: Double) -> String {

@@ -23,12 +23,17 @@ struct DistributionChart {
         let mark = evidence.threshold(of: group.definition, near: (least, most))
         let x = Axis(covering: values + (mark.map { [$0] } ?? []), unit: unit, fromZero: false)
         let y = Axis(covering: [0, 100], unit: "%", fromZero: true)
-        var frame = ChartFrame(x: x, xLabel: x.scale.unit, y: y, yLabel: "% at or below")
+        var frame = ChartFrame(
+            x: x,
+            xLabel: "\(group.definition.name), \(x.scale.unit)",
+            y: y,
+            yLabel: "% at or below"
+        )
         if let mark { frame.verticalMark(at: x.place(mark), ink: .target) }
         for (variant, curve) in curves.enumerated() where !curve.steps.isEmpty {
             let start = curve.steps[0].value
-            let xs = [start] + curve.steps.map(\.value) + [most]
-            let ys = [0] + curve.steps.map { $0.share * 100 } + [100]
+            let xs = [start] + curve.steps.map(\.value)
+            let ys = [0] + curve.steps.map { $0.share * 100 }
             let ink = evidence.accent(variant)
             frame.plot(
                 [xs.map(x.place), ys],

@@ -26,7 +26,7 @@ func escaped(_ text: String) -> String {
     return result
 }
 
-/// How templates escape what they print; named in each template's first line.
+/// How templates escape what they print; named at the start of each template.
 struct PageContent: MustacheContentType {
     static let name = "NOVALAB-PAGE"
 

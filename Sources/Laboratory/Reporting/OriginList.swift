@@ -20,7 +20,8 @@ struct OriginList {
     var rows: [PageView.Row] {
         var rows = [PageView.Row(name: "commit", value: commit)]
         let built = distinct(allRuns.map(\.commit))
-        if !built.isEmpty {
+        // One line is enough when every run was built from this very commit.
+        if !built.isEmpty, !(built.count == 1 && isThisCommit(built[0])) {
             rows.append(PageView.Row(name: "runs built from", value: listed(built)))
         }
         rows += [
@@ -38,6 +39,13 @@ struct OriginList {
             rows.append(PageView.Row(name: "scenario digest", value: listed(digests)))
         }
         return rows + facts
+    }
+
+    private func isThisCommit(_ built: String) -> Bool {
+        guard case .known(let commit) = provenance.commit,
+            case .known(let isDirty) = provenance.isDirty
+        else { return false }
+        return isDirty ? built == commit + "-dirty" : built == commit
     }
 
     private var commit: String {

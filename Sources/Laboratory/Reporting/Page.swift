@@ -13,9 +13,11 @@ enum Page {
     private static let library: MustacheLibrary = {
         MustacheContentTypes.register(PageContent(), named: PageContent.name)
         var library = MustacheLibrary()
+        // A partial does not inherit how its parent escapes, so every template says it.
+        let pragma = "{{% CONTENT_TYPE:\(PageContent.name)}}"
         for (name, template) in PageTemplates.all {
             do {
-                try library.register(template, named: name)
+                try library.register(pragma + template, named: name)
             } catch {
                 preconditionFailure("the template \(name) does not parse: \(error)")
             }

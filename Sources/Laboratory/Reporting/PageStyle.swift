@@ -5,10 +5,10 @@ enum PageStyle {
 
     /// The accents differ in lightness as well as in hue, so that they stay apart in grey print.
     private static let colours = """
-        :root{--ink:#1c2330;--dim:#5d687b;--line:#dfe4ec;--paper:#fff;--wash:#f6f8fb;
+        :root{--ink:#1c2330;--dim:#5d687b;--line:#dfe4ec;--thread:#c3cad6;--paper:#fff;--wash:#f6f8fb;
         --go:#12805c;--no:#b42318;--maybe:#8f5f00;--fault:#d92d20;--warm:#667085;--mark:#1c2330;
         --v0:#8a95a8;--v1:#2f6fed;--v2:#0e8f7e;--v3:#8b4fd0;--v4:#d1700c;--v5:#c0317a}
-        @media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--dim:#9aa5b8;--line:#2b3342;
+        @media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--dim:#9aa5b8;--line:#2b3342;--thread:#4a5567;
         --paper:#12161f;--wash:#191f2b;--go:#3fbf92;--no:#f97066;--maybe:#e0b341;--fault:#f97066;
         --warm:#98a2b3;--mark:#e6e9ef;--v0:#7f8ba0;--v1:#78a4ff;--v2:#45c4b0;--v3:#b68cf0;
         --v4:#f0a04b;--v5:#ee7db4}}
@@ -35,8 +35,8 @@ enum PageStyle {
         dl{margin:.4rem 0}dt{color:var(--dim);font-size:.88rem}dd{margin:0;overflow-wrap:anywhere}
         .rows{display:grid;grid-template-columns:minmax(7rem,13rem) 1fr;gap:.3rem 1.25rem}
         .rows dt{padding-top:.1rem}
-        .definition dl{border-left:.2rem solid var(--line);padding-left:.8rem;font-size:.92rem}
-        .definition dd+dt{margin-top:.3rem}
+        .definition dl{display:grid;grid-template-columns:auto 1fr;gap:.1rem 1rem;font-size:.92rem;
+        border-left:.2rem solid var(--line);padding-left:.8rem}
         """
 
     private static let verdict = """
@@ -108,18 +108,25 @@ enum PageStyle {
         .verdict{grid-template-columns:1fr;gap:.5rem;padding:1rem}.word{font-size:1.8rem}
         .target{grid-template-columns:1.25rem minmax(0,1fr);gap:.15rem .6rem}
         .target .got,.target .scale{grid-column:2}.bar{max-width:20rem}
-        .rows{grid-template-columns:1fr;gap:0}.rows dd{margin-bottom:.55rem}
+        .rows,.definition dl{grid-template-columns:1fr;gap:0}.rows dd{margin-bottom:.55rem}
+        .stack thead{display:none}.stack,.stack tbody{display:block}
+        .stack tr{display:block;border-bottom:1px solid var(--line);padding:.4rem 0}
+        .stack td,.stack td.n{display:grid;grid-template-columns:8rem minmax(0,1fr);text-align:left;
+        border:0;padding:.08rem 0;white-space:normal;overflow-wrap:anywhere}
+        .stack td::before{content:attr(data-name);color:var(--dim);font-size:.85rem}
+        .stack td:empty{display:none}.stack td br{display:none}.stack td small{grid-column:2}
         h2{margin-top:2.25rem}.chart text{font-size:15px}}
         """
 
     /// On paper everything is unfolded but the long lists, and nothing is cut in two.
     private static let paper = """
         @page{margin:14mm}
-        @media print{:root{--ink:#000;--dim:#444;--line:#c8ccd4;--paper:#fff;--wash:#fff;--go:#0b6b4b;
+        @media print{:root{--ink:#000;--dim:#444;--line:#c8ccd4;--thread:#b4bac5;--paper:#fff;--wash:#fff;--go:#0b6b4b;
         --no:#a01c12;--maybe:#7a5200;--mark:#000}
         html{font-size:10.5pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
         body{max-width:none;padding:0}nav{display:none}h2{margin-top:1.6rem;break-after:avoid}
-        h3,summary{break-after:avoid}figure,.target,.verdict,tr{break-inside:avoid}
+        h3,summary{break-after:avoid}figure,.target,.verdict,.metric,tr{break-inside:avoid}
+        .target .definition{display:none}
         .two{grid-template-columns:1fr 1fr}.scroll{overflow:visible}table{font-size:.85em}
         pre{white-space:pre-wrap;overflow-wrap:anywhere}
         .definition::details-content{content-visibility:visible;block-size:auto;display:block}}

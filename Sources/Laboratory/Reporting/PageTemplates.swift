@@ -7,7 +7,6 @@ enum PageTemplates {
     ]
 
     private static let page = """
-        {{% CONTENT_TYPE:\(PageContent.name)}}
         <!DOCTYPE html>
         <html lang="en">
         {{> head}}
@@ -58,7 +57,7 @@ enum PageTemplates {
         {{/chips}}
         </ul>
         {{#replay}}
-        <p class="replay"><span>again:</span> <code>{{.}}</code></p>
+        <p class="replay"><span>replay:</span> <code>{{.}}</code></p>
         {{/replay}}
         </div>
         </section>
@@ -84,7 +83,7 @@ enum PageTemplates {
         <div class="what"><strong>{{expression}}</strong> <span class="dim">{{subject}}</span></div>
         <div class="got"><span class="{{tone}}">{{measured}}</span> <span class="dim">{{interval}}</span></div>
         <div class="scale">{{{bar}}}</div>
-        <div class="more dim">{{#note}}<span>{{.}}</span>{{/note}}<span>{{status}}</span><span>{{bound}}</span><span>{{count}}</span></div>
+        <div class="more dim"><span>{{status}}</span> <span>{{note}}</span> <span>{{bound}}</span> <span>{{count}}</span></div>
         {{#definition}}
         {{> definition}}
         {{/definition}}
@@ -123,7 +122,7 @@ enum PageTemplates {
 
     private static let time = """
         <section id="time">
-        <h2>Where the time went</h2>
+        <h2>Over time</h2>
         <div class="two">
         {{#series}}
         {{> figure}}
@@ -136,11 +135,11 @@ enum PageTemplates {
         <details>
         <summary>The rounds in numbers</summary>
         <div class="scroll">
-        <table>
+        <table class="stack">
         <thead><tr><th class="n">round</th><th class="n">dirty</th><th class="n">on the wire</th><th class="n">ratio</th><th class="n">mean duration</th></tr></thead>
         <tbody>
         {{#rows}}
-        <tr><td class="n">{{number}}</td><td class="n">{{dirty}}</td><td class="n">{{wire}}</td><td class="n">{{ratio}}</td><td class="n">{{duration}}</td></tr>
+        <tr><td data-name="round" class="n">{{number}}</td><td data-name="dirty" class="n">{{dirty}}</td><td data-name="on the wire" class="n">{{wire}}</td><td data-name="ratio" class="n">{{ratio}}</td><td data-name="mean duration" class="n">{{duration}}</td></tr>
         {{/rows}}
         </tbody>
         </table>
@@ -168,11 +167,11 @@ enum PageTemplates {
         {{> definition}}
         {{/definition}}
         <div class="scroll">
-        <table>
+        <table class="stack">
         <thead><tr><th>variant</th><th class="n">mean</th><th class="n">interval</th><th class="n">smallest – largest</th><th class="n">tightest bound</th><th class="n">n</th></tr></thead>
         <tbody>
         {{#rows}}
-        <tr><td><span class="key"><i class="{{accent}}"></i>{{variant}}</span></td><td class="n">{{mean}}</td><td class="n">{{interval}}</td><td class="n">{{range}}</td><td class="n">{{bound}}</td><td class="n">{{count}}</td></tr>
+        <tr><td data-name="variant"><span class="key"><i class="{{accent}}"></i>{{variant}}</span></td><td data-name="mean" class="n">{{mean}}</td><td data-name="interval" class="n">{{interval}}</td><td data-name="smallest – largest" class="n">{{range}}</td><td data-name="tightest bound" class="n">{{bound}}</td><td data-name="n" class="n">{{count}}</td></tr>
         {{/rows}}
         </tbody>
         </table>
@@ -197,11 +196,11 @@ enum PageTemplates {
         {{#comparisons}}
         {{#first()}}
         <div class="scroll">
-        <table>
+        <table class="stack">
         <thead><tr><th>metric</th><th>pair</th><th class="n">difference</th><th class="n">ratio</th><th>ratio against 1</th><th class="n">Wilcoxon p</th><th class="n">variance cut</th><th class="n">pairs</th></tr></thead>
         <tbody>
         {{/first()}}
-        <tr><td>{{metric}}</td><td>{{pair}}</td><td class="n">{{difference}}<br/><small>{{differenceInterval}}</small></td><td class="n">{{ratio}}<br/><small>{{ratioInterval}}</small></td><td>{{{bar}}}</td><td class="n">{{probability}}</td><td class="n">{{reduction}}</td><td class="n">{{count}}</td></tr>
+        <tr><td data-name="metric">{{metric}}</td><td data-name="pair">{{pair}}</td><td data-name="difference" class="n">{{difference}}<br/><small>{{differenceInterval}}</small></td><td data-name="ratio" class="n">{{ratio}}<br/><small>{{ratioInterval}}</small></td><td data-name="ratio against 1">{{{bar}}}</td><td data-name="Wilcoxon p" class="n">{{probability}}</td><td data-name="variance cut" class="n">{{reduction}}</td><td data-name="pairs" class="n">{{count}}</td></tr>
         {{#last()}}
         </tbody>
         </table>
@@ -218,11 +217,11 @@ enum PageTemplates {
         {{#faults}}
         {{#first()}}
         <div class="scroll">
-        <table>
+        <table class="stack">
         <thead><tr><th>fault</th><th>on</th><th class="n">planned</th><th class="n">fired</th><th class="n">healed</th><th></th></tr></thead>
         <tbody>
         {{/first()}}
-        <tr><td><code>{{kind}}</code></td><td>{{target}}</td><td class="n">{{planned}}</td><td class="n">{{fired}}</td><td class="n">{{healed}}</td><td class="maybe">{{warning}}</td></tr>
+        <tr><td data-name="fault"><code>{{kind}}</code></td><td data-name="on">{{target}}</td><td data-name="planned" class="n">{{planned}}</td><td data-name="fired" class="n">{{fired}}</td><td data-name="healed" class="n">{{healed}}</td><td data-name="" class="maybe">{{warning}}</td></tr>
         {{#last()}}
         </tbody>
         </table>
@@ -232,11 +231,11 @@ enum PageTemplates {
         {{#invariants}}
         {{#first()}}
         <div class="scroll">
-        <table>
+        <table class="stack">
         <thead><tr><th>invariant</th><th>kind</th><th class="n">checked</th><th class="n">violated</th><th>first violation</th></tr></thead>
         <tbody>
         {{/first()}}
-        <tr><td>{{name}}</td><td>{{kind}}</td><td class="n">{{checked}}</td><td class="n {{tone}}">{{violations}}</td><td>{{first}}</td></tr>
+        <tr><td data-name="invariant">{{name}}</td><td data-name="kind">{{kind}}</td><td data-name="checked" class="n">{{checked}}</td><td data-name="violated" class="n {{tone}}">{{violations}}</td><td data-name="first violation">{{first}}</td></tr>
         {{#last()}}
         </tbody>
         </table>
@@ -272,11 +271,11 @@ enum PageTemplates {
         <details>
         <summary>Every replication</summary>
         <div class="scroll">
-        <table>
+        <table class="stack">
         <thead><tr><th>variant</th><th class="n">seed</th><th>outcome</th><th>fingerprint</th><th class="n">events</th><th class="n">simulated</th><th class="n">kernel</th><th class="n">work</th><th class="n">real</th><th class="n">peak memory</th></tr></thead>
         <tbody>
         {{/first()}}
-        <tr><td>{{variant}}</td><td class="n">{{seed}}</td><td>{{outcome}}</td><td><code>{{fingerprint}}</code></td><td class="n">{{events}}</td><td class="n">{{simulated}}</td><td class="n">{{kernel}}</td><td class="n">{{work}}</td><td class="n">{{real}}</td><td class="n">{{memory}}</td></tr>
+        <tr><td data-name="variant">{{variant}}</td><td data-name="seed" class="n">{{seed}}</td><td data-name="outcome">{{outcome}}</td><td data-name="fingerprint"><code>{{fingerprint}}</code></td><td data-name="events" class="n">{{events}}</td><td data-name="simulated" class="n">{{simulated}}</td><td data-name="kernel" class="n">{{kernel}}</td><td data-name="work" class="n">{{work}}</td><td data-name="real" class="n">{{real}}</td><td data-name="peak memory" class="n">{{memory}}</td></tr>
         {{#last()}}
         </tbody>
         </table>

@@ -7,6 +7,8 @@ package enum Ink: Equatable {
     case text
     case quiet
     case line
+    /// Thin lines that join dots.
+    case thread
     case paper
     case fault
     case warmup
@@ -20,7 +22,7 @@ package enum Ink: Equatable {
 
     private static let marker = 0x01FE
     private static let fixed: [Ink] = [
-        .text, .quiet, .line, .paper, .fault, .warmup, .target,
+        .text, .quiet, .line, .thread, .paper, .fault, .warmup, .target,
         .verdict(.go), .verdict(.no), .verdict(.open), .verdict(.none),
     ]
 
@@ -56,6 +58,7 @@ package enum Ink: Equatable {
         case .text: "ink"
         case .quiet: "dim"
         case .line: "line"
+        case .thread: "thread"
         case .paper: "paper"
         case .fault: "fault"
         case .warmup: "warm"

@@ -7,13 +7,13 @@ struct SeriesChart {
     /// The kind of marker that an experiment leaves at the end of the warm-up.
     static let warmUpEnd = "warmup.end"
     /// A line has no more points than this; neighbouring buckets merge.
-    static let pointLimit = 440
+    static let pointLimit = 220
 
     let evidence: Evidence
     let name: String
     let labels: [Label]
 
-    /// One chart a name and label set, in the order in which the shown runs list them.
+    /// One chart a name and label set: goodput, queues, then the others as the runs list them.
     static func all(_ evidence: Evidence) -> [SeriesChart] {
         var charts: [SeriesChart] = []
         for variant in evidence.variants.indices {
@@ -25,7 +25,8 @@ struct SeriesChart {
                 )
             }
         }
-        return charts
+        let first = ["goodput", "queue"].flatMap { name in charts.filter { $0.name == name } }
+        return first + charts.filter { !["goodput", "queue"].contains($0.name) }
     }
 
     var title: String {
@@ -49,6 +50,9 @@ struct SeriesChart {
         let merged = shown.map(\.points)
         let values = merged.flatMap { $0.values }
         let y = Axis(covering: values, unit: first.series.unit, fromZero: true)
+        guard values.contains(where: { $0 != 0 }) else {
+            return .omitted("\(title) is left out: it stayed at zero.")
+        }
         var frame = ChartFrame(x: x, xLabel: "time, s", y: y, yLabel: y.scale.unit)
         shadeWarmUp(shown, in: &frame, x: x)
         shadeFaults(shown, in: &frame, x: x)
@@ -56,7 +60,7 @@ struct SeriesChart {
             let ink = evidence.accent(line.variant)
             frame.plot(
                 [points.seconds, points.values.map(y.place)],
-                "using 1:2 with lines lw 1.8 lc rgb \(quoted(ink.code))"
+                "using 1:2 with lines lw 1.4 lc rgb \(quoted(ink.code))"
             )
         }
         guard let chart = frame.chart(label: label(shown)) else {
