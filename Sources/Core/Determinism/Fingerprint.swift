@@ -39,21 +39,22 @@ extension Fingerprint: CustomStringConvertible {
 /// The mixing step multiplies 64 × 64 → 128 bits and folds (as in wyhash, Wang Yi 2019), in two
 /// lanes with different constants.
 public struct HashChain: Sendable, BitwiseCopyable {
-    private var first: UInt64
-    private var second: UInt64
+    @usableFromInline var first: UInt64
+    @usableFromInline var second: UInt64
 
     public init(key: UInt64 = 0) {
         first = 0xA076_1D64_78BD_642F ^ key
         second = 0xE703_7ED1_A0B4_28DB &+ key
     }
 
-    // Inlined by force: once an event for every machine, and a call costs more than the work.
-    @inline(__always)
+    // Inlinable: called several times an event, and a call costs more than the work.
+    @inlinable
     public mutating func combine(_ word: UInt64) {
         first = HashChain.folded(first ^ word, 0x8EBC_6AF0_9C88_C6E3)
         second = HashChain.folded(second &+ word, 0x5899_65CC_7537_4CC3)
     }
 
+    @inlinable
     public mutating func combine(_ word: Int64) {
         combine(UInt64(bitPattern: word))
     }
@@ -123,8 +124,8 @@ public struct HashChain: Sendable, BitwiseCopyable {
         return Fingerprint(high: final.first ^ (final.second >> 32), low: final.second)
     }
 
-    @inline(__always)
-    private static func folded(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    @inlinable
+    static func folded(_ left: UInt64, _ right: UInt64) -> UInt64 {
         let product = left.multipliedFullWidth(by: right)
         // Adding `left` keeps a zero operand from erasing the chain's history.
         return (product.high ^ product.low) &+ left
