@@ -92,6 +92,35 @@ import Units
         }
     }
 
+    // Goal: jobs on several threads do not disturb each other through the workspaces they reuse.
+    // Method: encode and decode the same batches alone and many at once; the bytes must be equal.
+    @Test func jobsRunOnAnyThread() async throws {
+        let memory = TestMemory(pageCount: 64, seed: 13)
+        let jobs = EncodingConfiguration.all.map { configuration in
+            var encoder = BatchEncoder(
+                session: 1,
+                configuration: configuration,
+                receiver: PageTable(pageCount: 64)
+            )
+            return encoder.prepare(memory.batch(memory.allNumbers))
+        }
+        let alone = jobs.map { $0.run().bytes }
+        let decoder = BatchDecoder(session: 1, memory: PageTable(pageCount: 64))
+        let equal = await withTaskGroup(of: Bool.self) { group in
+            for round in 0..<80 {
+                group.addTask {
+                    let bytes = jobs[round % jobs.count].run().bytes
+                    guard bytes == alone[round % jobs.count],
+                        case .success(let batch) = decoder.prepare(bytes).run()
+                    else { return false }
+                    return batch.updates.map(\.bytes) == memory.pages
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(equal == 80)
+    }
+
     // Goal: a baseline that both ends hold already is used from the first batch on.
     // Method: both start from one image; one word changes; almost nothing may travel.
     @Test func aSharedImageIsABaseline() throws {

@@ -1,6 +1,8 @@
 import CZstd
 
 /// A zstd decompression context and the buffers of a decoding job; reused between jobs.
+///
+/// Not synchronised: the pool hands a workspace to one job at a time.
 final class DecodingWorkspace: @unchecked Sendable {
     private let context = ZSTD_createDCtx()!
     let structure = Buffer()

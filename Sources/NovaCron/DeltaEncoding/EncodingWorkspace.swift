@@ -2,6 +2,8 @@ import CZstd
 
 /// A zstd compression context and the buffers that an encoding job fills; reused between jobs,
 /// because creating them costs more than compressing a small batch.
+///
+/// Not synchronised: the pool hands a workspace to one job at a time.
 final class EncodingWorkspace: @unchecked Sendable {
     private let context = ZSTD_createCCtx()!
     let structure = Buffer()
