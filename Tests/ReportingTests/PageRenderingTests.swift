@@ -184,6 +184,30 @@ import Testing
         }
     }
 
+    @Test func distributionsTooLargeToKeepAreDrawnToo() throws {
+        var input = ExampleInput(seeds: 2).report
+        for index in input.campaign.runs.indices {
+            var histogram = LogHistogram()
+            for step in 1...5_000 { histogram.record(Double(step * (index + 1))) }
+            input.campaign.runs[index].metrics.append(
+                MetricValue("request-latency", distribution: histogram, bound: nil)
+            )
+        }
+        let root = try markup(input)
+        let captions = root.all("figcaption").map(\.words)
+        #expect(captions.contains { $0.contains("20 000 observations") })
+    }
+
+    @Test func runsThatDidNotCompleteAreInNoFigure() throws {
+        var input = ExampleInput(seeds: 4).report
+        input.campaign.runs[0].outcome = .truncated(reason: "event limit")
+        let root = try markup(input)
+        #expect(root.words.contains("1 run did not complete and is not in any figure."))
+        #expect(root.words.contains("cut short: event limit"))
+        let counts = root.all(class: "metric").map { $0.all("tbody")[0].all("tr")[0].words.last }
+        #expect(counts.allSatisfy { $0 == "3" })
+    }
+
     @Test func textFromOutsideStaysText() throws {
         let hostile = """
             "><script>alert(1)</script>'&amp;{{title}}\u{0}\u{202E}<\u{338}img src=x onerror=y> \

@@ -101,6 +101,7 @@ enum PageStyle {
         th,td{padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line)}
         th:last-child,td:last-child{padding-right:0}
         td.n,th.n{text-align:right}td.n{white-space:nowrap}
+        .dense{font-size:.85rem}.dense code{white-space:nowrap}.dense th{white-space:normal}.dense th,.dense td{padding-right:.6rem}
         """
 
     private static let small = """
@@ -115,6 +116,7 @@ enum PageStyle {
         border:0;padding:.08rem 0;white-space:normal;overflow-wrap:anywhere}
         .stack td::before{content:attr(data-name);color:var(--dim);font-size:.85rem}
         .stack td:empty{display:none}.stack td br{display:none}.stack td small{grid-column:2}
+        .stack td code{justify-self:start}
         h2{margin-top:2.25rem}.chart text{font-size:15px}}
         """
 
@@ -129,6 +131,6 @@ enum PageStyle {
         .target .definition{display:none}
         .two{grid-template-columns:1fr 1fr}.scroll{overflow:visible}table{font-size:.85em}
         pre{white-space:pre-wrap;overflow-wrap:anywhere}
-        .definition::details-content{content-visibility:visible;block-size:auto;display:block}}
+        .definition::details-content,#queries details::details-content{content-visibility:visible;block-size:auto;display:block}}
         """
 }

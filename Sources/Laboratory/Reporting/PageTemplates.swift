@@ -135,7 +135,7 @@ enum PageTemplates {
         <details>
         <summary>The rounds in numbers</summary>
         <div class="scroll">
-        <table class="stack">
+        <table class="dense">
         <thead><tr><th class="n">round</th><th class="n">dirty</th><th class="n">on the wire</th><th class="n">ratio</th><th class="n">mean duration</th></tr></thead>
         <tbody>
         {{#rows}}
@@ -271,7 +271,7 @@ enum PageTemplates {
         <details>
         <summary>Every replication</summary>
         <div class="scroll">
-        <table class="stack">
+        <table class="dense">
         <thead><tr><th>variant</th><th class="n">seed</th><th>outcome</th><th>fingerprint</th><th class="n">events</th><th class="n">simulated</th><th class="n">kernel</th><th class="n">work</th><th class="n">real</th><th class="n">peak memory</th></tr></thead>
         <tbody>
         {{/first()}}
