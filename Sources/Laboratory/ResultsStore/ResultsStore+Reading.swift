@@ -25,11 +25,11 @@ extension ResultsStore {
                     """,
                 arguments: [identity]
             )
-            return rows.map {
-                RecordedRun(
-                    variant: $0["variant"],
-                    seed: UInt64(bitPattern: $0["seed"]),
-                    fingerprint: $0["fingerprint"]
+            return try rows.map {
+                try RecordedRun(
+                    variant: $0.value("variant"),
+                    seed: UInt64(bitPattern: $0.value("seed")),
+                    fingerprint: $0.value("fingerprint")
                 )
             }.sorted { ($0.variant, $0.seed) < ($1.variant, $1.seed) }
         }
@@ -48,25 +48,27 @@ extension ResultsStore {
                     """,
                 arguments: [identity]
             )
-            guard let row, let environment = EnvironmentKind(rawValue: row["environment"]) else {
+            guard let row,
+                let environment = EnvironmentKind(rawValue: try row.value("environment"))
+            else {
                 throw StoreError.unknownPlan(identity: identity)
             }
-            let planID: Int64 = row["id"]
+            let planID: Int64 = try row.value("id")
             let sets = try Row.fetchAll(
                 database,
                 sql: "SELECT name, digest FROM plan_data_set WHERE plan_id = ?",
                 arguments: [planID]
             )
-            return ArchivedPlan(
-                scenario: row["name"],
-                scenarioDigest: row["digest"],
-                scenarioSource: row["source"],
-                commit: row["commit_name"],
+            return try ArchivedPlan(
+                scenario: try row.value("name"),
+                scenarioDigest: try row.value("digest"),
+                scenarioSource: try row.value("source"),
+                commit: try row.value("commit_name"),
                 environment: environment,
-                hardwareProfile: row["hardware_profile"],
-                hardwareDigest: row["hardware_digest"],
+                hardwareProfile: try row.value("hardware_profile"),
+                hardwareDigest: try row.value("hardware_digest"),
                 dataSets: sets.map {
-                    ArchivedPlan.DataSet(name: $0["name"], digest: $0["digest"])
+                    try ArchivedPlan.DataSet(name: $0.value("name"), digest: $0.value("digest"))
                 }
             )
         }
@@ -118,7 +120,7 @@ extension ResultsStore {
                     """,
                 arguments: StatementArguments(values)
             )
-            return rows.compactMap(RunListing.init)
+            return try rows.compactMap(RunListing.init)
         }
     }
 
@@ -136,7 +138,7 @@ extension ResultsStore {
                     """,
                 arguments: [identity]
             )
-            return rows.map { ($0["kind"], $0["path"]) }
+            return try rows.map { (try $0.value("kind"), try $0.value("path")) }
         }
     }
 
@@ -164,19 +166,21 @@ extension ResultsStore {
 
 extension RunListing {
     /// `nil` for an environment that this build does not know.
-    init?(_ row: Row) {
-        guard let environment = EnvironmentKind(rawValue: row["environment"]) else { return nil }
-        plan = row["identity"]
-        scenario = row["name"]
+    init?(_ row: Row) throws {
+        guard let environment = EnvironmentKind(rawValue: try row.value("environment")) else {
+            return nil
+        }
+        plan = try row.value("identity")
+        scenario = try row.value("name")
         self.environment = environment
-        commit = row["commit_name"]
-        variant = row["variant"]
-        seed = UInt64(bitPattern: row["seed"])
-        outcome = row["outcome"]
-        fingerprint = row["fingerprint"]
-        events = UInt64(clamping: row["events"] as Int64)
-        simulatedSeconds = row["simulated_seconds"]
-        realSeconds = row["real_seconds"]
-        recordedAt = row["recorded_at"]
+        commit = try row.value("commit_name")
+        variant = try row.value("variant")
+        seed = UInt64(bitPattern: try row.value("seed"))
+        outcome = try row.value("outcome")
+        fingerprint = try row.value("fingerprint")
+        events = UInt64(clamping: try row.value("events") as Int64)
+        simulatedSeconds = try row.value("simulated_seconds")
+        realSeconds = try row.value("real_seconds")
+        recordedAt = try row.value("recorded_at")
     }
 }

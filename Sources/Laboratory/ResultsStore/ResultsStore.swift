@@ -21,16 +21,26 @@ public final class ResultsStore: Sendable {
     /// Opens the archive at `path` for writing, makes it and its folder when missing, and migrates
     /// an older one in a single transaction.
     public convenience init(path: String) throws(StoreError) {
-        try self.init(path: path, migrations: Schema.migrations)
+        try self.init(
+            path: path,
+            migrations: Schema.migrations,
+            busySeconds: ResultsStore.busySeconds
+        )
     }
 
     /// Opens with a given chain of migrations; tests make archives of older versions with it.
-    package init(path: String, migrations: [String]) throws(StoreError) {
+    package init(
+        path: String,
+        migrations: [String],
+        busySeconds: Double
+    ) throws(StoreError) {
         self.path = path
         try ResultsStore.makeFolder(of: path)
         try ResultsStore.inspect(path, supported: migrations.count)
+        var configuration = ResultsStore.configuration
+        configuration.busyMode = .timeout(busySeconds)
         do {
-            queue = try DatabaseQueue(path: path, configuration: ResultsStore.configuration)
+            queue = try DatabaseQueue(path: path, configuration: configuration)
             try queue.inTransaction(.immediate) { database in
                 try ResultsStore.migrate(database, migrations)
                 return .commit
@@ -52,12 +62,22 @@ public final class ResultsStore: Sendable {
         }
     }
 
+    /// Holds the writing lock while `body` runs, as another process would.
+    package func whileLocked(_ body: () throws -> Void) throws(StoreError) {
+        try perform { database in
+            try database.inTransaction(.immediate) {
+                try body()
+                return .rollback
+            }
+        }
+    }
+
     private static var configuration: Configuration {
         var configuration = Configuration()
         configuration.label = "ResultsStore"
-        configuration.journalMode = .wal
-        configuration.busyMode = .timeout(busySeconds)
         configuration.prepareDatabase { database in
+            // The library's own setting for this writes a table and drops it at every opening.
+            try database.execute(sql: "PRAGMA journal_mode = WAL")
             // A power cut may lose the last runs, never damage the file; a killed process loses none.
             try database.execute(sql: "PRAGMA synchronous = NORMAL")
         }
@@ -161,6 +181,10 @@ extension StoreError {
     init(_ error: any Error, path: String) {
         if let known = error as? StoreError {
             self = known
+            return
+        }
+        if error is RowDecodingError {
+            self = .corrupted(path: path, detail: "a row holds what the schema forbids")
             return
         }
         guard let failure = error as? DatabaseError else {

@@ -9,36 +9,42 @@ struct RunReader {
     let path: String
 
     func record(_ row: Row) throws -> RunRecord {
-        let id: Int64 = row["id"]
-        let outcome = ArchivedOutcome.outcome(word: row["outcome"], message: row["message"])
-        guard let outcome, let environment = EnvironmentKind(rawValue: row["environment"]) else {
+        let id: Int64 = try row.value("id")
+        let outcome = ArchivedOutcome.outcome(
+            word: try row.value("outcome"),
+            message: try row.value("message")
+        )
+        guard let outcome, let environment = EnvironmentKind(rawValue: try row.value("environment"))
+        else {
             throw damage("run \(id) has an unknown outcome or environment")
         }
         return RunRecord(
             key: RunKey(
-                scenario: row["name"],
-                scenarioDigest: row["digest"],
-                variant: row["variant"],
-                seed: UInt64(bitPattern: row["seed"]),
+                scenario: try row.value("name"),
+                scenarioDigest: try row.value("digest"),
+                variant: try row.value("variant"),
+                seed: UInt64(bitPattern: try row.value("seed")),
                 environment: environment
             ),
-            commit: row["commit_name"],
-            fingerprint: row["fingerprint"],
+            commit: try row.value("commit_name"),
+            fingerprint: try row.value("fingerprint"),
             checkpoints: try checkpoints(id),
             outcome: outcome,
-            events: UInt64(clamping: row["events"] as Int64),
-            simulatedSeconds: row["simulated_seconds"],
-            kernelSeconds: row["kernel_seconds"],
-            workSeconds: row["work_seconds"],
-            realSeconds: row["real_seconds"],
-            peakMemoryBytes: UInt64(clamping: row["peak_memory_bytes"] as Int64),
+            events: UInt64(clamping: try row.value("events") as Int64),
+            simulatedSeconds: try row.value("simulated_seconds"),
+            kernelSeconds: try row.value("kernel_seconds"),
+            workSeconds: try row.value("work_seconds"),
+            realSeconds: try row.value("real_seconds"),
+            peakMemoryBytes: UInt64(clamping: try row.value("peak_memory_bytes") as Int64),
             metrics: try metrics(id),
             series: try series(id),
             histograms: try histograms(id),
             faults: try faults(id),
             invariants: try invariants(id),
             markers: try markers(id),
-            facts: try rows("fact", id, order: "sequence").map { Fact($0["key"], $0["value"]) }
+            facts: try rows("fact", id, order: "sequence").map {
+                try Fact($0.value("key"), $0.value("value"))
+            }
         )
     }
 
@@ -54,8 +60,8 @@ struct RunReader {
     }
 
     private func labels(_ row: Row) throws -> [Label] {
-        guard let labels = ArchivedText.labels(from: row["labels"]) else {
-            throw damage("labels \(row["labels"] as String) are no JSON object of texts")
+        guard let labels = ArchivedText.labels(from: try row.value("labels")) else {
+            throw damage("labels \(try row.value("labels") as String) are no JSON object of texts")
         }
         return labels
     }
@@ -63,25 +69,26 @@ struct RunReader {
     private func metrics(_ id: Int64) throws -> [MetricValue] {
         try rows("metric_value", id, order: "metric, labels").map { row in
             let stored = ArchivedSamples(
-                text: row["samples"],
-                packed: row["packed_samples"],
-                distribution: row["distribution"]
+                text: try row.value("samples"),
+                packed: try row.value("packed_samples"),
+                distribution: try row.value("distribution")
             )
-            guard let samples = stored.samples(count: row["sample_count"]) else {
-                throw damage("the samples of \(row["metric"] as String) do not unpack")
+            guard let samples = stored.samples(count: try row.value("sample_count")) else {
+                throw damage("the samples of \(try row.value("metric") as String) do not unpack")
             }
             var bound: PhysicalBound?
-            if let word = row["bound_side"] as String?, let side = BoundSide(rawValue: word) {
+            let word: String? = try row.value("bound_side")
+            if let side = word.flatMap(BoundSide.init) {
                 bound = PhysicalBound(
                     side,
-                    row["bound_limit"] ?? .nan,
-                    derivation: row["bound_derivation"]
+                    try row.value("bound_limit") ?? .nan,
+                    derivation: try row.value("bound_derivation")
                 )
             }
             return MetricValue(
-                metric: row["metric"],
+                metric: try row.value("metric"),
                 labels: try labels(row),
-                value: row["value"] ?? .nan,
+                value: try row.value("value") ?? .nan,
                 bound: bound,
                 samples: samples
             )
@@ -90,19 +97,22 @@ struct RunReader {
 
     private func series(_ id: Int64) throws -> [Series] {
         try rows("series", id, order: "name, labels").map { row in
-            let blob: Data = row["buckets"]
-            guard let kind = Series.Kind(rawValue: row["kind"]),
-                let values = PackedColumn.unpackDoubles([UInt8](blob), count: row["bucket_count"])
+            let blob: Data = try row.value("buckets")
+            let width: Int64 = try row.value("width_ns")
+            let count: Int = try row.value("bucket_count")
+            guard width > 0, count <= Series.bucketLimit,
+                let kind = Series.Kind(rawValue: try row.value("kind")),
+                let values = PackedColumn.unpackDoubles([UInt8](blob), count: count)
             else {
-                throw damage("the series \(row["name"] as String) does not unpack")
+                throw damage("the series \(try row.value("name") as String) does not unpack")
             }
             return Series(
-                name: row["name"],
-                unit: row["unit"],
+                name: try row.value("name"),
+                unit: try row.value("unit"),
                 labels: try labels(row),
                 kind: kind,
-                start: Instant(nanoseconds: row["start_ns"]),
-                width: Interval(nanoseconds: row["width_ns"]),
+                start: Instant(nanoseconds: try row.value("start_ns")),
+                width: Interval(nanoseconds: width),
                 values: values
             )
         }
@@ -110,15 +120,18 @@ struct RunReader {
 
     private func histograms(_ id: Int64) throws -> [NamedHistogram] {
         try rows("histogram", id, order: "name, labels").map { row in
-            let blob: Data = row["counts"]
+            let blob: Data = try row.value("counts")
             guard
-                let histogram = ArchivedDistribution.histogram(row["distribution"], [UInt8](blob))
+                let histogram = ArchivedDistribution.histogram(
+                    try row.value("distribution"),
+                    [UInt8](blob)
+                )
             else {
-                throw damage("the histogram \(row["name"] as String) does not unpack")
+                throw damage("the histogram \(try row.value("name") as String) does not unpack")
             }
             return NamedHistogram(
-                name: row["name"],
-                unit: row["unit"],
+                name: try row.value("name"),
+                unit: try row.value("unit"),
                 labels: try labels(row),
                 histogram: histogram
             )
@@ -127,13 +140,13 @@ struct RunReader {
 
     private func markers(_ id: Int64) throws -> [Marker] {
         try rows("event", id, order: "sequence").map { row in
-            guard let fields = ArchivedText.decoded([Field].self, row["fields"]) else {
-                throw damage("the fields of event \(row["kind"] as String) are malformed")
+            guard let fields = ArchivedText.decoded([Field].self, try row.value("fields")) else {
+                throw damage("the fields of event \(try row.value("kind") as String) are malformed")
             }
             return Marker(
-                time: Instant(nanoseconds: row["time_ns"]),
-                node: row["node"],
-                kind: row["kind"],
+                time: Instant(nanoseconds: try row.value("time_ns")),
+                node: try row.value("node"),
+                kind: try row.value("kind"),
                 fields: fields
             )
         }
@@ -142,8 +155,8 @@ struct RunReader {
     private func checkpoints(_ id: Int64) throws -> [Checkpoint] {
         try rows("checkpoint", id, order: "sequence").map { row in
             Checkpoint(
-                time: Instant(nanoseconds: row["time_ns"]),
-                fingerprint: row["fingerprint"]
+                time: Instant(nanoseconds: try row.value("time_ns")),
+                fingerprint: try row.value("fingerprint")
             )
         }
     }
@@ -151,11 +164,11 @@ struct RunReader {
     private func faults(_ id: Int64) throws -> [FaultRecord] {
         try rows("fault", id, order: "sequence").map { row in
             FaultRecord(
-                kind: row["kind"],
-                target: row["target"],
-                planned: Instant(nanoseconds: row["planned_ns"]),
-                fired: (row["fired_ns"] as Int64?).map { Instant(nanoseconds: $0) },
-                healed: (row["healed_ns"] as Int64?).map { Instant(nanoseconds: $0) }
+                kind: try row.value("kind"),
+                target: try row.value("target"),
+                planned: Instant(nanoseconds: try row.value("planned_ns")),
+                fired: (try row.value("fired_ns") as Int64?).map { Instant(nanoseconds: $0) },
+                healed: (try row.value("healed_ns") as Int64?).map { Instant(nanoseconds: $0) }
             )
         }
     }
@@ -163,19 +176,30 @@ struct RunReader {
     private func invariants(_ id: Int64) throws -> [InvariantOutcome] {
         let violations = try rows("violation", id, order: "invariant, sequence")
         return try rows("invariant", id, order: "sequence").map { row in
-            let sequence: Int64 = row["sequence"]
-            guard let kind = InvariantOutcome.Kind(rawValue: row["kind"]) else {
-                throw damage("invariant \(row["name"] as String) has an unknown kind")
+            let sequence: Int64 = try row.value("sequence")
+            guard let kind = InvariantOutcome.Kind(rawValue: try row.value("kind")) else {
+                throw damage("invariant \(try row.value("name") as String) has an unknown kind")
             }
             return InvariantOutcome(
-                name: row["name"],
+                name: try row.value("name"),
                 kind: kind,
-                checked: UInt64(clamping: row["checked"] as Int64),
-                violations: violations.filter { $0["invariant"] == sequence }.map {
-                    Violation(time: Instant(nanoseconds: $0["time_ns"]), message: $0["message"])
+                checked: UInt64(clamping: try row.value("checked") as Int64),
+                violations: try violations.filter { try $0.value("invariant") == sequence }.map {
+                    try Violation(
+                        time: Instant(nanoseconds: $0.value("time_ns")),
+                        message: $0.value("message")
+                    )
                 },
-                violationCount: UInt64(clamping: row["violation_count"] as Int64)
+                violationCount: UInt64(clamping: try row.value("violation_count") as Int64)
             )
         }
+    }
+}
+
+extension Row {
+    /// The value of a column. A damaged file can hold what the schema forbids, so this throws where
+    /// the library's subscript would trap.
+    func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
+        try decode(Value.self, forColumn: column)
     }
 }
