@@ -9,16 +9,16 @@ extension EventQueue {
         while true {
             let entry: EventEntry<Payload>
             if heap.count > 0,
-                runCount == 0 || EventKey.precedes(heap.entries[0].key, run[runCount &- 1])
+                runCount == 0 || EventKey.precedes(heap.entries[0].key, nextOfRun.key)
             {
                 entry = heap.entries[0]
                 guard entry.time <= lastTick else { return nil }
                 heap.removeFirst()
             } else if runCount > 0 {
-                entry = entries[Int(run[runCount &- 1].index)]
+                entry = nextOfRun
                 guard entry.time <= lastTick else { return nil }
                 runCount &-= 1
-                if runCount == 0 { releaseRunChunk() }
+                if runCount == 0 { releaseRunChunks() }
             } else if fillFront(notAfter: lastTick) {
                 continue
             } else {
@@ -84,17 +84,19 @@ extension EventQueue {
             if start > limit { return false }
             let bucket = takeBucket(level: level, digit: digit)
             base = start
-            if bucket.count <= Int32(Self.chunkSize) {
+            if bucket.count <= Int32(Self.runLimit), level <= Self.runLevelLimit {
                 frontEnd = start &+ (1 &<< shift)
                 frontLevel = level
-                loadRun(bucket)
+                loadRun(bucket, from: start)
                 if runCount > 0 { return true }
             } else {
-                // One nanosecond cannot be spread further; the heap orders what happens in it.
-                frontEnd = level == 0 ? start &+ 1 : start
-                frontLevel = 0
+                // One nanosecond cannot be spread further, and few events far apart need not be:
+                // the heap orders them.
+                let isHeaped = level == 0 || bucket.count <= Int32(Self.chunkSize)
+                frontEnd = isHeaped ? start &+ (1 &<< shift) : start
+                frontLevel = isHeaped ? level : 0
                 spread(bucket)
-                if level == 0, heap.count > 0 {
+                if heap.count > 0 {
                     heap.order()
                     return true
                 }
@@ -111,35 +113,84 @@ extension EventQueue {
         return bucket
     }
 
-    /// Sorts the keys of a bucket of one chunk, latest first, by insertion.
-    @inline(__always)
-    private mutating func loadRun(_ bucket: EventBucket) {
-        let first = Int(bucket.firstChunk) &<< Self.chunkShift
-        var sorted = 0
-        for index in first..<first &+ Int(bucket.count) {
-            if dead > 0, !isLive(entries[index]) {
-                dead &-= 1
-                continue
+    var nextOfRun: EventEntry<Payload> { entries[Int(run[runCount &- 1])] }
+
+    /// Sorts the positions of a small bucket's entries, latest first, and makes them the run.
+    ///
+    /// By counting for each entry how many come before it: quadratic, but without a branch that
+    /// depends on the times, and in vector instructions, so that 64 entries cost less than moving
+    /// them down a level.
+    private mutating func loadRun(_ bucket: EventBucket, from start: UInt64) {
+        let keys = UnsafeMutableRawPointer(runKeys).assumingMemoryBound(to: Int32.self)
+        var live: Int32 = 0
+        var chunk = bucket.firstChunk
+        var filled = (bucket.count &- 1) & Int32(Self.chunkSize &- 1) &+ 1
+        while chunk >= 0 {
+            let first = chunk &<< Int32(Self.chunkShift)
+            for position in first..<first &+ filled {
+                if dead > 0, !isLive(entries[Int(position)]) {
+                    dead &-= 1
+                    continue
+                }
+                let offset = Int32(truncatingIfNeeded: entries[Int(position)].time &- start)
+                keys[Int(live)] = offset &<< 6 | live
+                runPositions[Int(live)] = position
+                live &+= 1
             }
-            var key = entries[index].key
-            key.index = UInt32(truncatingIfNeeded: index)
-            var hole = sorted
-            while hole > 0, EventKey.precedes(run[hole &- 1], key) {
-                run[hole] = run[hole &- 1]
-                hole &-= 1
-            }
-            run[hole] = key
-            sorted &+= 1
+            chunk = nextChunk[Int(chunk)]
+            filled = Int32(Self.chunkSize)
         }
-        runCount = sorted
+        runCount = Int(live)
         runChunk = bucket.firstChunk
-        if sorted == 0 { releaseRunChunk() }
+        if live == 1 {
+            run[0] = runPositions[0]
+        } else if live == 0 {
+            releaseRunChunks()
+        } else {
+            rankRun(keys)
+            orderTies()
+        }
     }
 
     @inline(__always)
-    mutating func releaseRunChunk() {
-        releaseChunk(runChunk)
-        runChunk = -1
+    private func rankRun(_ keys: UnsafeMutablePointer<Int32>) {
+        // Full vectors: the padding comes after everything.
+        let vectors = (runCount &+ 3) &>> 2
+        for index in runCount..<vectors &* 4 { keys[index] = .max }
+        for index in 0..<runCount {
+            let key = SIMD4<Int32>(repeating: keys[index])
+            // A lane of a mask is −1 where the comparison holds.
+            var ranks = SIMD4<Int32>.zero
+            for vector in 0..<vectors {
+                ranks &-= unsafeBitCast(runKeys[vector] .< key, to: SIMD4<Int32>.self)
+            }
+            let rank = ranks.x &+ ranks.y &+ ranks.z &+ ranks.w
+            run[runCount &- 1 &- Int(rank)] = runPositions[index]
+        }
+    }
+
+    /// Orders entries of equal times by insertion; there are few.
+    private func orderTies() {
+        for index in 1..<runCount {
+            let position = run[index]
+            let key = entries[Int(position)].key
+            guard entries[Int(run[index &- 1])].time == key.time else { continue }
+            var hole = index
+            while hole > 0, EventKey.precedes(entries[Int(run[hole &- 1])].key, key) {
+                run[hole] = run[hole &- 1]
+                hole &-= 1
+            }
+            run[hole] = position
+        }
+    }
+
+    @inline(__always)
+    mutating func releaseRunChunks() {
+        while runChunk >= 0 {
+            let next = nextChunk[Int(runChunk)]
+            releaseChunk(runChunk)
+            runChunk = next
+        }
     }
 
     /// Moves a bucket's live entries to where they belong now: lower levels, or the unordered heap.
@@ -172,7 +223,7 @@ extension EventQueue {
     private mutating func narrowFront() {
         // The wheel holds nothing below the front's level, so its base may move inside the front.
         var anchor = max(base, heap.entries[0].time)
-        if runCount > 0 { anchor = max(base, min(anchor, run[runCount &- 1].time)) }
+        if runCount > 0 { anchor = max(base, min(anchor, nextOfRun.time)) }
         while heap.count > Self.heapLimit, frontLevel > 0 {
             frontLevel &-= 1
             let shift = UInt64(frontLevel &* 6)
@@ -197,8 +248,8 @@ extension EventQueue {
     /// Gives the run's events behind the front's end back to the wheel.
     private mutating func shortenRun() {
         var late = 0
-        while late < runCount, run[late].time >= frontEnd {
-            let entry = entries[Int(run[late].index)]
+        while late < runCount, entries[Int(run[late])].time >= frontEnd {
+            let entry = entries[Int(run[late])]
             place(at: entry.time).initialize(to: entry)
             late &+= 1
         }
@@ -207,7 +258,7 @@ extension EventQueue {
             run[index &- late] = run[index]
         }
         runCount &-= late
-        if runCount == 0 { releaseRunChunk() }
+        if runCount == 0 { releaseRunChunks() }
     }
 
     /// Drops all cancelled entries. Costs a pass over everything stored, which as many cancellations
@@ -243,8 +294,8 @@ extension EventQueue {
         for index in 0..<heap.count where isLive(heap.entries[index]) {
             earliest = min(earliest, heap.entries[index].time)
         }
-        for index in 0..<runCount where isLive(entries[Int(run[index].index)]) {
-            earliest = min(earliest, run[index].time)
+        for index in 0..<runCount where isLive(entries[Int(run[index])]) {
+            earliest = min(earliest, entries[Int(run[index])].time)
         }
         var remaining = levels
         while earliest == .max, remaining != 0 {

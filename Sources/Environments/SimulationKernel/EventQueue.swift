@@ -49,9 +49,12 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     var base: UInt64 = 0
 
     // The front.
-    /// Keys of the run's entries, latest first; they lie in `runChunk`.
-    let run: UnsafeMutablePointer<EventKey>
+    /// Positions of the run's entries, latest first; they lie in the chain from `runChunk` on.
+    let run: UnsafeMutablePointer<Int32>
     var runCount = 0
+    /// Where the run is sorted.
+    let runKeys: UnsafeMutablePointer<SIMD4<Int32>>
+    let runPositions: UnsafeMutablePointer<Int32>
     var runChunk: Int32 = -1
     var heap: EventHeap<Payload>
     /// All events before this are in the front, all others in the wheel.
@@ -61,6 +64,10 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
 
     static var chunkShift: Int { 4 }
     static var chunkSize: Int { 1 << chunkShift }
+    /// A bucket of at most this many entries becomes a run; 6 bits number them.
+    static var runLimit: Int { 64 }
+    /// Up to this level, a time inside a bucket and a number fit a sort key of 31 bits.
+    static var runLevelLimit: Int { 4 }
     /// A heap that grew beyond this gives its later part back to the wheel.
     static var heapLimit: Int { 64 }
     /// Cancelled entries are tolerated up to the number of others and this.
@@ -84,7 +91,9 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
         buckets.initialize(repeating: .empty, count: Self.levelCount * 64)
         occupied = .allocate(capacity: Self.levelCount)
         occupied.initialize(repeating: 0, count: Self.levelCount)
-        run = .allocate(capacity: Self.chunkSize)
+        run = .allocate(capacity: Self.runLimit)
+        runKeys = .allocate(capacity: Self.runLimit / 4)
+        runPositions = .allocate(capacity: Self.runLimit)
         heap = EventHeap(capacity: 256)
     }
 
@@ -95,6 +104,8 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
         buckets.deallocate()
         occupied.deallocate()
         run.deallocate()
+        runKeys.deallocate()
+        runPositions.deallocate()
     }
 
     public var isEmpty: Bool { count == 0 }
@@ -153,7 +164,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     public mutating func next(notAfter limit: Instant) -> QueuedEvent<Payload>? {
         // Nearly every event comes from the run while the heap is empty.
         if heap.count == 0, runCount > 0 {
-            let entry = entries + Int(run[runCount &- 1].index)
+            let entry = entries + Int(run[runCount &- 1])
             let time = Instant(nanoseconds: Int64(bitPattern: entry.pointee.time))
             if time <= limit, isLive(entry.pointee) {
                 let event = QueuedEvent(
@@ -165,7 +176,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
                 now = time
                 runCount &-= 1
                 release(entry.pointee.slot)
-                if runCount == 0 { releaseRunChunk() }
+                if runCount == 0 { releaseRunChunks() }
                 return event
             }
         }

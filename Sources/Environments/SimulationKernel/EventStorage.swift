@@ -13,7 +13,7 @@ struct EventEntry<Payload: BitwiseCopyable>: BitwiseCopyable {
 
     @inline(__always)
     var key: EventKey {
-        EventKey(time: time, sequence: sequence, origin: origin.rawValue, index: 0)
+        EventKey(time: time, sequence: sequence, origin: origin.rawValue)
     }
 }
 
@@ -22,8 +22,6 @@ struct EventKey: BitwiseCopyable {
     var time: UInt64
     var sequence: UInt64
     var origin: UInt32
-    /// Where the event's entry lies; not part of the order.
-    var index: UInt32
 
     @inline(__always)
     static func precedes(_ left: EventKey, _ right: EventKey) -> Bool {
