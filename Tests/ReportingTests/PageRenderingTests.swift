@@ -208,6 +208,11 @@ import Testing
         #expect(counts.allSatisfy { $0 == "3" })
     }
 
+    @Test func aLargeCampaignStaysAFileToSend() throws {
+        let page = try Report.render(ExampleInput(seeds: 100).report)
+        #expect(page.utf8.count < 1_000_000, "\(page.utf8.count) bytes")
+    }
+
     @Test func textFromOutsideStaysText() throws {
         let hostile = """
             "><script>alert(1)</script>'&amp;{{title}}\u{0}\u{202E}<\u{338}img src=x onerror=y> \
