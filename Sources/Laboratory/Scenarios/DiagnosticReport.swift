@@ -2,7 +2,14 @@
 struct DiagnosticReport {
     let file: String
     private let text: String
-    private var collected: Set<ScenarioDiagnostic> = []
+    private var collected: [ScenarioDiagnostic] = []
+    private var known: Set<Key> = []
+
+    /// A variant inherits what is wrong with `system`, under another path.
+    private struct Key: Hashable {
+        var location: SourceLocation
+        var message: String
+    }
 
     init(file: String, text: String) {
         self.file = file
@@ -11,7 +18,7 @@ struct DiagnosticReport {
 
     var isEmpty: Bool { collected.isEmpty }
 
-    /// A variant repeats what is wrong with `system`; equal diagnostics count once.
+    /// The same message about the same place counts once.
     mutating func add(
         _ category: ScenarioDiagnostic.Category,
         at location: SourceLocation,
@@ -20,8 +27,10 @@ struct DiagnosticReport {
         expected: String? = nil,
         suggestion: String? = nil
     ) {
-        guard collected.count < 4 * ScenarioFile.maximumDiagnostics else { return }
-        collected.insert(
+        guard collected.count < 4 * ScenarioFile.maximumDiagnostics,
+            known.insert(Key(location: location, message: message)).inserted
+        else { return }
+        collected.append(
             ScenarioDiagnostic(
                 category: category,
                 file: file,

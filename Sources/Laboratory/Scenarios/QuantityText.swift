@@ -13,6 +13,8 @@ enum QuantityText {
         var example: String
         /// In the order in which messages list them.
         var units: [Unit]
+        /// What people write instead of a unit, with what they mean by it.
+        var misnomers: [(wrong: String, right: String)] = []
 
         struct Unit: Sendable {
             var name: String
@@ -33,6 +35,10 @@ enum QuantityText {
             Kind.Unit(name: "min", scale: 60_000_000_000),
             Kind.Unit(name: "h", scale: 3_600_000_000_000),
             Kind.Unit(name: "d", scale: 86_400_000_000_000),
+        ],
+        misnomers: [
+            ("nsec", "ns"), ("usec", "us"), ("msec", "ms"), ("sec", "s"), ("second", "s"),
+            ("seconds", "s"), ("m", "min"), ("minutes", "min"), ("hours", "h"), ("days", "d"),
         ]
     )
 
@@ -48,6 +54,11 @@ enum QuantityText {
             Kind.Unit(name: "kB/s", scale: 8_000),
             Kind.Unit(name: "MB/s", scale: 8_000_000),
             Kind.Unit(name: "GB/s", scale: 8_000_000_000),
+        ],
+        // A lower-case b is a bit.
+        misnomers: [
+            ("bps", "bit/s"), ("kbps", "kbit/s"), ("Mbps", "Mbit/s"), ("Gbps", "Gbit/s"),
+            ("kb/s", "kbit/s"), ("Mb/s", "Mbit/s"), ("Gb/s", "Gbit/s"),
         ]
     )
 
@@ -183,7 +194,8 @@ enum QuantityText {
             .badValue,
             "unknown unit '\(shortened(name))'",
             "\(kind.name) in \(names.joined(separator: ", "))",
-            suggestion: NearestName.nearest(to: name, among: names)
+            suggestion: kind.misnomers.first { $0.wrong == name }?.right
+                ?? NearestName.nearest(to: name, among: names)
         )
     }
 
@@ -257,17 +269,5 @@ extension String {
         let start = drop(while: isSpace)
         guard let last = start.lastIndex(where: { !isSpace($0) }) else { return "" }
         return String(start[...last])
-    }
-
-    /// The first place of a text, found byte by byte.
-    func firstRange(of text: String) -> Range<Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(text) {
-                return start..<index(start, offsetBy: text.count)
-            }
-            start = index(after: start)
-        }
-        return nil
     }
 }

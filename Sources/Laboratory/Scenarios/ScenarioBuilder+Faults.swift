@@ -113,6 +113,7 @@ extension ScenarioBuilder {
             guard let value = select[key], let name = value.text, !names.contains(name) else {
                 continue
             }
+            guard key != "link" || knowsAllLinks else { return nil }
             var distinct: [String] = []
             for name in names where !distinct.contains(name) { distinct.append(name) }
             unknown(noun, value, among: distinct)
@@ -146,6 +147,7 @@ extension ScenarioBuilder {
                 content: .invalid
             )
         let direction = rule.linkDirection
+        guard direction == nil || knowsAllLinks else { return }
         let candidates =
             if let direction {
                 scenario.linkCandidates(for: rule.selection, direction: direction).count

@@ -13,7 +13,7 @@ extension ScenarioBuilder {
             let record = value.record
             checkSubject(record, variants: variants)
             if let region = record["region"] { _ = self.region(region) }
-            if let link = record["link"], let topology,
+            if let link = record["link"], let topology, knowsAllLinks,
                 !topology.links.contains(where: { $0.name == link.text })
             {
                 var names: [String] = []
@@ -67,6 +67,7 @@ extension ScenarioBuilder {
                 "'\(name)' is printed but never gated",
                 expected: catalogue.gateableNames.joined(separator: ", ")
             )
+            return
         case .onlyBeside(let other):
             if !gated.contains(other) {
                 add(

@@ -21,9 +21,12 @@ extension ScenarioBuilder {
                 expected: "at most \(ScenarioFile.maximumClusterSize)"
             )
         }
+        if record.has("links"), record["links"] == nil { knowsAllLinks = false }
         var links: [Scenario.Topology.Link] = []
         for value in record.list("links") {
-            for link in self.links(value.record) {
+            let directions = self.links(value.record)
+            if directions.isEmpty { knowsAllLinks = false }
+            for link in directions {
                 if links.contains(where: { $0.from == link.from && $0.to == link.to }) {
                     let from = regionNames[Int(link.from.rawValue)]
                     let to = regionNames[Int(link.to.rawValue)]
@@ -269,7 +272,7 @@ extension ScenarioBuilder {
             return nil
         }
         for ends in [LinkEnds(from: from, to: to), LinkEnds(from: to, to: from)]
-        where topology.link(from: ends.from, to: ends.to) == nil && report.isEmpty {
+        where topology.link(from: ends.from, to: ends.to) == nil && knowsAllLinks {
             add(
                 .conflict,
                 record,

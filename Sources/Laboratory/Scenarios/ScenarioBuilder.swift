@@ -8,6 +8,8 @@ struct ScenarioBuilder {
     var report: DiagnosticReport
     /// For names of regions, before and after the topology is complete.
     var regionNames: [String] = []
+    /// False once a link could not be read; then a missing link is no news.
+    var knowsAllLinks = true
 
     /// The scenario, or `nil` when the document is too broken to go on. Only valid while `report` is
     /// empty.

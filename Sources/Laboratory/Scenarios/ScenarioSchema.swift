@@ -42,7 +42,8 @@ public enum ScenarioSchema {
                         + object(
                             word.fields,
                             tag: (tagged.tag, word.word),
-                            requires: requires
+                            requires: requires,
+                            requiresTag: requires && tagged.cases.count > 1
                         )
                 )
             }
@@ -60,13 +61,14 @@ public enum ScenarioSchema {
     private static func object(
         _ fields: [Field],
         tag: (key: String, word: String)? = nil,
-        requires: Bool
+        requires: Bool,
+        requiresTag: Bool = false
     ) -> [(key: String, value: JSONText)] {
         var properties: [(key: String, value: JSONText)] = []
         var required: [JSONText] = []
         if let tag {
             properties.append((tag.key, .object([("const", .text(tag.word))])))
-            if requires { required.append(.text(tag.key)) }
+            if requiresTag { required.append(.text(tag.key)) }
         }
         for field in fields {
             var members: [(key: String, value: JSONText)] = []

@@ -179,7 +179,13 @@ enum ShapeChecker {
         guard let entries = mapping(node, "one of \(words)", path, &report) else {
             return .invalid
         }
-        guard let tag = entries.first(where: { $0.key == shape.tag }) else {
+        // With one word to choose from, the word says nothing.
+        var tag = entries.first { $0.key == shape.tag }
+        if tag == nil, shape.cases.count == 1 {
+            let word = DocumentNode(text: shape.cases[0].word, at: node.location)
+            tag = DocumentNode.Entry(key: shape.tag, keyLocation: node.location, value: word)
+        }
+        guard let tag else {
             report.add(
                 .missingKey,
                 at: node.location,

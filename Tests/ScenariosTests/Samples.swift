@@ -1,0 +1,132 @@
+import Foundation
+import Scenarios
+import Testing
+
+/// Scenario texts that the tests share.
+enum Samples {
+    /// The smallest scenario: everything that has a default is left out.
+    static let minimal = """
+        version: 1
+        name: minimal
+        topology:
+          regions: {a: {nodes: 2}, b: {}}
+          links:
+            - between: [a, b]
+              rtt: 80 ms
+              rate: 100 Mbit/s
+        workload: {kind: bulk, duration: {measure: 20 s}}
+
+        """
+
+    /// Uses every key of the language at least once.
+    static let complete = """
+        version: 1
+        name: complete
+        seed: 0x9A3F
+        environment: sockets
+        hardware: lab-vm
+        x-notes: {anything: [goes, here]}
+        x-path: &path
+          jitter: {distribution: lognormal, scale: 2 ms, sigma: 0.1, reorder: true}
+          loss: {model: gilbert, rate: 0.1 %, burst: 8}
+          queue: {kind: droptail, limit: 1.5 BDP}
+          background: 30 %
+        topology:
+          regions:
+            us-east: {nodes: 3, labels: [rack-1, primary]}
+            eu-west: {nodes: 2, labels: [rack-2]}
+            ap-south:
+          links:
+            - between: [us-east, eu-west]
+              name: atlantic
+              rtt: 76 ms
+              rate: 200 Mbit/s
+              <<: *path
+            - {from: us-east, to: ap-south, delay: 90.5 ms, rate: 2.5 Gbit/s,
+               jitter: {distribution: uniform, scale: 1 ms}, loss: {model: bernoulli, rate: 2 %},
+               queue: {limit: 50 ms}}
+            - {from: ap-south, to: us-east, delay: 91 ms, rate: 800 kbit/s,
+               jitter: {distribution: pareto, scale: 1 ms, shape: 2.5}, queue: {limit: 64 KiB}}
+            - {between: [eu-west, ap-south], rtt: 150 ms, rate: 1 Gbit/s,
+               jitter: {distribution: lognormal, sigma: 0.1}, name: "east -> \\"west\\""}
+          local: {delay: 50 us, rate: 25 Gbit/s, jitter: {distribution: normal, scale: 5 us}}
+        workload:
+          kind: migration
+          from: us-east
+          to: eu-west
+          memory: {dataset: sqlite-workload}
+          count: 10
+          concurrency: 2
+          deadline: 2 h
+        system:
+          transport: {streams: auto, congestion: newreno, chunk: 128 KiB, window: 16 MiB}
+          migration: {max-rounds: 12, downtime-goal: 150 ms}
+        variants:
+          baseline: {transport: {streams: 1}, encoding: none}
+          dwcp: {encoding: {kind: hierarchical, level: 9, batch-pages: 128}}
+        faults:
+          - {at: 30 s, for: 10..20 s, kind: net.partition, mode: one-way, direction: inbound,
+             select: {region: eu-west, pick: one}}
+          - {kind: net.partition, at: 1..2 min, for: 1 s, select: {}}
+          - {kind: net.partition, mode: isolate, every: 10 min, for: 1 s, select: {pick: 2}}
+          - {kind: node.crash, probability: 0.1 %, for: 5 s, select: {role: source, pick: 30 %}}
+          - {kind: node.restart, every: 15 min, select: {label: rack-1}}
+          - {kind: node.pause, at: 1 s, for: 300 ms, select: {region: eu-west, pick: all}}
+          - {kind: net.down, at: 5 s, direction: outbound, select: {link: atlantic}}
+          - {kind: net.delay, at: 5 s, for: 2 s, delay: 200 ms, direction: inbound, select: {}}
+          - {kind: net.loss, every: 30 min, for: 2 s, loss: {model: bernoulli, rate: 50 %}}
+        invariants: [memory-identical-after-migration, link-rate-respected]
+        targets:
+          - {metric: migration-time, compare: [dwcp, baseline], expect: "speedup > 3x",
+             confidence: 99 %}
+          - {metric: downtime, variant: dwcp, expect: "p(99.5) < 500 ms"}
+          - {metric: utilisation, link: atlantic, region: us-east, expect: mean >= 85 %}
+          - {metric: goodput, expect: "min > 50 MB/s"}
+          - {metric: downtime, compare: [dwcp, baseline], expect: "difference <= -12.5 ms"}
+          - {metric: encode-rate, expect: "median > 500 MB/s"}
+          - {metric: error-rate, expect: "max == 0 %"}
+          - {metric: throughput, expect: "mean > 50.5 req/s"}
+          - {metric: downtime, expect: "count >= 10"}
+          - {metric: downtime, expect: "rate != 3 /s"}
+        budget: {wall: 10 min, replications: {min: 10, max: 100, relative-half-width: 5 %}}
+
+        """
+
+    /// The folder `scenarios` of the project.
+    static let folder = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("scenarios")
+
+    /// The shipped scenario files, sorted.
+    static let shipped: [URL] = {
+        var files: [URL] = []
+        for wing in ["smoke", "study", "regression"] {
+            let names = try? FileManager.default.contentsOfDirectory(
+                at: folder.appendingPathComponent(wing),
+                includingPropertiesForKeys: nil
+            )
+            files += (names ?? []).filter { $0.pathExtension == "yaml" }
+        }
+        return files.sorted { $0.path < $1.path }
+    }()
+
+    /// `text` as a scenario; records what is wrong with it as a test failure.
+    static func parsed(_ text: String) throws -> Scenario {
+        do {
+            return try ScenarioFile.parse(text, file: "test.yaml")
+        } catch {
+            Issue.record("\(error)")
+            throw error
+        }
+    }
+
+    /// What is wrong with `text`.
+    static func diagnostics(_ text: String) -> [ScenarioDiagnostic] {
+        do {
+            _ = try ScenarioFile.parse(text, file: "test.yaml")
+            return []
+        } catch {
+            return error.diagnostics
+        }
+    }
+}
