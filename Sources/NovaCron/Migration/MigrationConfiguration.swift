@@ -83,7 +83,8 @@ public struct ConvergenceRule: Hashable, Sendable {
     public var roundLimit: Int
     /// State bytes sent before the stop, in memory sizes.
     public var volumeLimit: Int
-    /// A round has made progress when its dirty set is at most this share of the one before.
+    /// A round after the first has made progress when the dirty set at its end is at most this share
+    /// of the one at its beginning.
     public var progress: Ratio
     /// Rounds in a row without progress that end pre-copy.
     public var patience: Int

@@ -52,6 +52,8 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
     /// Sessions that we receive, in order of arrival.
     private var destinations: [MigrationDestination<Memory>] = []
     private var placeOfSession: [SessionID: Int] = [:]
+    /// The last answer of that table: inputs come in runs.
+    private var lastPlace: (session: SessionID, place: Int)?
 
     /// - Parameter orders: carried out from the start, as if requested one after the other.
     public init(
@@ -83,28 +85,44 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
     ) {
         switch input {
         case .readable(let stream, let bytes):
-            route(stream, .readable(stream, bytes), .readable(stream, bytes), now, &actions)
+            if let place = place(of: stream) {
+                destinations[place].step(.readable(stream, bytes), at: now, into: &actions)
+            } else {
+                stepSource(of: stream, .readable(stream, bytes), now, &actions)
+            }
         case .writable(let stream, let credit):
-            route(
-                stream,
-                .writable(stream, credit: credit),
-                .writable(stream, credit: credit),
-                now,
-                &actions
-            )
+            if let place = place(of: stream) {
+                destinations[place].step(
+                    .writable(stream, credit: credit),
+                    at: now,
+                    into: &actions
+                )
+            } else {
+                stepSource(of: stream, .writable(stream, credit: credit), now, &actions)
+            }
         case .streamOpened(let stream, let peer):
             if stream.opener != node { admit(stream, from: peer, &actions) }
-            route(
-                stream,
-                .streamOpened(stream, peer: peer),
-                .streamOpened(stream, peer: peer),
-                now,
-                &actions
-            )
+            if let place = place(of: stream) {
+                destinations[place].step(
+                    .streamOpened(stream, peer: peer),
+                    at: now,
+                    into: &actions
+                )
+            } else {
+                stepSource(of: stream, .streamOpened(stream, peer: peer), now, &actions)
+            }
         case .finished(let stream):
-            route(stream, .finished(stream), .finished(stream), now, &actions)
+            if let place = place(of: stream) {
+                destinations[place].step(.finished(stream), at: now, into: &actions)
+            } else {
+                stepSource(of: stream, .finished(stream), now, &actions)
+            }
         case .reset(let stream, let reason):
-            route(stream, .reset(stream, reason), .reset(stream, reason), now, &actions)
+            if let place = place(of: stream) {
+                destinations[place].step(.reset(stream, reason), at: now, into: &actions)
+            } else {
+                stepSource(of: stream, .reset(stream, reason), now, &actions)
+            }
         case .computed(let job, let output):
             computed(job, output, now, &actions)
         case .fired(.sender(let session, let timer)):
@@ -131,20 +149,25 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         for destination in destinations { destination.checkInvariants() }
     }
 
-    /// The two readings of one input; the stream's opener tells which is meant.
-    private mutating func route(
-        _ stream: StreamID,
-        _ forSender: Input<BulkSender>,
-        _ forReceiver: Input<BulkReceiver>,
+    /// Where the session of a peer's stream is received; `nil` for our own and unknown streams.
+    private mutating func place(of stream: StreamID) -> Int? {
+        guard stream.opener != node else { return nil }
+        let session = SessionID(of: stream)
+        if let last = lastPlace, last.session == session { return last.place }
+        guard let place = placeOfSession[session] else { return nil }
+        lastPlace = (session, place)
+        return place
+    }
+
+    private mutating func stepSource(
+        of stream: StreamID,
+        _ input: Input<BulkSender>,
         _ now: Instant,
         _ actions: inout Actions<MigrationNode>
     ) {
-        let session = SessionID(of: stream)
-        if stream.opener == node {
-            stepSource(Int(session.number & MigrationNode.localMask), forSender, now, &actions)
-        } else if let place = placeOfSession[session] {
-            destinations[place].step(forReceiver, at: now, into: &actions)
-        }
+        guard stream.opener == node else { return }
+        let index = Int(SessionID(of: stream).number & MigrationNode.localMask)
+        stepSource(index, input, now, &actions)
     }
 
     private mutating func stepSource(

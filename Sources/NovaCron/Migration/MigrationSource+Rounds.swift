@@ -100,7 +100,9 @@ extension MigrationSource {
         actions.emit(.round(session, finishedRound(at: now)))
         let dirty = changedPages(at: guestTime(at: now))
         let allowed = configuration.convergence.progress.value * Double(previousDirty)
-        stagnation = Double(dirty.count) > allowed ? stagnation + 1 : 0
+        // The image is not a dirty set: what was written while it left says nothing of a trend.
+        let isStagnant = round.index > 0 && Double(dirty.count) > allowed
+        stagnation = isStagnant ? stagnation + 1 : 0
         previousDirty = dirty.count
         let situation = situation(dirty: dirty.count, inFlight: 0, at: now)
         if let reason = configuration.convergence.reasonToStop(situation) {

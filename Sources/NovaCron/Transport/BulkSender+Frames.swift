@@ -45,11 +45,7 @@ extension BulkSender {
     private func freeLane(for size: Int) -> Int? {
         var best: Int?
         for index in lanes.indices {
-            guard lanes[index].state == .open, lanes[index].credit > 0,
-                lanes[index].backlog.isEmpty,
-                lanes[index].outstanding == 0
-                    || lanes[index].outstanding + size <= configuration.laneLimit
-            else { continue }
+            guard lanes[index].canTake(size, limit: configuration.laneLimit) else { continue }
             guard let found = best else {
                 best = index
                 continue

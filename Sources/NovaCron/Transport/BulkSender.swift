@@ -141,7 +141,10 @@ public struct BulkSender: Machine {
             guard let index = lane(of: stream) else { return }
             lanes[index].credit = credit
             flush(index, into: &actions)
-            if lanes[index].backlog.isEmpty { pump(into: &actions) }
+            // What is queued waits for a lane that can take it, and only this one has changed.
+            if lanes[index].canTake(configuration.chunkSize, limit: configuration.laneLimit) {
+                pump(into: &actions)
+            }
         case .readable(let stream, let bytes):
             guard let index = lane(of: stream) else { return }
             read(bytes, from: index, at: now, into: &actions)
@@ -257,6 +260,12 @@ struct SenderLane: Sendable {
     init(session: SessionID) {
         stream = session.stream(0)
         decoder = FrameDecoder(session: session)
+    }
+
+    /// Whether a chunk of that size may be put on it.
+    func canTake(_ size: Int, limit: Int) -> Bool {
+        state == .open && credit > 0 && backlog.isEmpty
+            && (outstanding == 0 || outstanding + size <= limit)
     }
 
     /// Writes what the credit admits; returns the bytes written.

@@ -1,0 +1,212 @@
+import Machines
+import Testing
+import Transport
+import Units
+
+private let session = TransportTheatre.session
+
+private func frame(
+    _ kind: FrameHeader.Kind,
+    number: UInt64 = 0,
+    value: UInt64 = 0,
+    payload: [UInt8] = [],
+    isLast: Bool = false
+) -> Bytes {
+    var header = FrameHeader(
+        kind,
+        session: session,
+        number: number,
+        value: value,
+        isLast: isLast
+    )
+    header.seal(Payload(payload))
+    return header.bytes + payload
+}
+
+// Goal: each thing a peer may do has its one answer.
+// Method: a table of what a stream brings after hello, and what the receiver says and logs; likewise
+// for the sender.
+@Suite struct BulkStepTests {
+    private func receiverLog(_ frames: [Bytes]) -> [String] {
+        let theatre = TransportTheatre(configuration: smallConfiguration(streams: 1, window: 4_096))
+        theatre.toReceiver(.streamOpened(theatre.stream(0), peer: NodeID(0)))
+        theatre.toReceiver(.writable(theatre.stream(0), credit: 10_000))
+        theatre.toReceiver(.readable(theatre.stream(0), frame(.hello, value: 4_096)))
+        _ = theatre.takeLog()
+        for bytes in frames { theatre.toReceiver(.readable(theatre.stream(0), bytes)) }
+        return theatre.takeLog()
+    }
+
+    @Test func receiverAnswers() {
+        let rejected = { (error: TransportError) in
+            [
+                "receiver resets #0", "receiver: lost #0: \(error)",
+                "receiver sets stalled at 5 s",
+            ]
+        }
+        let table: [([Bytes], [String])] = [
+            (
+                [frame(.chunk, payload: [1, 2])],
+                [
+                    "receiver: delivered 0 (2)",
+                    "receiver writes acknowledgement 0, limit 4096 on #0",
+                ]
+            ),
+            // A gap is held back and acknowledged.
+            (
+                [frame(.chunk, number: 1, value: 258, payload: [1])],
+                ["receiver writes acknowledgement 1, limit 4096 on #0"]
+            ),
+            (
+                [frame(.chunk, payload: [1]), frame(.chunk, payload: [1])],
+                [
+                    "receiver: delivered 0 (1)",
+                    "receiver writes acknowledgement 0, limit 4096 on #0",
+                    "receiver writes acknowledgement 0, limit 4096 on #0",
+                ]
+            ),
+            (
+                [frame(.chunk, isLast: true)],
+                ["receiver: completed", "receiver writes acknowledgement 0, limit 4352 on #0"]
+            ),
+            ([frame(.chunk)], rejected(.malformed("an empty chunk"))),
+            (
+                [frame(.chunk, number: 3, value: 4_000, payload: [1])],
+                rejected(.windowExceeded)
+            ),
+            (
+                [frame(.chunk, number: 5_000, payload: [1])],
+                rejected(.windowExceeded)
+            ),
+            (
+                [frame(.chunk, value: .max, payload: [1])],
+                rejected(.windowExceeded)
+            ),
+            ([frame(.hello)], rejected(.malformed("a second hello"))),
+            (
+                [frame(.noteAcknowledgement, number: 1)],
+                rejected(.malformed("acknowledges note 1, which was never sent"))
+            ),
+            ([frame(.note, number: 64)], rejected(.windowExceeded)),
+            (
+                [frame(.acknowledgement)],
+                rejected(.malformed("a sender sent a frame of kind acknowledgement"))
+            ),
+            // A position that does not follow is the sender's own mistake: sending again is no help.
+            (
+                [frame(.chunk, value: 7, payload: [1])],
+                [
+                    "receiver resets #0",
+                    "receiver: failed malformed(\"chunk 0 at 7, not 0\")",
+                ]
+            ),
+        ]
+        for (frames, expected) in table { #expect(receiverLog(frames) == expected) }
+    }
+
+    @Test func receiverWantsHelloFirst() {
+        let theatre = TransportTheatre(configuration: smallConfiguration(streams: 1))
+        theatre.toReceiver(.streamOpened(theatre.stream(0), peer: NodeID(0)))
+        theatre.toReceiver(.readable(theatre.stream(0), frame(.chunk, payload: [1])))
+        #expect(
+            theatre.takeLog().contains(
+                "receiver: lost #0: malformed(\"a stream began with a frame of kind chunk\")"
+            )
+        )
+    }
+
+    @Test func largerWindowThanOursIsRefused() {
+        let theatre = TransportTheatre(
+            configuration: smallConfiguration(streams: 1),
+            receiverWindow: 1_000
+        )
+        theatre.toSender(.started)
+        theatre.toReceiver(.streamOpened(theatre.stream(0), peer: NodeID(0)))
+        theatre.toReceiver(.writable(theatre.stream(0), credit: 10_000))
+        theatre.toSender(.streamOpened(theatre.stream(0), peer: NodeID(1)))
+        theatre.toSender(.writable(theatre.stream(0), credit: 10_000))
+        theatre.toSender(.requested(.enqueue(Payload([1]))))
+        theatre.carry(0)
+        theatre.returnAll(0)
+        let log = theatre.takeLog()
+        #expect(
+            log.contains("sender: failed refused(Transport.TransportError.Refusal.windowTooLarge)")
+        )
+        #expect(!log.contains { $0.hasPrefix("receiver: delivered") })
+    }
+
+    @Test func senderAnswers() {
+        let table: [(Bytes, String)] = [
+            (frame(.acknowledgement, number: 0), "sender: acknowledged 0"),
+            (
+                frame(.acknowledgement, number: 1),
+                "sender: lost stream of slot 0: "
+                    + "malformed(\"acknowledges chunk 1, which was never sent\")"
+            ),
+            (
+                frame(.chunk, payload: [1]),
+                "sender: lost stream of slot 0: malformed(\"a receiver sent a frame of kind chunk\")"
+            ),
+            (frame(.note, payload: [1]), "sender: noted 1 bytes"),
+            (
+                frame(.refusal, number: 2),
+                "sender: failed refused(Transport.TransportError.Refusal.failed)"
+            ),
+            (frame(.refusal, number: 3), "sender: failed peerRestarted"),
+            (
+                frame(.refusal, number: 99),
+                "sender: lost stream of slot 0: malformed(\"refusal 99\")"
+            ),
+            (
+                frame(.welcome, number: 0),
+                "sender: lost stream of slot 0: malformed(\"epoch zero\")"
+            ),
+        ]
+        for (bytes, expected) in table {
+            let theatre = TransportTheatre(configuration: smallConfiguration(streams: 1))
+            theatre.toSender(.started)
+            theatre.toSender(.streamOpened(theatre.stream(0), peer: NodeID(1)))
+            theatre.toSender(.writable(theatre.stream(0), credit: 10_000))
+            theatre.toSender(.requested(.enqueue(Payload([1, 2]))))
+            _ = theatre.takeLog()
+            theatre.toSender(.readable(theatre.stream(0), bytes))
+            let log = theatre.takeLog()
+            #expect(log.contains(expected), "\(log)")
+        }
+    }
+
+    // Goal: the formulas of the plans. Method: their own examples and the bounds.
+    @Test func startingFormulas() {
+        func link(_ megabits: Int64, _ milliseconds: Int64) -> LinkEstimate {
+            LinkEstimate(rate: .megabits(megabits), rtt: .milliseconds(milliseconds))
+        }
+        // 200 / (0.1 · 38) = 52.6.
+        #expect(link(200, 76).startingStreams == 52)
+        #expect(link(10, 600).startingStreams == 16)
+        #expect(link(10_000, 20).startingStreams == 256)
+        #expect(link(100, 0).startingStreams == 256)
+        #expect(link(200, 76).chunkSize == 256 << 10)
+        // Half of 10 Mbit/s · 40 ms.
+        #expect(link(10, 40).chunkSize == 25_000)
+        #expect(link(1, 1).chunkSize == 4 << 10)
+    }
+
+    // Goal: the checksum sees every bit and no cut. Method: known answers, random cuts, single flips.
+    @Test func checksum() {
+        let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 * 7) }
+        let whole = Checksum.of(bytes[...])
+        for cut in 0...300 {
+            var pieces = Checksum()
+            pieces.update(bytes[..<cut])
+            pieces.update(bytes[cut...])
+            #expect(pieces.value == whole)
+        }
+        for position in 0..<300 {
+            var copy = bytes
+            copy[position] ^= 0x10
+            #expect(Checksum.of(copy[...]) != whole)
+        }
+        #expect(Checksum.of(bytes[...], key: 1) != whole)
+        #expect(Checksum.of([0]) != Checksum.of([0, 0]))
+    }
+}
