@@ -78,11 +78,13 @@ struct BulkWorld: ~Copyable {
     }
 
     mutating func drain() {
-        while !network.outputs.isEmpty {
-            let outputs = network.outputs
-            network.outputs.removeAll(keepingCapacity: true)
-            for output in outputs { take(output) }
+        var position = 0
+        while position < network.outputs.count {
+            let output = network.outputs[position]
+            position += 1
+            take(output)
         }
+        network.outputs.removeAll(keepingCapacity: true)
     }
 
     private mutating func take(_ output: NetworkOutput) {

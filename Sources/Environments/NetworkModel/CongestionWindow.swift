@@ -1,6 +1,6 @@
 import Determinism
-import Machines
-import Units
+package import Machines
+package import Units
 
 /// How many segments may be in flight, and how that changes: NewReno's or CUBIC's rules, counted in
 /// whole segments as Linux counts them.
@@ -18,7 +18,7 @@ package struct CongestionWindow {
     private var cubic = CubicGrowth()
     private var hyStart: HyStart
 
-    init(algorithm: CongestionControl, initial: Int, usesHyStart: Bool) {
+    package init(algorithm: CongestionControl, initial: Int, usesHyStart: Bool) {
         self.algorithm = algorithm
         window = initial
         hyStart = HyStart(isEnabled: usesHyStart && algorithm == .cubic)
@@ -27,7 +27,7 @@ package struct CongestionWindow {
     var isInSlowStart: Bool { window < threshold }
 
     /// Grows after `count` segments were delivered.
-    mutating func raise(by count: Int, smallestRoundTrip: Interval, at now: Instant) {
+    package mutating func raise(by count: Int, smallestRoundTrip: Interval, at now: Instant) {
         var rest = count
         if isInSlowStart {
             let grown = min(window + rest, threshold)
@@ -50,7 +50,7 @@ package struct CongestionWindow {
     }
 
     /// The threshold that a loss now leads to; CUBIC's epoch ends here.
-    mutating func thresholdAfterLoss() -> Int {
+    package mutating func thresholdAfterLoss() -> Int {
         switch algorithm {
         case .newReno:
             return max(window / 2, 2)

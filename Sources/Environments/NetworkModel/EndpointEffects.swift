@@ -10,6 +10,8 @@ package struct EndpointEffects {
     package var deliveredTo: Int64 = 0
     package var opened = false
     package var finished = false
+    /// This side ended or closed: perhaps nothing is left of the connection.
+    package var mayBeOver = false
     package var resetReason: StreamResetReason?
     /// New write credit, or negative.
     package var credit = -1
@@ -24,11 +26,12 @@ package struct EndpointEffects {
     package init() {}
 
     package mutating func clear() {
-        packets.removeAll(keepingCapacity: true)
+        if !packets.isEmpty { packets.removeAll(keepingCapacity: true) }
         deliveredFrom = 0
         deliveredTo = 0
         opened = false
         finished = false
+        mayBeOver = false
         resetReason = nil
         credit = -1
         path = nil

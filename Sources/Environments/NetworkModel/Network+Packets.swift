@@ -108,7 +108,7 @@ extension Network {
         let index = sideIndex(packet.slot, side)
         let phase = endpoints[index].phase
         let isRefused = nodes[node].life == .refusing && phase == .idle
-        if isRefused { endpoints[index].refuse() }
+        if isRefused { endpoints[index].refuse(into: &effects) }
         if phase == .ended || isRefused {
             answerWithReset(packet, index: index, at: now, queue: &queue)
             return
@@ -152,6 +152,7 @@ extension Network {
     }
 
     mutating func sendEffects(at now: Instant, queue: inout EventQueue<SimulationEvent>) {
+        if effects.packets.isEmpty { return }
         for index in 0..<effects.packets.count {
             transmit(effects.packets[index], at: now, queue: &queue)
         }

@@ -5,7 +5,8 @@ public import Units
 extension Network {
     // Calls on a side that has ended do nothing: its machine may not have learned it yet.
 
-    /// Starts a handshake; `opened` or `reset` follows. Both sides use the same options.
+    /// Starts a handshake; `opened` or `reset` follows. Both sides use the same options; priority has
+    /// no effect, for links serve in order of arrival.
     public mutating func open(
         from opener: NodeID,
         to acceptor: NodeID,
@@ -39,7 +40,8 @@ extension Network {
         return connection
     }
 
-    /// Queues bytes for sending; traps when they exceed the credit last given.
+    /// Queues bytes for sending; traps when they exceed the credit last given (which is none before
+    /// `opened`) or follow `finish`.
     public mutating func write(
         _ connection: ConnectionID,
         _ side: ConnectionSide,
@@ -63,7 +65,8 @@ extension Network {
     ) {
         guard let index = index(connection, side) else { return }
         endpoints[index].grant(count, at: now, into: &effects)
-        apply(connection.slot, side, at: now, queue: &queue)
+        // Nearly all grants only move a limit; an update is the one effect they can have.
+        if !effects.packets.isEmpty { apply(connection.slot, side, at: now, queue: &queue) }
     }
 
     /// Ends this side's sending after everything written.
@@ -160,7 +163,10 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         let index = sideIndex(slot, side)
-        let connection = endpoints[index].connection
+        let connection = ConnectionID(
+            slot: slot,
+            generation: connections[Int(slot)].generation
+        )
         sendEffects(at: now, queue: &queue)
         scheduleTimers(connection, side, queue: &queue)
         if effects.acknowledged >= 0 { buffers[index].release(upTo: effects.acknowledged) }
@@ -182,8 +188,8 @@ extension Network {
         if let reason = effects.resetReason {
             outputs.append(.reset(connection, side, reason))
         }
+        if effects.mayBeOver { releaseWhenOver(slot) }
         effects.clear()
-        releaseWhenOver(slot)
     }
 
     private mutating func scheduleTimers(

@@ -13,6 +13,11 @@ struct Scoreboard {
         /// Sequence numbers taken; a FIN takes one.
         var length: UInt16
         var flags: Flags
+        /// Counts transmissions, so that those of one instant have an order too; wraps.
+        var serial: UInt32 = 0
+
+        /// Whether this was last sent after the transmission `other`.
+        func isSent(after other: UInt32) -> Bool { Int32(bitPattern: serial &- other) > 0 }
 
         var end: Int64 { start + Int64(length) }
     }
@@ -42,6 +47,7 @@ struct Scoreboard {
     private(set) var retransmittedOut = 0
     private var oldest = Scoreboard.nobody
     private var latest = Scoreboard.nobody
+    private var transmissions: UInt32 = 0
     /// No segment before this number waits for retransmission.
     private var lostHint = 0
 
@@ -139,8 +145,7 @@ struct Scoreboard {
 
     /// Marks what was sent long enough before the latest delivered segment.
     mutating func detectLosses(
-        sentBefore time: Instant,
-        end: Int64,
+        sentBefore serial: UInt32,
         patience: Interval,
         at now: Instant
     ) -> Detection {
@@ -149,9 +154,7 @@ struct Scoreboard {
         while link != Scoreboard.nobody {
             let number = Int(link)
             let segment = segments[number]
-            guard time > segment.sentAt || (time == segment.sentAt && end > segment.end) else {
-                break
-            }
+            if !(Int32(bitPattern: serial &- segment.serial) > 0) { break }
             link = segment.next
             let remaining = segment.sentAt + patience - now
             if remaining <= .zero {
@@ -213,6 +216,8 @@ struct Scoreboard {
         segments[number].previous = latest
         segments[number].next = Scoreboard.nobody
         segments[number].flags.insert(.listed)
+        segments[number].serial = transmissions
+        transmissions &+= 1
         if latest == Scoreboard.nobody {
             oldest = link
         } else {

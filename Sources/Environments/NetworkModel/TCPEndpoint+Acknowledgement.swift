@@ -155,11 +155,7 @@ extension TCPEndpoint {
     /// against the smallest round trip happens with the clock in `measure`.
     @inline(__always)
     private mutating func pendingRack(_ segment: Scoreboard.Segment) {
-        let time = rackCandidate?.sentAt ?? rackSentAt
-        let end = rackCandidate?.end ?? rackEnd
-        if segment.sentAt > time || (segment.sentAt == time && segment.end > end) {
-            rackCandidate = segment
-        }
+        if segment.isSent(after: rackCandidate?.serial ?? rackSerial) { rackCandidate = segment }
     }
 
     /// Round-trip samples, RACK's clock, slow start's early exit.
@@ -189,8 +185,7 @@ extension TCPEndpoint {
                 candidate.flags.contains(.everRetransmitted)
                 && elapsed < roundTrip.smallestOrZero
             if !isDoubtful {
-                rackSentAt = candidate.sentAt
-                rackEnd = candidate.end
+                rackSerial = candidate.serial
                 rackRoundTrip = elapsed
                 rackAdvanced = true
             }

@@ -29,6 +29,7 @@ extension TCPEndpoint {
             sendPending(at: now, into: &effects)
         case .synReceived:
             if packet.flags.contains(.syn) {
+                recentTimestamp = packet.timestamp
                 sendControl([.syn], at: now, into: &effects)
                 return
             }
@@ -54,7 +55,7 @@ extension TCPEndpoint {
         guard isAlive else { return }
         // An acceptor that is not established was never shown to the application.
         let wasOpen = phase != .synReceived
-        end()
+        end(into: &effects)
         if wasOpen {
             effects.resetReason = packet.flags.contains(.refused) ? .refused : .byPeer
         }
@@ -98,7 +99,7 @@ extension TCPEndpoint {
         } else if packet.flags.contains(.probe) {
             sendAcknowledgement(at: now, into: &effects)
         }
-        closeWhenComplete()
+        closeWhenComplete(into: &effects)
     }
 
     private mutating func takeData(
@@ -154,9 +155,10 @@ extension TCPEndpoint {
     }
 
     /// Both FINs are acknowledged: nothing is left to do but answer latecomers.
-    mutating func closeWhenComplete() {
+    mutating func closeWhenComplete(into effects: inout EndpointEffects) {
         guard isFinishing, una > written, peerEnd >= 0, receiveNext > peerEnd else { return }
         phase = .closed
+        effects.mayBeOver = true
         timer.clear()
         delayedTimer.clear()
         pacingTimer.clear()

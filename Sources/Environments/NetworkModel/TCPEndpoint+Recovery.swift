@@ -125,8 +125,7 @@ extension TCPEndpoint {
 
     private mutating func detectLosses(at now: Instant) -> Scoreboard.Detection {
         board.detectLosses(
-            sentBefore: rackSentAt,
-            end: rackEnd,
+            sentBefore: rackSerial,
             patience: rackRoundTrip + reorderingWindow,
             at: now
         )
@@ -200,7 +199,7 @@ extension TCPEndpoint {
     mutating func fireTimer(at now: Instant, into effects: inout EndpointEffects) {
         if now - progress >= parameters.patience {
             let wasOpen = phase != .synReceived
-            end()
+            end(into: &effects)
             if wasOpen { effects.resetReason = .timedOut }
             return
         }
@@ -247,6 +246,7 @@ extension TCPEndpoint {
     /// Tail loss probe: new data if there is any, else the last segment again.
     private mutating func probeTail(at now: Instant, into effects: inout EndpointEffects) {
         guard !board.isEmpty else { return }
+        var wasSent = false
         if tailProbeEnd < 0 {
             let packetsBefore = board.packetsOut
             let length = min(Int64(parameters.maximumSegment), written - next)
@@ -259,19 +259,18 @@ extension TCPEndpoint {
             }
             if board.packetsOut > packetsBefore {
                 tailProbeWasRetransmission = false
-                tailProbeEnd = next
+                wasSent = true
             } else if (next == streamEnd || next + length > peerLimit)
                 && !board[board.lastNumber].flags.contains(.sacked)
             {
                 retransmit(board.lastNumber, at: now, into: &effects)
                 tailProbeWasRetransmission = true
-                tailProbeEnd = next
+                wasSent = true
             }
         }
-        timerPurpose = .timeout
-        timer.clear()
-        let wait = board.first.sentAt + retransmissionTimeout - now
-        setTimer(.timeout, after: max(wait, .microseconds(1)), at: now, into: &effects)
+        if wasSent { tailProbeEnd = next }
+        // After a probe the time-out starts anew; without one the time already waited counts.
+        rearmTimeout(countingElapsed: !wasSent, at: now, into: &effects)
     }
 
     /// Suspects were given their time: now they are lost.
@@ -288,7 +287,7 @@ extension TCPEndpoint {
             }
             retransmitLost(at: now, into: &effects)
         }
-        if !timer.isSet { rearmTimeout(at: now, into: &effects) }
+        if !timer.isSet { rearmTimeout(countingElapsed: true, at: now, into: &effects) }
         sendPending(at: now, into: &effects)
     }
 

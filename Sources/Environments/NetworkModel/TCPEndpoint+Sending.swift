@@ -161,7 +161,14 @@ extension TCPEndpoint {
             return
         }
         guard recovery == .open else {
-            if afterAcknowledgement { rearmTimeout(at: now, into: &effects) }
+            if afterAcknowledgement {
+                let isOther = timerPurpose == .reordering || timerPurpose == .tailProbe
+                rearmTimeout(
+                    countingElapsed: timer.isSet && isOther,
+                    at: now,
+                    into: &effects
+                )
+            }
             return
         }
         var wait = parameters.initialTimeout
@@ -176,14 +183,19 @@ extension TCPEndpoint {
         setTimer(.tailProbe, after: wait, at: now, into: &effects)
     }
 
-    /// Restarts the time-out; the time already spent on another purpose of the timer counts.
-    mutating func rearmTimeout(at now: Instant, into effects: inout EndpointEffects) {
+    /// Restarts the time-out, from now or, where the timer served another purpose meanwhile, from when
+    /// the first segment was sent (`tcp_rearm_rto`).
+    mutating func rearmTimeout(
+        countingElapsed: Bool,
+        at now: Instant,
+        into effects: inout EndpointEffects
+    ) {
         guard !board.isEmpty else {
             timer.clear()
             return
         }
         var wait = retransmissionTimeout
-        if timer.isSet, timerPurpose == .reordering || timerPurpose == .tailProbe {
+        if countingElapsed {
             wait = max(board.first.sentAt + wait - now, .microseconds(1))
         }
         setTimer(.timeout, after: wait, at: now, into: &effects)

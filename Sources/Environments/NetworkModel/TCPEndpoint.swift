@@ -84,8 +84,8 @@ package struct TCPEndpoint {
     var firstRetransmission: UInt32 = 0
 
     // RACK-TLP.
-    var rackSentAt = Instant.zero
-    var rackEnd: Int64 = 0
+    /// The latest transmission known to be delivered.
+    var rackSerial = UInt32.max
     var rackRoundTrip = Interval.zero
     var rackAdvanced = false
     /// The latest-sent segment that the packet at hand delivered.
@@ -184,8 +184,8 @@ package struct TCPEndpoint {
     package mutating func write(_ count: Int, at now: Instant, into effects: inout EndpointEffects)
     {
         precondition(
-            count <= knownCredit,
-            "\(count) bytes written with a credit of \(knownCredit) on \(connection) \(side)"
+            count <= knownCredit && !isFinishing,
+            "\(count) bytes written with a credit of \(knownCredit), finishing: \(isFinishing)"
         )
         knownCredit -= count
         written += Int64(count)
@@ -218,14 +218,15 @@ package struct TCPEndpoint {
         into effects: inout EndpointEffects
     ) {
         guard isAlive else { return }
-        end()
+        end(into: &effects)
         isRefusing = refusing
         sendControl(refusing ? [.reset, .refused] : [.reset], at: now, into: &effects)
     }
 
     /// Ends this side without a word.
-    mutating func end() {
+    mutating func end(into effects: inout EndpointEffects) {
         phase = .ended
+        effects.mayBeOver = true
         timer.clear()
         delayedTimer.clear()
         pacingTimer.clear()
@@ -236,7 +237,7 @@ package struct TCPEndpoint {
     mutating func crash(silently: Bool, at now: Instant, into effects: inout EndpointEffects) {
         guard phase != .idle, phase != .ended else { return }
         let wasAlive = isAlive
-        end()
+        end(into: &effects)
         isRefusing = true
         if wasAlive, !silently {
             sendControl([.reset, .refused], at: now, into: &effects)
@@ -244,13 +245,13 @@ package struct TCPEndpoint {
     }
 
     /// Nobody listens here.
-    mutating func refuse() {
-        end()
+    mutating func refuse(into effects: inout EndpointEffects) {
+        end(into: &effects)
         isRefusing = true
     }
 
-    /// Whether writes still lead anywhere.
-    var takesWrites: Bool { phase == .established && !isFinishing }
+    /// Whether writes still lead anywhere; they trap on a side that is not open yet.
+    var takesWrites: Bool { isAlive }
 
     /// Whether nothing more can come from this side by itself. An idle acceptor is over as soon as
     /// its opener is: only the opener's packets could wake it.

@@ -9,7 +9,8 @@ public struct Topology: Hashable, Sendable {
     public var regionCount: Int
     /// The region of each node, indexed by `NodeID.rawValue`.
     public var nodes: [RegionID]
-    /// At most one link for each ordered pair of different regions.
+    /// At most one link for each ordered pair of regions; one from a region to itself takes the place
+    /// of `local` there.
     public var links: [DirectedLink]
     /// The link that each region's nodes share among themselves, one per region.
     public var local: LinkParameters
