@@ -234,6 +234,25 @@ import Units
         #expect(wanted(narrow, maximum: 11) == 0)
     }
 
+    @Test func percentilesThatTheMaximumCannotBoundEndTheCampaign() {
+        let downtime = Campaigns.target("downtime", .percentile(99), .less, 500)
+        let bound = PhysicalBound(.lower, 38, derivation: "RTT/2")
+        func wanted(maximum: Int) -> Int {
+            Judge().replicationsWanted(
+                Campaigns.campaign(
+                    [downtime],
+                    "downtime",
+                    Campaigns.values(around: 300, spread: 2),
+                    bound: bound,
+                    maximum: maximum
+                )
+            )
+        }
+        // 368 samples bound it, one a replication.
+        #expect(wanted(maximum: 400) == 358)
+        #expect(wanted(maximum: 100) == 0)
+    }
+
     @Test func orderOfRunsDoesNotMatter() {
         var campaign = Campaigns.campaign(
             [target],

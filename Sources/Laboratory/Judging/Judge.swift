@@ -66,7 +66,8 @@ public struct Judge: Sendable {
         if estimate.isDeterministic { return 0 }
         if done < limits.minimum { return limits.minimum - done }
         let wished = limits.relativeHalfWidth.value
-        if estimate.relativeHalfWidth > wished {
+        // An end that no sample bounds yet is worth waiting for only if the maximum allows it.
+        if estimate.halfWidth.isFinite, estimate.relativeHalfWidth > wished {
             let growth = estimate.relativeHalfWidth / wished
             return more(growth: growth, done: done, limits)
         }

@@ -25,10 +25,12 @@ public struct FigureQuery: Hashable, Sendable {
         }
     }
 
+    /// SQLite keeps the order of a CROSS JOIN: one plan's runs are looked up, where its own choice
+    /// would walk the metric's figures of the whole archive.
     private static let source = """
         FROM plan
-        JOIN run ON run.plan_id = plan.id
-        JOIN metric_value AS figure ON figure.run_id = run.id
+        CROSS JOIN run ON run.plan_id = plan.id
+        CROSS JOIN metric_value AS figure ON figure.run_id = run.id
         """
 
     private static func selection(_ target: Target, _ plan: String) -> String {
