@@ -42,7 +42,7 @@ import Units
             theatre.toSender(.requested(.enqueue(payload)))
         case "finish": theatre.toSender(.requested(.finish))
         case "abort": theatre.toSender(.requested(.abort))
-        case "consume": theatre.toReceiver(.requested(.consumed(bytes: number)))
+        case "consume": theatre.toReceiver(.requested(.consumed(number)))
         case "tell": theatre.toSender(.requested(.note([1, 2, 3])))
         case "answer": theatre.toReceiver(.requested(.note([1, 2])))
         case "carry": theatre.carry(number, limit: words.count > 2 ? Int(words[2]) ?? 0 : .max)

@@ -26,7 +26,7 @@ final class TransportTheatre {
         theirs.window = receiverWindow ?? configuration.window
         receiver = BulkReceiver(
             session: TransportTheatre.session,
-            incarnation: 0,
+            epoch: 0,
             configuration: theirs
         )
     }

@@ -45,7 +45,7 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
         self.configuration = configuration
         receiver = BulkReceiver(
             session: session,
-            incarnation: incarnation,
+            epoch: UInt64(incarnation),
             configuration: configuration.transport
         )
     }
@@ -242,7 +242,7 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
     }
 
     private mutating func consume(_ chunk: Payload, at now: Instant) {
-        receiver.step(.requested(.consumed(bytes: chunk.count)), at: now, into: &receiverActions)
+        receiver.step(.requested(.consumed(chunk.count)), at: now, into: &receiverActions)
     }
 
     /// Refuses to run the guest and tells the source, which lets it run on there.

@@ -16,8 +16,8 @@ public import Units
 /// partial frame a stream, at most `streamLimit` streams at a time, 64 notes each way.
 public struct BulkReceiver: Machine {
     public enum Request: Sendable {
-        /// The application is done with so many delivered chunks and the bytes in them.
-        case consumed(bytes: Int, chunks: Int = 1)
+        /// The application is done with so many bytes, of so many delivered chunks.
+        case consumed(Int, chunks: Int = 1)
         /// Sends a note of at most `FrameHeader.noteLimit` bytes; 64 may be unacknowledged.
         case note(Bytes)
         /// Gives the transfer up.
@@ -81,14 +81,14 @@ public struct BulkReceiver: Machine {
 
     static let noLane = UInt16.max
 
-    /// - Parameter incarnation: that of the receiving node.
+    /// - Parameter epoch: another one in each incarnation of the receiving node, below `UInt64.max`.
     public init(
         session: SessionID,
-        incarnation: UInt32,
+        epoch: UInt64,
         configuration: TransportConfiguration
     ) {
         self.session = session
-        epoch = UInt64(incarnation) + 1
+        self.epoch = epoch + 1
         self.configuration = configuration
         advertisedLimit = UInt64(configuration.window)
     }

@@ -1,21 +1,22 @@
-public import Machines
-public import Units
+import Machines
+import Transport
+import Units
 
 /// What a bulk transfer carries: a pure function, the same at both ends, so that the receiver can
 /// compare every byte.
-public protocol BulkContent: Sendable {
+protocol BulkContent: Sendable {
     /// The content of the chunk: 1...`size` bytes, as slices of shared storage.
     func chunk(_ number: UInt64, size: Int) -> Payload
 }
 
 /// Who sends how much to whom.
-public struct BulkPlan: Sendable {
-    public var source: NodeID
-    public var destination: NodeID
-    public var configuration: TransportConfiguration
-    public var amount: Amount
+struct BulkPlan: Sendable {
+    var source: NodeID
+    var destination: NodeID
+    var configuration: TransportConfiguration
+    var amount: Amount
 
-    public enum Amount: Hashable, Sendable {
+    enum Amount: Hashable, Sendable {
         /// Chunks are produced until that long after the start.
         case duration(Interval)
         /// So many chunks.
@@ -23,9 +24,9 @@ public struct BulkPlan: Sendable {
     }
 
     /// The size asked of the content.
-    public var chunkSize: Int { min(configuration.chunkSize, configuration.chunkLimit) }
+    var chunkSize: Int { min(configuration.chunkSize, configuration.chunkLimit) }
 
-    public init(
+    init(
         source: NodeID,
         destination: NodeID,
         configuration: TransportConfiguration,
@@ -41,11 +42,11 @@ public struct BulkPlan: Sendable {
 /// One transfer from one node to another as a program of its own: the source never runs dry, the
 /// destination compares what arrives with what was to arrive and consumes it at once.
 ///
-/// It is the smallest parent of `BulkSender` and `BulkReceiver`, and the program of steady transfers.
-public struct BulkTransfer<Content: BulkContent>: Machine {
-    public typealias Request = Never
+/// The smallest parent of `BulkSender` and `BulkReceiver`, for property runs.
+struct BulkTransfer<Content: BulkContent>: Machine {
+    typealias Request = Never
 
-    public enum Event: Sendable, Equatable, Codable {
+    enum Event: Sendable, Equatable, Codable {
         /// At the destination: that many further bytes, compared with the content.
         case delivered(bytes: Int)
         /// At the destination: a chunk whose bytes are not those that the source has.
@@ -58,7 +59,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         case streamLost(TransportError)
     }
 
-    public enum Timer: Hashable, Sendable {
+    enum Timer: Hashable, Sendable {
         case sender(BulkSender.Timer)
         case receiver(BulkReceiver.Timer)
         /// The source's time is up.
@@ -84,7 +85,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
     private var receiverEvents: [BulkReceiver.Event] = []
     private var isEnding = false
 
-    public init(_ birth: Birth<BulkTransfer>, plan: BulkPlan, content: Content) {
+    init(_ birth: Birth<BulkTransfer>, plan: BulkPlan, content: Content) {
         self.plan = plan
         self.content = content
         incarnation = birth.incarnation
@@ -102,12 +103,12 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         )
         receiver = BulkReceiver(
             session: session,
-            incarnation: birth.incarnation,
+            epoch: UInt64(birth.incarnation),
             configuration: plan.configuration
         )
     }
 
-    public mutating func step(
+    mutating func step(
         _ input: Input<BulkTransfer>,
         at now: Instant,
         into actions: inout Actions<BulkTransfer>
@@ -119,7 +120,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         }
     }
 
-    public func checkInvariants() {
+    func checkInvariants() {
         switch role {
         case .source: sender.checkInvariants()
         case .destination: receiver.checkInvariants()
@@ -246,7 +247,7 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         guard session > receiver.session else { return }
         receiver = BulkReceiver(
             session: session,
-            incarnation: incarnation,
+            epoch: UInt64(incarnation),
             configuration: plan.configuration
         )
     }
@@ -262,6 +263,6 @@ public struct BulkTransfer<Content: BulkContent>: Machine {
         } else {
             actions.emit(.corrupted(chunk: number))
         }
-        receiver.step(.requested(.consumed(bytes: payload.count)), at: now, into: &receiverActions)
+        receiver.step(.requested(.consumed(payload.count)), at: now, into: &receiverActions)
     }
 }
