@@ -8,8 +8,8 @@ package struct DiskMeasurement {
     private let clock = ContinuousClock()
 
     private static let largeWrite = 32 << 20
-    private static let largeCount = 3
-    private static let smallCount = 50
+    private static let largeCount = 5
+    private static let smallCount = 100
 
     package init(directory: String) {
         path = directory + "/novalab-disk-measurement-\(getpid())"
@@ -22,8 +22,12 @@ package struct DiskMeasurement {
             close(file)
             unlink(path)
         }
-        let sync = try median(DiskMeasurement.smallCount, of: 4096, to: file)
-        let large = try median(DiskMeasurement.largeCount, of: DiskMeasurement.largeWrite, to: file)
+        let sync = try lowerQuartile(DiskMeasurement.smallCount, of: 4096, to: file)
+        let large = try lowerQuartile(
+            DiskMeasurement.largeCount,
+            of: DiskMeasurement.largeWrite,
+            to: file
+        )
         let writing = max(large - sync, large / 20)
         return HardwareProfile.Disk(
             write: HardwareMeasurement.rounded(
@@ -33,8 +37,9 @@ package struct DiskMeasurement {
         )
     }
 
-    /// The median time, in seconds, of `count` writes of `size` bytes, each with its fsync.
-    private func median(
+    /// The time, in seconds, of a write of `size` bytes with its fsync: the lower quartile of `count`,
+    /// because a writer that waits for a core on a busy machine measures the scheduler.
+    private func lowerQuartile(
         _ count: Int,
         of size: Int,
         to file: Int32
@@ -55,7 +60,7 @@ package struct DiskMeasurement {
             guard fsync(file) == 0 else { throw failure("sync") }
             times.append((clock.now - start) / .seconds(1))
         }
-        return times.sorted()[count / 2]
+        return times.sorted()[count / 4]
     }
 
     private func failure(_ operation: String) -> HardwareMeasurementError {

@@ -19,7 +19,7 @@ public struct HardwareMeasurement {
     private static let batchPages = 512
     private static let repetitions = 7
 
-    /// Measures everything; takes a few seconds of CPU time and writes 96 MiB to `directory`.
+    /// Measures everything; takes a few seconds of CPU time and writes 160 MiB to `directory`.
     ///
     /// - Parameters:
     ///   - name: the profile's name.
@@ -43,7 +43,7 @@ public struct HardwareMeasurement {
                 date: date.formatted(.iso8601.year().month().day()),
                 method:
                     "novalab doctor --measure: jobs on \(SamplePages.pageCount) sample pages in thread CPU time, "
-                    + "fastest of \(repetitions); 32 MiB and 4 KiB writes with fsync, median"
+                    + "fastest of \(repetitions); 32 MiB and 4 KiB writes with fsync, lower quartile"
             ),
             cores: ProcessInfo.processInfo.activeProcessorCount,
             speeds: HardwareProfile.Speeds { kind in
