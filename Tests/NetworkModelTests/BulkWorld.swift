@@ -14,6 +14,8 @@ struct BulkWorld: ~Copyable {
     var received: [Int64] = []
     /// Bytes each opener has left to write, by connection slot; finishes at zero.
     var remaining: [Int64] = []
+    /// Whether openers keep their side open after the last byte.
+    var staysOpen = false
     /// Whether receivers grant what they read.
     var grants = true
     var resets: [(ConnectionSide, StreamResetReason)] = []
@@ -124,7 +126,9 @@ struct BulkWorld: ~Copyable {
             if remaining[slot] != .max { remaining[slot] -= Int64(count) }
             let bytes = BulkWorld.pattern[start..<start + count]
             network.write(connection, .opener, bytes, at: now, queue: &queue)
-            if remaining[slot] == 0 { network.finish(connection, .opener, at: now, queue: &queue) }
+            if remaining[slot] == 0, !staysOpen {
+                network.finish(connection, .opener, at: now, queue: &queue)
+            }
         }
     }
 

@@ -117,6 +117,21 @@ import Units
         #expect(world.resets.map { $0.1 } == [.timedOut])
     }
 
+    /// Goal: also a side that only receives notices a silent peer, and a quiet but living peer is left
+    /// alone. Method: a sender that loses power, after half an hour without data.
+    @Test func silentSender() {
+        var world = Self.world()
+        world.staysOpen = true
+        _ = world.open(0, 2, bytes: 100_000)
+        world.run(until: .zero + .seconds(1800))
+        #expect(world.resets.isEmpty)
+        #expect(world.received == [100_000])
+        world.network.dropNode(NodeID(0), silently: true, at: world.now, queue: &world.queue)
+        world.run(until: world.now + .seconds(121))
+        #expect(world.resets.map { $0.0 } == [.acceptor])
+        #expect(world.resets.map { $0.1 } == [.timedOut])
+    }
+
     /// Goal: a handshake into the dark is repeated and then given up. Method: SYNs at 0, 1, 3, 7, 15
     /// and 31 s, the end at 60 s.
     @Test func handshakeIntoTheDark() {

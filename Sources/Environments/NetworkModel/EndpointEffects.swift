@@ -22,6 +22,7 @@ package struct EndpointEffects {
     package var retransmissionWake = Instant.distantFuture
     package var acknowledgementWake = Instant.distantFuture
     package var pacingWake = Instant.distantFuture
+    package var keepAliveWake = Instant.distantFuture
 
     package init() {}
 
@@ -39,5 +40,6 @@ package struct EndpointEffects {
         retransmissionWake = .distantFuture
         acknowledgementWake = .distantFuture
         pacingWake = .distantFuture
+        keepAliveWake = .distantFuture
     }
 }

@@ -219,6 +219,13 @@ extension Network {
                 from: &nodes[node].origin
             )
         }
+        if effects.keepAliveWake != .distantFuture {
+            _ = queue.schedule(
+                .network(.timer(connection, side, .keepAlive)),
+                at: effects.keepAliveWake,
+                from: &nodes[node].origin
+            )
+        }
     }
 
     @inline(__always)

@@ -39,6 +39,8 @@ public enum ConnectionTimer: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case delayedAcknowledgement
     /// The next segment of a paced sender.
     case pacing
+    /// Nothing was heard from the peer for long.
+    case keepAlive
 }
 
 /// One connection; a slot is used again under another generation once both sides have ended.

@@ -12,6 +12,7 @@ extension TCPEndpoint {
             receiveReset(packet, into: &effects)
             return
         }
+        lastHeard = now
         switch phase {
         case .idle:
             guard packet.flags.contains(.syn) else { return }
@@ -76,6 +77,7 @@ extension TCPEndpoint {
             roundTrip.add(.microseconds(Int64(elapsed)))
         }
         beginSample(at: now)
+        setKeepAlive(parameters.keepAlive.map { now + $0 }, into: &effects)
         effects.opened = true
         knownCredit = sendCapacity
         effects.credit = knownCredit
@@ -162,5 +164,6 @@ extension TCPEndpoint {
         timer.clear()
         delayedTimer.clear()
         pacingTimer.clear()
+        keepAliveTimer.clear()
     }
 }

@@ -291,6 +291,30 @@ extension TCPEndpoint {
         sendPending(at: now, into: &effects)
     }
 
+    mutating func setKeepAlive(_ deadline: Instant?, into effects: inout EndpointEffects) {
+        guard let deadline else { return }
+        if keepAliveTimer.set(deadline) { effects.keepAliveWake = deadline }
+    }
+
+    /// Perhaps nothing was heard for long: ask, and give up in the end. While something is
+    /// unacknowledged the retransmission timer does both.
+    mutating func fireKeepAlive(at now: Instant, into effects: inout EndpointEffects) {
+        guard let limit = parameters.keepAlive else { return }
+        let quiet = now - lastHeard
+        if quiet < limit {
+            setKeepAlive(lastHeard + limit, into: &effects)
+            return
+        }
+        let end = lastHeard + limit + parameters.patience
+        if now >= end {
+            self.end(into: &effects)
+            effects.resetReason = .timedOut
+            return
+        }
+        if board.isEmpty { sendControl([.probe], at: now, into: &effects) }
+        setKeepAlive(min(now + .seconds(10), end), into: &effects)
+    }
+
     /// The pace allows the next segment.
     mutating func firePacing(at now: Instant, into effects: inout EndpointEffects) {
         if recovery == .recovery || recovery == .loss { retransmitLost(at: now, into: &effects) }

@@ -9,8 +9,7 @@ package import Units
 /// `tcp_input.c`, `tcp_output.c`, `tcp_recovery.c`.
 ///
 /// Deviations: no Nagle delay (streams ask for none), no segmentation offload, no ECN, no F-RTO and
-/// D-SACK undo (time-stamps detect spurious recoveries instead), no keep-alive: a side that only
-/// receives never times out.
+/// D-SACK undo (time-stamps detect spurious recoveries instead); keep-alive is on.
 ///
 /// Sequence numbers are stream offsets; a FIN takes the offset after the last byte.
 package struct TCPEndpoint {
@@ -104,6 +103,10 @@ package struct TCPEndpoint {
     var backoff = 0
     /// When the peer last moved us forward, or when we began to wait for it.
     var progress = Instant.zero
+
+    var keepAliveTimer = LazyTimer()
+    /// When any packet of the peer arrived last.
+    var lastHeard = Instant.zero
 
     // Congestion window validation (RFC 7661, as in Linux).
     var isWindowLimited = false
@@ -230,6 +233,7 @@ package struct TCPEndpoint {
         timer.clear()
         delayedTimer.clear()
         pacingTimer.clear()
+        keepAliveTimer.clear()
     }
 
     /// The process dies: loudly with a reset, or without a word. An acceptor that has not yet heard
@@ -289,6 +293,12 @@ package struct TCPEndpoint {
             case .nothing: break
             case .due: firePacing(at: now, into: &effects)
             case .scheduleAgain: effects.pacingWake = pacingTimer.deadline
+            }
+        case .keepAlive:
+            switch keepAliveTimer.wake(at: now) {
+            case .nothing: break
+            case .due: fireKeepAlive(at: now, into: &effects)
+            case .scheduleAgain: effects.keepAliveWake = keepAliveTimer.deadline
             }
         }
     }

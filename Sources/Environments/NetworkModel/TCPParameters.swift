@@ -16,8 +16,12 @@ public struct TCPParameters: Hashable, Sendable {
     public var largestTimeout: Interval = .seconds(120)
     public var initialTimeout: Interval = .seconds(1)
     public var acknowledgementDelay: Interval = .milliseconds(40)
-    /// How long data, a handshake or a window probe may stay unanswered before the side gives up.
+    /// How long data, a handshake or a probe may stay unanswered before the side gives up, as Linux's
+    /// `TCP_USER_TIMEOUT`.
     public var patience: Interval = .seconds(60)
+    /// After this long without a packet from the peer a side asks whether it lives, every ten seconds
+    /// until `patience` is over; `nil` never asks. Linux waits two hours unless told otherwise.
+    public var keepAlive: Interval? = .seconds(60)
 
     public init() {}
 
