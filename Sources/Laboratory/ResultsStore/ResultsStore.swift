@@ -191,6 +191,11 @@ extension StoreError {
             self = .corrupted(path: path, detail: "\(error)")
             return
         }
+        // The log's index is a mapped file; a disk without room for it reports an input error.
+        if failure.extendedResultCode == .SQLITE_IOERR_SHMSIZE {
+            self = .full(path: path)
+            return
+        }
         let detail = failure.message ?? "SQLite error \(failure.resultCode.rawValue)"
         switch failure.resultCode {
         case .SQLITE_FULL: self = .full(path: path)
