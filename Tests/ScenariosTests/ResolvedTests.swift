@@ -10,16 +10,16 @@ import Units
         let shipped = try Samples.shipped.map { try String(contentsOf: $0, encoding: .utf8) }
         for text in [Samples.minimal, Samples.complete] + shipped {
             let scenario = try Samples.parsed(text)
-            let resolved = scenario.resolved()
+            let resolved = scenario.resolvedText
             let again = try Samples.parsed(resolved)
             #expect(again == scenario)
-            #expect(again.resolved() == resolved)
+            #expect(again.resolvedText == resolved)
             #expect(again.digest == scenario.digest)
         }
     }
 
     @Test func everythingIsWrittenOut() throws {
-        let resolved = try Samples.parsed(Samples.minimal).resolved()
+        let resolved = try Samples.parsed(Samples.minimal).resolvedText
         for line in [
             "seed: 1", "environment: simulated", "limit: 1 BDP", "name: \"b->a\"", "delay: 40 ms",
             "streams: auto", "window: 32 MiB", "default:", "warmup: auto", "wall: 600 s",
@@ -50,7 +50,7 @@ import Units
                     with: "rate: 100 Mbit/s\n      background: \(text)"
                 )
             )
-            #expect(try Samples.parsed(scenario.resolved()) == scenario, "\(text)")
+            #expect(try Samples.parsed(scenario.resolvedText) == scenario, "\(text)")
         }
     }
 
@@ -69,7 +69,7 @@ import Units
             text + "targets: [{metric: encode-rate, expect: mean > 1 B/s}]\n"
         )
         #expect(scenario.topology.links[0].path.rate.bitsPerSecond == 9_999_999_999_999)
-        #expect(try Samples.parsed(scenario.resolved()) == scenario)
+        #expect(try Samples.parsed(scenario.resolvedText) == scenario)
     }
 
     @Test func theSchemaIsJSONAndKnowsEveryKey() throws {
@@ -80,7 +80,7 @@ import Units
         #expect(root["$schema"] as? String == "https://json-schema.org/draft/2020-12/schema")
         #expect(root["additionalProperties"] as? Bool == false)
         let known = keys(of: root)
-        for text in [Samples.complete, try Samples.parsed(Samples.complete).resolved()] {
+        for text in [Samples.complete, try Samples.parsed(Samples.complete).resolvedText] {
             for line in text.split(separator: "\n") where !line.contains("x-") {
                 for match in line.matches(of: #/(?:^|[ {])([a-z][a-z-]+): /#) {
                     let key = String(match.1)

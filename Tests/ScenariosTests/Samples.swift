@@ -36,6 +36,7 @@ enum Samples {
             us-east: {nodes: 3, labels: [rack-1, primary]}
             eu-west: {nodes: 2, labels: [rack-2]}
             ap-south:
+              local: {delay: 50 us, rate: 25 Gbit/s, jitter: {distribution: normal, scale: 5 us}}
           links:
             - between: [us-east, eu-west]
               name: atlantic
@@ -49,7 +50,6 @@ enum Samples {
                jitter: {distribution: pareto, scale: 1 ms, shape: 2.5}, queue: {limit: 64 KiB}}
             - {between: [eu-west, ap-south], rtt: 150 ms, rate: 1 Gbit/s,
                jitter: {distribution: lognormal, sigma: 0.1}, name: "east -> \\"west\\""}
-          local: {delay: 50 us, rate: 25 Gbit/s, jitter: {distribution: normal, scale: 5 us}}
         workload:
           kind: migration
           from: us-east

@@ -22,7 +22,7 @@ import Units
         #expect(path.rate == .megabits(100))
         #expect(path.queue == .bandwidthDelayProducts(1))
         #expect(path.loss == .none && path.jitter == .none && path.background == .zero)
-        #expect(scenario.topology.local.rate == .gigabits(10))
+        #expect(scenario.topology.regions[0].local.rate == .gigabits(10))
         #expect(scenario.budget.replications.minimum == 10)
         #expect(scenario.horizon == .seconds(40))
         guard case .bulk(let bulk) = scenario.workload else {
@@ -30,7 +30,7 @@ import Units
             return
         }
         #expect(bulk.from == RegionID(0) && bulk.to == RegionID(1))
-        #expect(bulk.duration == SteadyDuration(warmUp: .automatic, measure: .seconds(20)))
+        #expect(bulk.duration == Scenario.SteadyDuration(warmUp: .automatic, measure: .seconds(20)))
     }
 
     @Test func everyKeyReachesItsValue() throws {
@@ -61,7 +61,7 @@ import Units
                 == .lognormal(scale: .microseconds(7_500), sigma: 0.1)
         )
         #expect(links[3].name == "east -> \"west\"")
-        #expect(scenario.topology.local.delay == .microseconds(50))
+        #expect(scenario.topology.regions[2].local.delay == .microseconds(50))
         #expect(scenario.faults.count == 9)
         #expect(
             scenario.faults[0]
@@ -119,7 +119,7 @@ import Units
                 """
         let scenario = try Samples.parsed(text)
         let base = scenario.system
-        func system(_ name: String) -> SystemConfiguration? {
+        func system(_ name: String) -> Scenario.SystemConfiguration? {
             scenario.variant(named: name)?.system
         }
         #expect(system("same") == base)

@@ -7,7 +7,7 @@ extension Scenario {
     /// in both directions, and the complete configuration of each variant.
     ///
     /// Reading it gives an equal scenario.
-    public func resolved() -> String {
+    public var resolvedText: String {
         var yaml = YAMLText()
         yaml.field("version", Scenario.languageVersion)
         yaml.field("name", YAMLText.name(name))
@@ -44,7 +44,7 @@ extension Scenario {
     /// Identifies what runs: SHA-256 of the resolved form, 64 hexadecimal digits. Layout, comments
     /// and shorthand do not change it.
     public var digest: String {
-        SHA256.hash(data: Array(resolved().utf8)).map { byte in
+        SHA256.hash(data: Array(resolvedText.utf8)).map { byte in
             let digits = String(byte, radix: 16)
             return digits.utf8.count == 1 ? "0\(digits)" : digits
         }.joined()
@@ -60,6 +60,7 @@ extension Scenario {
                 yaml.mapping(YAMLText.name(region.name)) { yaml in
                     yaml.field("nodes", region.nodes)
                     yaml.names("labels", region.labels)
+                    yaml.mapping("local") { Scenario.write(region.local, into: &$0) }
                 }
             }
         }
@@ -69,7 +70,6 @@ extension Scenario {
             yaml.quoted("name", link.name)
             Scenario.write(link.path, into: &yaml)
         }
-        yaml.mapping("local") { Scenario.write(topology.local, into: &$0) }
     }
 
     private static func write(_ path: PathProperties, into yaml: inout YAMLText) {
@@ -157,7 +157,7 @@ extension Scenario {
         }
     }
 
-    private static func write(_ system: SystemConfiguration, into yaml: inout YAMLText) {
+    private static func write(_ system: Scenario.SystemConfiguration, into yaml: inout YAMLText) {
         yaml.mapping("transport") { yaml in
             switch system.transport.streams {
             case .automatic: yaml.field("streams", "auto")

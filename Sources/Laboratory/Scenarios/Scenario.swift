@@ -18,9 +18,9 @@ public struct Scenario: Hashable, Sendable {
     /// The name of a file under `scenarios/hardware/`, without its extension.
     public var hardware: String
     public var topology: Topology
-    public var workload: Workload
+    public var workload: Scenario.Workload
     /// The configuration that the variants patch.
-    public var system: SystemConfiguration
+    public var system: Scenario.SystemConfiguration
     /// At least one; a file without `variants` has a single one named `default`.
     public var variants: [Variant]
     public var faults: [FaultRule]
@@ -35,9 +35,9 @@ public struct Scenario: Hashable, Sendable {
 
         public var name: String
         /// The complete configuration: `system` with this variant's patch merged in.
-        public var system: SystemConfiguration
+        public var system: Scenario.SystemConfiguration
 
-        public init(name: String, system: SystemConfiguration) {
+        public init(name: String, system: Scenario.SystemConfiguration) {
             self.name = name
             self.system = system
         }
@@ -63,8 +63,8 @@ public struct Scenario: Hashable, Sendable {
         environment: EnvironmentKind,
         hardware: String,
         topology: Topology,
-        workload: Workload,
-        system: SystemConfiguration,
+        workload: Scenario.Workload,
+        system: Scenario.SystemConfiguration,
         variants: [Variant],
         faults: [FaultRule],
         invariants: [Invariant],

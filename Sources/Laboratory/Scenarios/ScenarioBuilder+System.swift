@@ -5,7 +5,7 @@ extension ScenarioBuilder {
     mutating func configurations(
         _ root: CheckedRecord,
         _ document: DocumentNode
-    ) -> (system: SystemConfiguration, variants: [Scenario.Variant]) {
+    ) -> (system: Scenario.SystemConfiguration, variants: [Scenario.Variant]) {
         let system = configuration(root.record("system"))
         let base =
             document["system"] ?? DocumentNode(.mapping([]), at: SourceLocation(line: 1, column: 1))
@@ -25,26 +25,27 @@ extension ScenarioBuilder {
         return (system, variants)
     }
 
-    private func configuration(_ record: CheckedRecord) -> SystemConfiguration {
+    private func configuration(_ record: CheckedRecord) -> Scenario.SystemConfiguration {
         let transport = record.record("transport")
         let encoding = record.record("encoding")
         let migration = record.record("migration")
-        return SystemConfiguration(
-            transport: SystemConfiguration.Transport(
+        return Scenario.SystemConfiguration(
+            transport: Scenario.SystemConfiguration.Transport(
                 streams: transport.optionalInteger("streams").map { .fixed($0) } ?? .automatic,
                 congestion: transport.text("congestion")
-                    .flatMap(SystemConfiguration.Transport.Congestion.init(rawValue:)) ?? .cubic,
+                    .flatMap(Scenario.SystemConfiguration.Transport.Congestion.init(rawValue:))
+                    ?? .cubic,
                 chunk: transport.size("chunk"),
                 window: transport.size("window")
             ),
             encoding: encoding.word == "hierarchical"
                 ? .hierarchical(
-                    SystemConfiguration.Encoding.Hierarchical(
+                    Scenario.SystemConfiguration.Encoding.Hierarchical(
                         level: encoding.text("level").flatMap { Int($0) } ?? 0,
                         batchPages: encoding.integer("batch-pages")
                     )
                 ) : .none,
-            migration: SystemConfiguration.Migration(
+            migration: Scenario.SystemConfiguration.Migration(
                 maximumRounds: migration.integer("max-rounds"),
                 downtimeGoal: migration.interval("downtime-goal")
             )

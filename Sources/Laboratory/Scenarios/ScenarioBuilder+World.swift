@@ -6,10 +6,13 @@ extension ScenarioBuilder {
         guard let entries = record["regions"]?.dictionary, !entries.isEmpty else { return nil }
         regionNames = entries.map(\.name)
         let regions = entries.map { entry in
-            Scenario.Topology.Region(
+            let region = entry.value.record
+            let local = region.record("local")
+            return Scenario.Topology.Region(
                 name: entry.name,
-                nodes: max(1, entry.value.record.integer("nodes")),
-                labels: entry.value.record.list("labels").compactMap(\.text)
+                nodes: max(1, region.integer("nodes")),
+                labels: region.list("labels").compactMap(\.text),
+                local: path(local, delay: local.interval("delay"))
             )
         }
         let total = regions.reduce(0) { $0 + $1.nodes }
@@ -37,12 +40,7 @@ extension ScenarioBuilder {
             }
         }
         links.sort { ($0.from, $0.to) < ($1.from, $1.to) }
-        let local = record.record("local")
-        return Scenario.Topology(
-            regions: regions,
-            links: links,
-            local: path(local, delay: local.interval("delay"))
-        )
+        return Scenario.Topology(regions: regions, links: links)
     }
 
     /// The directed links of one entry; none when it is wrong.
@@ -114,7 +112,7 @@ extension ScenarioBuilder {
                 .conflict,
                 value,
                 "the link leads from a region to itself",
-                expected: "two regions; topology.local describes the path inside one"
+                expected: "two regions; local in a region describes the path inside it"
             )
             return nil
         }
@@ -190,14 +188,14 @@ extension ScenarioBuilder {
     mutating func workload(
         _ record: CheckedRecord,
         _ topology: Scenario.Topology
-    ) -> Workload? {
-        guard let kind = record.word.flatMap(Workload.Kind.init(rawValue:)),
+    ) -> Scenario.Workload? {
+        guard let kind = record.word.flatMap(Scenario.Workload.Kind.init(rawValue:)),
             let ends = ends(record, kind, topology)
         else { return nil }
         switch kind {
         case .echo:
             return .echo(
-                EchoWorkload(
+                Scenario.EchoWorkload(
                     from: ends.from,
                     to: ends.to,
                     requests: record.integer("requests"),
@@ -212,10 +210,10 @@ extension ScenarioBuilder {
         case .bulk:
             let duration = record.record("duration")
             return .bulk(
-                BulkWorkload(
+                Scenario.BulkWorkload(
                     from: ends.from,
                     to: ends.to,
-                    duration: SteadyDuration(
+                    duration: Scenario.SteadyDuration(
                         warmUp: duration.optionalInterval("warmup").map { .fixed($0) }
                             ?? .automatic,
                         measure: duration.interval("measure")
@@ -233,10 +231,10 @@ extension ScenarioBuilder {
                 )
             }
             return .migration(
-                MigrationWorkload(
+                Scenario.MigrationWorkload(
                     from: ends.from,
                     to: ends.to,
-                    memory: MigrationWorkload.MemorySource(
+                    memory: Scenario.MigrationWorkload.MemorySource(
                         dataset: record.record("memory").text("dataset") ?? ""
                     ),
                     count: count,
@@ -250,7 +248,7 @@ extension ScenarioBuilder {
     /// The regions of the two roles, connected both ways.
     private mutating func ends(
         _ record: CheckedRecord,
-        _ kind: Workload.Kind,
+        _ kind: Scenario.Workload.Kind,
         _ topology: Scenario.Topology
     ) -> LinkEnds? {
         let last = RegionID(UInt32(min(1, topology.regions.count - 1)))

@@ -119,7 +119,7 @@ struct ScenarioBuilder {
 
     private mutating func invariants(
         _ values: [CheckedValue],
-        _ workload: Workload
+        _ workload: Scenario.Workload
     ) -> [Scenario.Invariant] {
         var invariants: [Scenario.Invariant] = []
         for value in values {
@@ -170,7 +170,7 @@ struct ScenarioBuilder {
 
 extension Scenario.Invariant {
     /// The invariants that runs of a workload can check.
-    static func invariants(of kind: Workload.Kind) -> [Scenario.Invariant] {
+    static func invariants(of kind: Scenario.Workload.Kind) -> [Scenario.Invariant] {
         switch kind {
         case .echo:
             [.echoesAnsweredUnchanged, .acknowledgedWritesSurvive, .linkRateRespected]

@@ -14,12 +14,6 @@ extension ScenarioShapes {
                 .empty,
                 "The pipes between regions."
             ),
-            Field(
-                "local",
-                .record(RecordShape(title: "local path", fields: localPath)),
-                .empty,
-                "The path that the nodes of each region share among themselves."
-            ),
         ]
     )
 
@@ -32,6 +26,12 @@ extension ScenarioShapes {
                 .list(.scalar(.name), minimum: 0),
                 .empty,
                 "Words that fault selections may name."
+            ),
+            Field(
+                "local",
+                .record(RecordShape(title: "local path", fields: localPath)),
+                .empty,
+                "The path that the nodes of the region share among themselves."
             ),
         ]
     )

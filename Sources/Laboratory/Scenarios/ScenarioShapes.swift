@@ -83,7 +83,7 @@ enum ScenarioShapes {
             Field("streams", .streams, .text("auto"), "Parallel streams of one transfer."),
             Field(
                 "congestion",
-                .words(SystemConfiguration.Transport.Congestion.allCases.map(\.rawValue)),
+                .words(Scenario.SystemConfiguration.Transport.Congestion.allCases.map(\.rawValue)),
                 .text("cubic"),
                 "The congestion control of every stream."
             ),

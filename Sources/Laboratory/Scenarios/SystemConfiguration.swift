@@ -1,23 +1,25 @@
 public import Units
 
-/// The configuration of the code under test; variants patch it and nothing else.
-public struct SystemConfiguration: Hashable, Sendable {
-    public var transport: Transport
-    public var encoding: Encoding
-    public var migration: Migration
+extension Scenario {
+    /// The configuration of the code under test; variants patch it and nothing else.
+    public struct SystemConfiguration: Hashable, Sendable {
+        public var transport: Transport
+        public var encoding: Encoding
+        public var migration: Migration
 
-    public init(
-        transport: Transport,
-        encoding: Encoding,
-        migration: Migration
-    ) {
-        self.transport = transport
-        self.encoding = encoding
-        self.migration = migration
+        public init(
+            transport: Transport,
+            encoding: Encoding,
+            migration: Migration
+        ) {
+            self.transport = transport
+            self.encoding = encoding
+            self.migration = migration
+        }
     }
 }
 
-extension SystemConfiguration {
+extension Scenario.SystemConfiguration {
     /// How a transfer uses the network (AMST).
     public struct Transport: Hashable, Sendable {
         public var streams: StreamCount

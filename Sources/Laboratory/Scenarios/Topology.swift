@@ -7,16 +7,13 @@ extension Scenario {
         public var regions: [Region]
         /// Directed, sorted by (from, to); at most one for each ordered pair.
         public var links: [Link]
-        /// The path that the nodes of each region share among themselves.
-        public var local: PathProperties
 
-        public init(regions: [Region], links: [Link], local: PathProperties) {
+        public init(regions: [Region], links: [Link]) {
             self.regions = regions
             self.links = links
-            self.local = local
         }
 
-        /// A place whose nodes reach each other over `Topology.local`.
+        /// A place whose nodes reach each other over `local`.
         public struct Region: Hashable, Sendable {
             public var name: String
             /// At least one.
@@ -24,10 +21,14 @@ extension Scenario {
             /// Free words that fault selections may name.
             public var labels: [String]
 
-            public init(name: String, nodes: Int, labels: [String]) {
+            /// The path that the nodes of the region share among themselves.
+            public var local: PathProperties
+
+            public init(name: String, nodes: Int, labels: [String], local: PathProperties) {
                 self.name = name
                 self.nodes = nodes
                 self.labels = labels
+                self.local = local
             }
         }
 

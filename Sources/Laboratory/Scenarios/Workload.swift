@@ -1,175 +1,177 @@
 public import Units
 
-/// What the nodes of a scenario do; the kind selects the registered experiment.
-public enum Workload: Hashable, Sendable {
-    case echo(EchoWorkload)
-    case bulk(BulkWorkload)
-    case migration(MigrationWorkload)
+extension Scenario {
+    /// What the nodes of a scenario do; the kind selects the registered experiment.
+    public enum Workload: Hashable, Sendable {
+        case echo(EchoWorkload)
+        case bulk(BulkWorkload)
+        case migration(MigrationWorkload)
 
-    /// The word that `workload.kind` holds.
-    public enum Kind: String, Hashable, Sendable, CaseIterable {
-        case echo
-        case bulk
-        case migration
+        /// The word that `workload.kind` holds.
+        public enum Kind: String, Hashable, Sendable, CaseIterable {
+            case echo
+            case bulk
+            case migration
 
-        /// The roles that the kind gives to nodes; fault selections may name them.
-        public var roles: [String] {
+            /// The roles that the kind gives to nodes; fault selections may name them.
+            public var roles: [String] {
+                switch self {
+                case .echo: ["client", "server"]
+                case .bulk: ["sender", "receiver"]
+                case .migration: ["source", "destination"]
+                }
+            }
+        }
+
+        public var kind: Kind {
             switch self {
-            case .echo: ["client", "server"]
-            case .bulk: ["sender", "receiver"]
-            case .migration: ["source", "destination"]
+            case .echo: .echo
+            case .bulk: .bulk
+            case .migration: .migration
+            }
+        }
+
+        /// The regions whose nodes have the first and the second role of the kind.
+        public var ends: (first: RegionID, second: RegionID) {
+            switch self {
+            case .echo(let echo): (echo.from, echo.to)
+            case .bulk(let bulk): (bulk.from, bulk.to)
+            case .migration(let migration): (migration.from, migration.to)
+            }
+        }
+
+        /// The longest virtual time a run may take.
+        public var horizon: Interval {
+            switch self {
+            case .echo(let echo): echo.deadline
+            case .bulk(let bulk): bulk.duration.horizon
+            case .migration(let migration): migration.deadline
             }
         }
     }
 
-    public var kind: Kind {
-        switch self {
-        case .echo: .echo
-        case .bulk: .bulk
-        case .migration: .migration
+    /// Clients in one region send numbered requests to a server in another, which makes each durable
+    /// before it answers. Terminating: ends when every request is answered, or at the deadline.
+    ///
+    /// The first node of `to` is the server, and all nodes of `from` besides it are clients; both may be
+    /// the same region.
+    public struct EchoWorkload: Hashable, Sendable {
+        public var from: RegionID
+        public var to: RegionID
+        /// Of each client; at least one.
+        public var requests: Int
+        /// Between the intended send times of a client's requests (open loop).
+        public var interval: Interval
+        /// A request that is not answered by then is sent again.
+        public var timeout: Interval
+        /// How often a request is sent before it counts as failed; at least one.
+        public var attempts: Int
+        /// The length of each byte stream that is echoed besides; zero for none, 1 MiB at most.
+        public var stream: ByteCount
+        /// How many streams each client echoes, one after the other.
+        public var streams: Int
+        public var deadline: Interval
+
+        public init(
+            from: RegionID,
+            to: RegionID,
+            requests: Int,
+            interval: Interval,
+            timeout: Interval,
+            attempts: Int,
+            stream: ByteCount,
+            streams: Int,
+            deadline: Interval
+        ) {
+            self.from = from
+            self.to = to
+            self.requests = requests
+            self.interval = interval
+            self.timeout = timeout
+            self.attempts = attempts
+            self.stream = stream
+            self.streams = streams
+            self.deadline = deadline
         }
     }
 
-    /// The regions whose nodes have the first and the second role of the kind.
-    public var ends: (first: RegionID, second: RegionID) {
-        switch self {
-        case .echo(let echo): (echo.from, echo.to)
-        case .bulk(let bulk): (bulk.from, bulk.to)
-        case .migration(let migration): (migration.from, migration.to)
+    /// The first node of one region sends without end to the first node of another. Steady: measured
+    /// over a window after a warm-up.
+    public struct BulkWorkload: Hashable, Sendable {
+        public var from: RegionID
+        public var to: RegionID
+        public var duration: SteadyDuration
+
+        public init(from: RegionID, to: RegionID, duration: SteadyDuration) {
+            self.from = from
+            self.to = to
+            self.duration = duration
         }
     }
 
-    /// The longest virtual time a run may take.
-    public var horizon: Interval {
-        switch self {
-        case .echo(let echo): echo.deadline
-        case .bulk(let bulk): bulk.duration.horizon
-        case .migration(let migration): migration.deadline
+    /// How long a steady workload runs.
+    public struct SteadyDuration: Hashable, Sendable {
+        public var warmUp: WarmUp
+        /// The length of the measured window.
+        public var measure: Interval
+
+        public enum WarmUp: Hashable, Sendable {
+            /// The whole window is recorded and MSER-5 cuts its start.
+            case automatic
+            case fixed(Interval)
         }
-    }
-}
 
-/// Clients in one region send numbered requests to a server in another, which makes each durable
-/// before it answers. Terminating: ends when every request is answered, or at the deadline.
-///
-/// The first node of `to` is the server, and all nodes of `from` besides it are clients; both may be
-/// the same region.
-public struct EchoWorkload: Hashable, Sendable {
-    public var from: RegionID
-    public var to: RegionID
-    /// Of each client; at least one.
-    public var requests: Int
-    /// Between the intended send times of a client's requests (open loop).
-    public var interval: Interval
-    /// A request that is not answered by then is sent again.
-    public var timeout: Interval
-    /// How often a request is sent before it counts as failed; at least one.
-    public var attempts: Int
-    /// The length of each byte stream that is echoed besides; zero for none, 1 MiB at most.
-    public var stream: ByteCount
-    /// How many streams each client echoes, one after the other.
-    public var streams: Int
-    public var deadline: Interval
-
-    public init(
-        from: RegionID,
-        to: RegionID,
-        requests: Int,
-        interval: Interval,
-        timeout: Interval,
-        attempts: Int,
-        stream: ByteCount,
-        streams: Int,
-        deadline: Interval
-    ) {
-        self.from = from
-        self.to = to
-        self.requests = requests
-        self.interval = interval
-        self.timeout = timeout
-        self.attempts = attempts
-        self.stream = stream
-        self.streams = streams
-        self.deadline = deadline
-    }
-}
-
-/// The first node of one region sends without end to the first node of another. Steady: measured
-/// over a window after a warm-up.
-public struct BulkWorkload: Hashable, Sendable {
-    public var from: RegionID
-    public var to: RegionID
-    public var duration: SteadyDuration
-
-    public init(from: RegionID, to: RegionID, duration: SteadyDuration) {
-        self.from = from
-        self.to = to
-        self.duration = duration
-    }
-}
-
-/// How long a steady workload runs.
-public struct SteadyDuration: Hashable, Sendable {
-    public var warmUp: WarmUp
-    /// The length of the measured window.
-    public var measure: Interval
-
-    public enum WarmUp: Hashable, Sendable {
-        /// The whole window is recorded and MSER-5 cuts its start.
-        case automatic
-        case fixed(Interval)
-    }
-
-    public init(warmUp: WarmUp, measure: Interval) {
-        self.warmUp = warmUp
-        self.measure = measure
-    }
-
-    /// Warm-up plus window. An automatic warm-up may cut at most half of what is recorded, so the
-    /// run lasts twice the window.
-    public var horizon: Interval {
-        switch warmUp {
-        case .automatic: measure * 2
-        case .fixed(let warmUp): warmUp + measure
+        public init(warmUp: WarmUp, measure: Interval) {
+            self.warmUp = warmUp
+            self.measure = measure
         }
-    }
-}
 
-/// Virtual machines move from nodes of one region to nodes of another while they run.
-/// Terminating: ends when the last one runs and is verified, or at the deadline.
-public struct MigrationWorkload: Hashable, Sendable {
-    public var from: RegionID
-    public var to: RegionID
-    public var memory: MemorySource
-    /// The number of migrations; at least one.
-    public var count: Int
-    /// How many of them run at the same time; at least one.
-    public var concurrency: Int
-    public var deadline: Interval
-
-    /// Where memory contents and dirty pages come from.
-    public struct MemorySource: Hashable, Sendable {
-        /// The name of a data set, as `novalab dataset list` prints it.
-        public var dataset: String
-
-        public init(dataset: String) {
-            self.dataset = dataset
+        /// Warm-up plus window. An automatic warm-up may cut at most half of what is recorded, so the
+        /// run lasts twice the window.
+        public var horizon: Interval {
+            switch warmUp {
+            case .automatic: measure * 2
+            case .fixed(let warmUp): warmUp + measure
+            }
         }
     }
 
-    public init(
-        from: RegionID,
-        to: RegionID,
-        memory: MemorySource,
-        count: Int,
-        concurrency: Int,
-        deadline: Interval
-    ) {
-        self.from = from
-        self.to = to
-        self.memory = memory
-        self.count = count
-        self.concurrency = concurrency
-        self.deadline = deadline
+    /// Virtual machines move from nodes of one region to nodes of another while they run.
+    /// Terminating: ends when the last one runs and is verified, or at the deadline.
+    public struct MigrationWorkload: Hashable, Sendable {
+        public var from: RegionID
+        public var to: RegionID
+        public var memory: MemorySource
+        /// The number of migrations; at least one.
+        public var count: Int
+        /// How many of them run at the same time; at least one.
+        public var concurrency: Int
+        public var deadline: Interval
+
+        /// Where memory contents and dirty pages come from.
+        public struct MemorySource: Hashable, Sendable {
+            /// The name of a data set, as `novalab dataset list` prints it.
+            public var dataset: String
+
+            public init(dataset: String) {
+                self.dataset = dataset
+            }
+        }
+
+        public init(
+            from: RegionID,
+            to: RegionID,
+            memory: MemorySource,
+            count: Int,
+            concurrency: Int,
+            deadline: Interval
+        ) {
+            self.from = from
+            self.to = to
+            self.memory = memory
+            self.count = count
+            self.concurrency = concurrency
+            self.deadline = deadline
+        }
     }
 }
