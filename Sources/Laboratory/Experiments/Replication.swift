@@ -16,6 +16,9 @@ public enum Replication {
         case .bulk:
             SimulatedReplication<BulkExperiment>(setting, commit: commit)
                 .run(isCancelled: isCancelled)
+        case .migration:
+            SimulatedReplication<MigrationExperiment>(setting, commit: commit)
+                .run(isCancelled: isCancelled)
         }
     }
 }

@@ -183,6 +183,9 @@ public struct BulkObserver: ExperimentObserver {
                 )
             )
         )
+        record.markers.append(
+            Marker(time: .zero + partWidth * Int64(cut), kind: "warmup.end")
+        )
         record.facts.append(
             Fact("warm-up", "\(partWidth * Int64(cut)) of \(horizon) cut")
         )
@@ -218,6 +221,8 @@ extension TransportConfiguration {
             streams: streams,
             congestionControl: CongestionControl(transport.congestion)
         )
+        window = Int(transport.window.bytes)
+        sendBuffer = window
     }
 }
 

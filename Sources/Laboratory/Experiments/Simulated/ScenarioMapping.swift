@@ -18,10 +18,13 @@ extension NetworkModel.Topology {
                 LinkParameters(link.path, roundTrip: link.path.delay + back)
             )
         }
-        let local = topology.regions.map { region in
-            LinkParameters(region.local, roundTrip: region.local.delay * 2)
-        }
-        self.init(regionCount: topology.regions.count, nodes: nodes, links: links, local: local)
+        let local = topology.regions[0].local
+        self.init(
+            regionCount: topology.regions.count,
+            nodes: nodes,
+            links: links,
+            local: LinkParameters(local, roundTrip: local.delay * 2)
+        )
     }
 }
 

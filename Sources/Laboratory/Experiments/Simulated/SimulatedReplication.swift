@@ -126,7 +126,7 @@ public struct SimulatedReplication<Kind: Experiment> {
                     name: region.name,
                     from: RegionID(UInt32(index)),
                     to: RegionID(UInt32(index)),
-                    parameters: topology.local[index],
+                    parameters: topology.local,
                     counters: simulation.medium.network.counters(id, at: simulation.now)
                 )
             )
@@ -217,6 +217,6 @@ extension Scenario.Topology {
 /// The most memory that this process has held, in bytes.
 func peakMemory() -> UInt64 {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return UInt64(usage.ru_maxrss) * 1024
 }
