@@ -60,11 +60,12 @@ extension Network {
 
     // MARK: - Segments
 
-    /// Puts what an endpoint wants to send on its link.
+    /// Where a side's endpoint and send buffer are.
     func sideIndex(_ slot: UInt32, _ side: ConnectionSide) -> Int {
         Int(slot) * 2 + Int(side.rawValue)
     }
 
+    /// Puts a segment on its link.
     @inline(__always)
     mutating func transmit(
         _ packet: Packet,
@@ -151,6 +152,7 @@ extension Network {
         sendEffects(at: now, queue: &queue)
     }
 
+    /// Sends what the endpoint at hand wants sent.
     mutating func sendEffects(at now: Instant, queue: inout EventQueue<SimulationEvent>) {
         if effects.packets.isEmpty { return }
         for index in 0..<effects.packets.count {

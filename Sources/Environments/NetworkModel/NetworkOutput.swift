@@ -3,7 +3,8 @@ public import Units
 
 /// A fact that the network tells the world. Facts name the connection's side they are meant for.
 public enum NetworkOutput: Sendable {
-    /// This side is established. The acceptor's comes first in time; it may write at once.
+    /// This side is established and may write `credit` bytes. The opener's comes first, the
+    /// acceptor's once the opener's answer or its first data arrives.
     case opened(ConnectionID, ConnectionSide, credit: Int)
     /// `credit` bytes in all may be written beyond those written so far.
     case writable(ConnectionID, ConnectionSide, credit: Int)

@@ -14,14 +14,12 @@ struct ReceivedRanges {
 
     var isEmpty: Bool { spans.isEmpty }
 
-    /// Adds a range and tells whether any of it is new.
-    mutating func insert(_ start: Int64, _ end: Int64) -> Bool {
+    /// Adds a range, joined with those it touches.
+    mutating func insert(_ start: Int64, _ end: Int64) {
         var low = firstIndex(endingAtOrAfter: start)
         var merged = Span(start: start, end: end)
         let place = low
-        var isNew = true
         while low < spans.count, spans[low].start <= end {
-            if spans[low].start <= start, spans[low].end >= end { isNew = false }
             merged.start = min(merged.start, spans[low].start)
             merged.end = max(merged.end, spans[low].end)
             low += 1
@@ -35,7 +33,6 @@ struct ReceivedRanges {
         recent.removeAll { $0.start <= merged.end && merged.start <= $0.end }
         recent.insert(merged, at: 0)
         if recent.count > 3 { recent.removeLast() }
-        return isNew
     }
 
     /// Takes the ranges that `next` has reached and gives the new end of what is contiguous.

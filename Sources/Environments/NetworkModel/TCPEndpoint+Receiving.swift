@@ -119,7 +119,7 @@ extension TCPEndpoint {
             return
         }
         if packet.offset > receiveNext {
-            _ = ranges.insert(packet.offset, end)
+            ranges.insert(packet.offset, end)
             sendAcknowledgement(at: now, into: &effects)
             return
         }

@@ -133,6 +133,7 @@ public enum LossModel: Hashable, Sendable {
     case bernoulli(Ratio)
     /// Gilbert's two-state model: everything is lost in the bad state, nothing in the good one.
     /// `rate` is the mean share of lost packets, in 0..<1; `burst` the mean number of packets lost
-    /// in a row, at least 1 (Gilbert, "Capacity of a burst-noise channel", BSTJ 1960).
+    /// in a row, at least 1. The state moves with packets, not with time (Gilbert, "Capacity of a
+    /// burst-noise channel", BSTJ 1960).
     case gilbert(rate: Ratio, burst: Double)
 }
