@@ -2,9 +2,9 @@ import NetworkModel
 import Testing
 import Units
 
-/// Goal: the model gives what Linux 6.18 gave on the same link (`docs/tcp-calibration.md`), for CUBIC
-/// over nine cells of loss and streams. Method: ten seeds a cell, mean goodput against the measured
-/// mean within the cell's tolerance; mean round-trip time within 5 %.
+/// Goal: the model gives what Linux 6.18 gave on the same link (`docs/tcp-calibration.md`), for
+/// CUBIC over nine cells of loss and streams. Method: ten seeds a cell, mean goodput against the
+/// measured mean within the cell's tolerance; mean round-trip time within 5 %.
 @Suite struct CalibrationTests {
     struct Cell: Sendable, CustomTestStringConvertible {
         let loss: LossModel

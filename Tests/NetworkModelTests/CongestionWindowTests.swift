@@ -61,7 +61,8 @@ import Units
     }
 
     /// Goal: where round trips are short, CUBIC grows at least like Reno with its β, 3·0.3/1.7 =
-    /// 0.53 segments a round trip (section 4.3). Method: small windows, where the cubic curve is flat.
+    /// 0.53 segments a round trip (section 4.3). Method: small windows, where the cubic curve is
+    /// flat.
     @Test func friendlyRegion() {
         var window = CongestionWindow(algorithm: .cubic, initial: 10, usesHyStart: false)
         window.threshold = window.thresholdAfterLoss()

@@ -62,8 +62,8 @@ import Units
         #expect(Self.milliseconds(world) == [14, 18, 22])
     }
 
-    /// Goal: the queue drops what does not fit, waiting and in service counted together. Method: room
-    /// for three.
+    /// Goal: the queue drops what does not fit, waiting and in service counted together. Method:
+    /// room for three.
     @Test func dropTail() {
         var world = Self.world(Self.parameters(queue: 3_500))
         Self.send(&world, 5)
@@ -93,8 +93,8 @@ import Units
         _ = world.network.counters(Topology.forth, at: world.now)
     }
 
-    /// Goal: an outage loses what waits, not what is on its way; later packets pass. Method: down at
-    /// 2.5 ms of five packets.
+    /// Goal: an outage loses what waits, not what is on its way; later packets pass. Method: down
+    /// at 2.5 ms of five packets.
     @Test func outage() {
         var world = Self.world(Self.parameters())
         Self.send(&world, 5)
@@ -109,8 +109,8 @@ import Units
         #expect(world.network.counters(Topology.forth, at: world.now).droppedByOutage == 4)
     }
 
-    /// Goal: jitter delays, never hurries, and overtakes only when asked. Method: every distribution,
-    /// 2,000 packets.
+    /// Goal: jitter delays, never hurries, and overtakes only when asked. Method: every
+    /// distribution, 2,000 packets.
     @Test(arguments: Jitter.Distribution.allCases, [false, true])
     func jitter(_ distribution: Jitter.Distribution, _ reorders: Bool) {
         let jitter = Jitter(
@@ -185,8 +185,8 @@ import Units
         #expect(world.datagrams.map(\.token) == [7])
     }
 
-    /// Goal: rules drop one way, the first verdict decides, and removal heals. Method: isolate node 0
-    /// but let node 2 through.
+    /// Goal: rules drop one way, the first verdict decides, and removal heals. Method: isolate
+    /// node 0 but let node 2 through.
     @Test func rules() {
         var world = Self.world(Self.parameters())
         let accept = world.network.addRule(
@@ -206,8 +206,8 @@ import Units
         #expect(world.network.counters(Topology.forth, at: world.now).droppedByRule == 1)
     }
 
-    /// Goal: in no window does a link carry more than its rate and one packet. Method: arrivals of a
-    /// saturated transfer without jitter are departures shifted; every pair of 2,000 is a window.
+    /// Goal: in no window does a link carry more than its rate and one packet. Method: arrivals of
+    /// a saturated transfer without jitter are departures shifted; every pair of 2,000 is a window.
     @Test func noWindowBeyondTheRate() {
         var world = Self.world(Self.parameters(queue: 100_000))
         for _ in 0..<40 {

@@ -43,8 +43,8 @@ import Units
         #expect(Self.run(seed: 1, nodes: 5, stranger: true).1 == alone.1)
     }
 
-    /// Goal: loss that is switched on and off for one link draws from a stream of its own. Method: a
-    /// link without traffic gets extra loss.
+    /// Goal: loss that is switched on and off for one link draws from a stream of its own. Method:
+    /// a link without traffic gets extra loss.
     @Test func faultsElsewhere() {
         var plain = BulkWorld(.pair(.reference(loss: .bernoulli(.percent(1)))), seed: 3)
         var faulty = BulkWorld(.pair(.reference(loss: .bernoulli(.percent(1)))), seed: 3)

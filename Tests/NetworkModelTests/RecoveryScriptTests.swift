@@ -12,9 +12,9 @@ import Testing
         #expect(found == transcript, sourceLocation: sourceLocation)
     }
 
-    /// Goal: one lost segment is sent again once three later ones are reported, new data flows on, and
-    /// the window ends at 0.7 of what it was. Method: lose the third of ten; the window has grown to
-    /// twelve by then.
+    /// Goal: one lost segment is sent again once three later ones are reported, new data flows on,
+    /// and the window ends at 0.7 of what it was. Method: lose the third of ten; the window has
+    /// grown to twelve by then.
     @Test func oneLoss() {
         expect(
             """
@@ -60,8 +60,8 @@ import Testing
         )
     }
 
-    /// Goal: two holes are filled in one recovery with one reduction, and the latest block is reported
-    /// first. Method: lose the fourth and the eighth; thirteen times 0.7 are nine.
+    /// Goal: two holes are filled in one recovery with one reduction, and the latest block is
+    /// reported first. Method: lose the fourth and the eighth; thirteen times 0.7 are nine.
     @Test func twoHoles() {
         expect(
             """
@@ -128,8 +128,8 @@ import Testing
         )
     }
 
-    /// Goal: a lost tail is found by a probe after two round trips. Method: lose the last two of five;
-    /// the window of ten was not used up and did not grow.
+    /// Goal: a lost tail is found by a probe after two round trips. Method: lose the last two of
+    /// five; the window of ten was not used up and did not grow.
     @Test func lostTail() {
         expect(
             """
@@ -199,8 +199,8 @@ import Testing
         )
     }
 
-    /// Goal: with fewer than three reports a segment is deemed lost a quarter of a round trip later.
-    /// Method: lose the first of three; 20 ms plus 2 ms of timer slack.
+    /// Goal: with fewer than three reports a segment is deemed lost a quarter of a round trip
+    /// later. Method: lose the first of three; 20 ms plus 2 ms of timer slack.
     @Test func earlyRetransmit() {
         expect(
             """

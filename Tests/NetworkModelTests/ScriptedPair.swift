@@ -11,8 +11,8 @@ import Units
 /// - `wait N`: N milliseconds pass, with whatever timers come due.
 /// - `state`: prints the opener's recovery state and window.
 ///
-/// Everything an endpoint sends is printed: `> 3 4` for the opener's data by segment number, `< 5 [6-8]`
-/// for the acceptor's acknowledgement of everything before segment 5 and of 6 and 7.
+/// Everything an endpoint sends is printed: `> 3 4` for the opener's data by segment number, `< 5
+/// [6-8]` for the acceptor's acknowledgement of everything before segment 5 and of 6 and 7.
 struct ScriptedPair {
     private static let segment = 1448
     private var opener: TCPEndpoint

@@ -5,9 +5,9 @@ import SimulationKernel
 import Testing
 import Units
 
-/// Goal: whatever links, losses, jitter and outages do, a stream gives out exactly the bytes written,
-/// in order and once, and both sides finish. Method: 800 seeded random networks and transfers, with
-/// outages, delays, partitions and rate changes under way; each must complete.
+/// Goal: whatever links, losses, jitter and outages do, a stream gives out exactly the bytes
+/// written, in order and once, and both sides finish. Method: 800 seeded random networks and
+/// transfers, with outages, delays, partitions and rate changes under way; each must complete.
 @Suite struct StreamPropertyTests {
     @Test(arguments: 0..<8) func everyByteOnceInOrder(_ batch: Int) {
         for seed in batch * 100..<(batch + 1) * 100 { transfer(seed) }

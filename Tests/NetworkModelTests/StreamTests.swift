@@ -34,8 +34,8 @@ import Units
         #expect(world.finishes == [.acceptor, .opener])
     }
 
-    /// Goal: a receiver that grants nothing stops the sender at its credit; a grant starts it again.
-    /// Method: 50,000 bytes of credit, then 20,000 more, across a minute of closed window.
+    /// Goal: a receiver that grants nothing stops the sender at its credit; a grant starts it
+    /// again. Method: 50,000 bytes of credit, then 20,000 more, across a minute of closed window.
     @Test func flowControl() {
         var world = Self.world()
         world.grants = false
@@ -117,8 +117,8 @@ import Units
         #expect(world.resets.map { $0.1 } == [.timedOut])
     }
 
-    /// Goal: also a side that only receives notices a silent peer, and a quiet but living peer is left
-    /// alone. Method: a sender that loses power, after half an hour without data.
+    /// Goal: also a side that only receives notices a silent peer, and a quiet but living peer is
+    /// left alone. Method: a sender that loses power, after half an hour without data.
     @Test func silentSender() {
         var world = Self.world()
         world.staysOpen = true
@@ -132,8 +132,8 @@ import Units
         #expect(world.resets.map { $0.1 } == [.timedOut])
     }
 
-    /// Goal: a handshake into the dark is repeated and then given up. Method: SYNs at 0, 1, 3, 7, 15
-    /// and 31 s, the end at 60 s.
+    /// Goal: a handshake into the dark is repeated and then given up. Method: SYNs at 0, 1, 3, 7,
+    /// 15 and 31 s, the end at 60 s.
     @Test func handshakeIntoTheDark() {
         var world = Self.world()
         world.network.dropNode(NodeID(2), silently: true, at: world.now, queue: &world.queue)
@@ -232,7 +232,8 @@ import Units
         #expect(peak <= ByteCount(2 * 1514))
     }
 
-    /// Goal: streams of one kind share a link. Method: Jain's index of 8 over 60 s, both algorithms.
+    /// Goal: streams of one kind share a link. Method: Jain's index of 8 over 60 s, both
+    /// algorithms.
     @Test(arguments: CongestionControl.allCases) func fairness(_ control: CongestionControl) {
         var world = Self.world()
         for _ in 0..<8 {
@@ -263,8 +264,8 @@ import Units
         #expect(last.inFlight > ByteCount(900_000 as Int64))
     }
 
-    /// Goal: a delay that jumps causes a spurious time-out, which is recognised. Method: 600 ms more
-    /// for two seconds; the window afterwards is not one segment.
+    /// Goal: a delay that jumps causes a spurious time-out, which is recognised. Method: 600 ms
+    /// more for two seconds; the window afterwards is not one segment.
     @Test func delayJump() {
         var world = Self.world()
         let connection = world.open(0, 2)

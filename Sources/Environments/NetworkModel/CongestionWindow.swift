@@ -190,8 +190,8 @@ struct CubicGrowth {
     }
 }
 
-/// Leaves slow start before the queue overflows: when a train of acknowledgements is as long as half
-/// a round trip, or when delay has grown by an eighth (4–16 ms).
+/// Leaves slow start before the queue overflows: when a train of acknowledgements is as long as
+/// half a round trip, or when delay has grown by an eighth (4–16 ms).
 struct HyStart {
     static let lowWindow = 16
     private static let trainGap = Interval.milliseconds(2)

@@ -2,8 +2,8 @@ import Units
 
 /// A deadline that moves with almost every packet, over queue events that do not.
 ///
-/// Moving the deadline later costs nothing: the event that is already in the queue finds nothing due
-/// and asks for another. Only an earlier deadline needs an event of its own; the later one then
+/// Moving the deadline later costs nothing: the event that is already in the queue finds nothing
+/// due and asks for another. Only an earlier deadline needs an event of its own; the later one then
 /// finds nothing due.
 struct LazyTimer {
     private(set) var deadline = Instant.distantFuture

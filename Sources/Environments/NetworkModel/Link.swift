@@ -4,9 +4,9 @@ import Units
 
 /// One direction between two regions: a drop-tail queue, a rate, random loss, a delay.
 ///
-/// A packet's whole way is decided when it is offered: whether it fits the queue, when it leaves it,
-/// whether it is lost afterwards, when it arrives. Only arrivals are events, and only that of the
-/// first packet on its way is in the event queue.
+/// A packet's whole way is decided when it is offered: whether it fits the queue, when it leaves
+/// it, whether it is lost afterwards, when it arrives. Only arrivals are events, and only that of
+/// the first packet on its way is in the event queue.
 struct Link {
     /// What became of an offered packet.
     enum Fate: UInt8 {

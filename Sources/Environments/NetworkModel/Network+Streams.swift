@@ -5,8 +5,8 @@ public import Units
 extension Network {
     // Calls on a side that has ended do nothing: its machine may not have learned it yet.
 
-    /// Starts a handshake; `opened` or `reset` follows. Both sides use the same options; priority has
-    /// no effect, for links serve in order of arrival.
+    /// Starts a handshake; `opened` or `reset` follows. Both sides use the same options; priority
+    /// has no effect, for links serve in order of arrival.
     public mutating func open(
         from opener: NodeID,
         to acceptor: NodeID,
@@ -259,8 +259,8 @@ extension Network {
         return slot
     }
 
-    /// Frees the slot once neither side has anything left to do. Bytes in flight stay readable until
-    /// then, also those of a side that died.
+    /// Frees the slot once neither side has anything left to do. Bytes in flight stay readable
+    /// until then, also those of a side that died.
     @inline(__always)
     private mutating func releaseWhenOver(_ slot: UInt32) {
         let first = sideIndex(slot, .opener)

@@ -1,7 +1,7 @@
 import Units
 
-/// One packet on a link: a TCP segment or a datagram. Payload stays in the connection's send buffer;
-/// the packet names it by offset and length.
+/// One packet on a link: a TCP segment or a datagram. Payload stays in the connection's send
+/// buffer; the packet names it by offset and length.
 ///
 /// Exactly 64 bytes, so that a link's ring holds one in a cache line.
 package struct Packet: BitwiseCopyable {

@@ -1,7 +1,7 @@
 /// A first-in-first-out queue of trivial values in one growing circular array.
 ///
-/// Positions are absolute: the first element ever appended has position zero, so that positions stay
-/// valid while elements leave at the front.
+/// Positions are absolute: the first element ever appended has position zero, so that positions
+/// stay valid while elements leave at the front.
 struct Ring<Element: BitwiseCopyable> {
     private var storage: ContiguousArray<Element>
     private var mask: Int

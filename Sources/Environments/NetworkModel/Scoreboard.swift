@@ -1,7 +1,7 @@
 import Units
 
-/// The segments sent and not yet acknowledged, with what is known about each, and the order in which
-/// they were last sent (RFC 6675's scoreboard, RFC 8985's transmission order).
+/// The segments sent and not yet acknowledged, with what is known about each, and the order in
+/// which they were last sent (RFC 6675's scoreboard, RFC 8985's transmission order).
 struct Scoreboard {
     /// One segment, as it was cut when first sent.
     struct Segment: BitwiseCopyable {

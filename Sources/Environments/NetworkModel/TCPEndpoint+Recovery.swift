@@ -2,8 +2,8 @@ import Machines
 import Units
 
 extension TCPEndpoint {
-    /// Moves through the recovery states (`tcp_fastretrans_alert`); `true` when lost segments may be
-    /// sent again.
+    /// Moves through the recovery states (`tcp_fastretrans_alert`); `true` when lost segments may
+    /// be sent again.
     mutating func react(
         to news: inout AcknowledgementNews,
         echo: UInt32,
@@ -131,9 +131,9 @@ extension TCPEndpoint {
         )
     }
 
-    /// How long a segment may be overtaken before it counts as lost: nothing while no reordering was
-    /// seen and three segments or a recovery speak for a loss, else a quarter of the smallest round
-    /// trip.
+    /// How long a segment may be overtaken before it counts as lost: nothing while no reordering
+    /// was seen and three segments or a recovery speak for a loss, else a quarter of the smallest
+    /// round trip.
     private var reorderingWindow: Interval {
         if !reorderingSeen {
             if recovery == .recovery || recovery == .loss { return .zero }

@@ -183,8 +183,8 @@ extension TCPEndpoint {
         setTimer(.tailProbe, after: wait, at: now, into: &effects)
     }
 
-    /// Restarts the time-out, from now or, where the timer served another purpose meanwhile, from when
-    /// the first segment was sent (`tcp_rearm_rto`).
+    /// Restarts the time-out, from now or, where the timer served another purpose meanwhile, from
+    /// when the first segment was sent (`tcp_rearm_rto`).
     mutating func rearmTimeout(
         countingElapsed: Bool,
         at now: Instant,

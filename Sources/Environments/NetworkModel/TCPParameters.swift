@@ -10,17 +10,19 @@ public struct TCPParameters: Hashable, Sendable {
     /// grows `sk_sndbuf`.
     public var smallestSendBuffer: Int = 64 << 10
     public var largestSendBuffer: Int = 32 << 20
-    /// Slow start ends early when delay grows (Ha and Rhee, "Hybrid Slow Start", as in tcp_cubic.c).
+    /// Slow start ends early when delay grows (Ha and Rhee, "Hybrid Slow Start", as in
+    /// tcp_cubic.c).
     public var usesHyStart: Bool = true
     public var smallestTimeout: Interval = .milliseconds(200)
     public var largestTimeout: Interval = .seconds(120)
     public var initialTimeout: Interval = .seconds(1)
     public var acknowledgementDelay: Interval = .milliseconds(40)
-    /// How long data, a handshake or a probe may stay unanswered before the side gives up, as Linux's
-    /// `TCP_USER_TIMEOUT`.
+    /// How long data, a handshake or a probe may stay unanswered before the side gives up, as
+    /// Linux's `TCP_USER_TIMEOUT`.
     public var patience: Interval = .seconds(60)
-    /// After this long without a packet from the peer a side asks whether it lives, every ten seconds
-    /// until `patience` is over; `nil` never asks. Linux waits two hours unless told otherwise.
+    /// After this long without a packet from the peer a side asks whether it lives, every ten
+    /// seconds until `patience` is over; `nil` never asks. Linux waits two hours unless told
+    /// otherwise.
     public var keepAlive: Interval? = .seconds(60)
 
     public init() {}

@@ -9,8 +9,8 @@ public struct Topology: Hashable, Sendable {
     public var regionCount: Int
     /// The region of each node, indexed by `NodeID.rawValue`.
     public var nodes: [RegionID]
-    /// At most one link for each ordered pair of regions; one from a region to itself takes the place
-    /// of `local` there.
+    /// At most one link for each ordered pair of regions; one from a region to itself takes the
+    /// place of `local` there.
     public var links: [DirectedLink]
     /// The link that each region's nodes share among themselves, one per region.
     public var local: LinkParameters
@@ -43,7 +43,8 @@ public struct Topology: Hashable, Sendable {
 
 /// How one direction of a link behaves.
 public struct LinkParameters: Hashable, Sendable {
-    /// Bits a second on the wire: IP length plus 14 bytes of framing, as in `docs/tcp-calibration.md`.
+    /// Bits a second on the wire: IP length plus 14 bytes of framing, as in
+    /// `docs/tcp-calibration.md`.
     public var rate: BitRate
     /// The least time between leaving the queue and arriving.
     public var propagation: Interval
@@ -86,8 +87,8 @@ public struct LinkParameters: Hashable, Sendable {
 
 /// A random delay on top of propagation, never negative, drawn for each packet.
 ///
-/// Without `reorders` a packet never overtakes an earlier one of its link: it arrives no sooner than
-/// its predecessor. With it every packet keeps its own delay.
+/// Without `reorders` a packet never overtakes an earlier one of its link: it arrives no sooner
+/// than its predecessor. With it every packet keeps its own delay.
 public struct Jitter: Hashable, Sendable {
     public enum Distribution: String, Hashable, Sendable, CaseIterable, Codable {
         case none
