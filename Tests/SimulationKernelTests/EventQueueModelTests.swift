@@ -35,6 +35,8 @@ struct ModelDriver: ~Copyable {
     var scheduled: UInt64 = 0
     /// Delays have at most this many bits; few bits crowd events into the same nanoseconds.
     let delayBits: UInt64
+    /// Whether most events are cancelled, so that sweeps happen.
+    let cancelsMost: Bool
     /// How full the queue tends to be.
     let target: Int
 
@@ -42,13 +44,19 @@ struct ModelDriver: ~Copyable {
         random = SeededRandom(seed: seed, entity: EntityID(.experiment, 0), purpose: "model")
         delayBits = [1, 4, 8, 14, 22, 34, 48, 62][Int(seed % 8)]
         target = [5, 40, 300, 1500][Int(seed / 8 % 4)]
+        cancelsMost = seed % 3 == 0
         origins = (0..<9).map { EventOrigin(EntityID(.node, $0)) }
     }
 
     mutating func step() {
         let shortage = pending.count < target
         switch random.below(100) {
-        case 0..<(shortage ? 60 : 35): schedule()
+        case 0..<(shortage ? 60 : 35):
+            schedule()
+            for _ in 0..<(cancelsMost ? 3 : 0) {
+                schedule()
+                cancelPending()
+            }
         case 60..<72: cancelPending()
         case 72..<75: cancelFinished()
         case 75..<78: take(notAfter: limit(), repeating: 50)
@@ -62,6 +70,7 @@ struct ModelDriver: ~Copyable {
         take(notAfter: .max, repeating: pending.count)
         #expect(queue.next(notAfter: .distantFuture)?.payload == nil)
         #expect(queue.isEmpty)
+        #expect(queue.storedEntries == 0, "cancelled entries are all accounted for")
     }
 
     private mutating func schedule() {
