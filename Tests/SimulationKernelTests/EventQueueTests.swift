@@ -114,6 +114,28 @@ import Units
         #expect(queue.drained() == [1])
     }
 
+    /// Goal: sweeping out cancelled events keeps exact accounts and order, in the front as in the
+    /// wheel.
+    /// Method: a crowd in the current nanosecond and one far ahead; cancel nearly all of both.
+    @Test func sweepsKeepTheRest() throws {
+        let queue = QueueProbe<UInt32>(capacity: 16)
+        var origin = EventOrigin(EntityID(.node, 0))
+        let near = Instant(nanoseconds: 1_000)
+        let tokens = (0..<6_000 as Range<UInt32>).map { index in
+            let time = index % 2 == 0 ? near : near + .milliseconds(Int64(index))
+            return queue.schedule(index, at: time, from: &origin)
+        }
+        #expect(try #require(queue.next(notAfter: near)).payload == 0)
+        for (index, token) in tokens.enumerated() where index % 100 > 1 {
+            #expect(queue.cancel(token))
+            #expect(queue.storedEntries <= 2 * queue.count + 1_025)
+        }
+        #expect(queue.count == 119)
+        let rest = (1..<6_000 as Range<UInt32>).filter { $0 % 100 < 2 }
+        #expect(queue.drained() == rest.filter { $0 % 2 == 0 } + rest.filter { $0 % 2 == 1 })
+        #expect(queue.storedEntries == 0)
+    }
+
     /// Goal: one pending event takes at most one cache line for payloads of up to 32 bytes.
     /// Method: ask the layout.
     @Test func eventsFitOneCacheLine() {
