@@ -22,7 +22,7 @@ extension EventQueue {
     @inline(never)
     mutating func addFreeSlot() {
         if Int(unusedSlot) == slotCapacity {
-            precondition(slotCapacity <= 1 << 30, "a queue cannot hold more than 2³¹ events")
+            precondition(slotCapacity <= 1 << 29, "a queue cannot grow beyond 2³⁰ events")
             slots = grown(slots, from: slotCapacity, to: slotCapacity * 2)
             slotCapacity *= 2
         }
@@ -50,7 +50,7 @@ extension EventQueue {
     @inline(never)
     private mutating func addFreeChunk() {
         if Int(unusedChunk) == chunkCapacity {
-            precondition(chunkCapacity <= 1 << 27, "the queue's storage is exhausted")
+            precondition(chunkCapacity <= 1 << 25, "a queue cannot grow beyond 2³⁰ entries")
             let size = Self.chunkSize
             entries = grown(entries, from: chunkCapacity * size, to: chunkCapacity * 2 * size)
             nextChunk = grown(nextChunk, from: chunkCapacity, to: chunkCapacity * 2)

@@ -77,7 +77,7 @@ public struct EventQueue<Payload: BitwiseCopyable>: ~Copyable {
     /// An empty queue at time zero with room for `capacity` events; it grows by doubling.
     public init(capacity: Int) {
         precondition(
-            capacity >= 0 && capacity <= 1 << 30,
+            capacity >= 0 && capacity <= 1 << 29,
             "a queue cannot hold \(capacity) events"
         )
         now = .zero

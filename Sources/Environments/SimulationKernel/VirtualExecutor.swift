@@ -35,12 +35,13 @@ public final class VirtualExecutor: TaskExecutor, @unchecked Sendable {
     private var freeIndices: [UInt32] = []
     private var thread: pthread_t?
 
-    /// An executor at `start`; `entity` names it among the origins of events and random streams.
+    /// An executor at `start`, which is not negative; `entity` names it among the origins of events and random streams.
     public init(
         seed: UInt64,
         entity: EntityID = EntityID(.executor, 0),
         start: Instant = .zero
     ) {
+        precondition(start >= .zero, "virtual time cannot start at \(start)")
         now = start
         random = SeededRandom(seed: seed, entity: entity, purpose: "executor order")
         trace = HashChain(key: UInt64(entity.rawValue))
