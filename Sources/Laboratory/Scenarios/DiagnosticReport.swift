@@ -36,9 +36,9 @@ struct DiagnosticReport {
                 file: file,
                 location: location,
                 path: path,
-                message: message,
-                expected: expected,
-                suggestion: suggestion,
+                message: DiagnosticReport.printable(message.unicodeScalars),
+                expected: expected.map { DiagnosticReport.printable($0.unicodeScalars) },
+                suggestion: suggestion.map { DiagnosticReport.printable($0.unicodeScalars) },
                 sourceLine: ""
             )
         )
@@ -73,11 +73,23 @@ struct DiagnosticReport {
         return sorted.prefix(ScenarioFile.maximumDiagnostics).map { diagnostic in
             var complete = diagnostic
             if lines.indices.contains(diagnostic.location.line - 1) {
-                // Cut where a terminal would drown in it.
-                complete.sourceLine = String(lines[diagnostic.location.line - 1].prefix(200))
+                complete.sourceLine = DiagnosticReport.printable(
+                    lines[diagnostic.location.line - 1].prefix(200)
+                )
             }
             return complete
         }
+    }
+
+    /// Text as a terminal may show it: without control characters, which could change what the
+    /// terminal shows of the rest.
+    private static func printable(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+        var text = String.UnicodeScalarView()
+        for scalar in scalars {
+            let isControl = scalar.properties.generalCategory == .control && scalar != "\t"
+            text.append(isControl ? "\u{fffd}" : scalar)
+        }
+        return String(text)
     }
 
     /// The lines without their ends, broken where YAML breaks them.

@@ -76,6 +76,13 @@ enum DocumentReader {
         _ report: inout DiagnosticReport
     ) {
         switch error {
+        case .parser(_, let problem, let mark, _) where problem.contains("nesting level"):
+            report.add(
+                .limit,
+                at: SourceLocation(mark),
+                path: "",
+                "values are nested deeper than \(ScenarioFile.maximumDepth) levels"
+            )
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
             report.add(.syntax, at: SourceLocation(mark), path: "", "not valid YAML: \(problem)")
