@@ -33,8 +33,15 @@ public struct StreamWorld<Program: Machine> {
     public var medium: Medium<Program>
     public private(set) var steps = 0
 
-    public init(nodes: Int, seed: UInt64, conditions: WorldConditions) {
-        hosts = (0..<nodes).map { Host(node: NodeID(UInt32($0)), checksInvariants: true) }
+    public init(
+        nodes: Int,
+        seed: UInt64,
+        conditions: WorldConditions,
+        checksInvariants: Bool = true
+    ) {
+        hosts = (0..<nodes).map {
+            Host(node: NodeID(UInt32($0)), checksInvariants: checksInvariants)
+        }
         medium = Medium(nodes: nodes, seed: seed, conditions: conditions)
     }
 
@@ -102,7 +109,12 @@ public struct Medium<Program: Machine>: Environment {
         case gone(StreamID, at: NodeID, StreamResetReason)
     }
 
-    init(nodes: Int, seed: UInt64, conditions: WorldConditions) {
+    init(
+        nodes: Int,
+        seed: UInt64,
+        conditions: WorldConditions,
+        checksInvariants: Bool = true
+    ) {
         self.conditions = conditions
         random = SeededRandom(
             seed: seed,
