@@ -35,28 +35,188 @@ func tests(
     )
 }
 
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let core = [
+    room("Core", "Units"),
+    room("Core", "Determinism", ["Units"]),
+    room("Core", "Machines", ["Determinism", "Units"]),
+]
+
+let novaCron = [
+    .systemLibrary(
+        name: "CZstd",
+        path: "Sources/NovaCron/CZstd",
+        pkgConfig: "libzstd",
+        providers: [.apt(["libzstd-dev"])]
+    ),
+    room("NovaCron", "Echoing", ["Determinism", "Machines", "Units"]),
+    room("NovaCron", "DeltaEncoding", ["CZstd", "Determinism", "Machines", "Units"]),
+    room("NovaCron", "Transport", ["Determinism", "Machines", "Units"]),
+    room(
+        "NovaCron",
+        "Migration",
+        ["DeltaEncoding", "Determinism", "Machines", "Transport", "Units"]
+    ),
+]
+
+let environments = [
+    room("Environments", "SimulationKernel", ["Determinism", "Units"]),
+    room("Environments", "NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
+    room("Environments", "HardwareModel", ["Determinism", "Machines", "Units"]),
+    room(
+        "Environments",
+        "SimulatedEnvironment",
+        ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
+    ),
+    room(
+        "Environments",
+        "SocketEnvironment",
+        ["Determinism", "Machines", "Units", nioCore, nioPosix]
+    ),
+]
+
+let laboratory = [
+    room("Laboratory", "Measurements", ["Units"]),
+    room("Laboratory", "Statistics", ["Determinism"]),
+    room(
+        "Laboratory",
+        "Scenarios",
+        ["HardwareModel", "Machines", "Measurements", "Units", crypto, yams]
+    ),
+    room("Laboratory", "FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
+    room("Laboratory", "Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
+    room(
+        "Laboratory",
+        "ResultsStore",
+        ["CZstd", "Determinism", "Measurements", "Scenarios", "Units", grdb]
+    ),
+    room(
+        "Laboratory",
+        "DataSets",
+        ["CZstd", "Determinism", "Machines", "Migration", "Units", crypto, sqlite]
+    ),
+    .target(
+        name: "CGnuplot",
+        path: "Sources/Laboratory/CGnuplot",
+        linkerSettings: [.linkedLibrary("boost_iostreams")]
+    ),
+    room(
+        "Laboratory",
+        "Reporting",
+        ["CGnuplot", "Judging", "Measurements", "Scenarios", "Statistics", "Units", mustache]
+    ),
+    room(
+        "Laboratory",
+        "Experiments",
+        [
+            "DataSets", "DeltaEncoding", "Determinism", "Echoing", "FaultInjection",
+            "HardwareModel", "Judging", "Machines", "Measurements", "Migration", "NetworkModel",
+            "Scenarios", "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment",
+            "Statistics", "Transport", "Units", nioCore, nioPosix,
+        ]
+    ),
+]
+
+let commands: [Target] = [
+    .executableTarget(
+        name: "novalab",
+        dependencies: [
+            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "Measurements",
+            "Reporting",
+            "ResultsStore", "Scenarios", "SocketEnvironment", "Units", argumentParser,
+        ],
+        path: "Sources/novalab",
+        swiftSettings: settings
+    )
+]
+
+/// What several test targets share.
+let testSupport: [Target] = [
+    .target(
+        name: "InteractionScripts",
+        path: "Tests/InteractionScripts",
+        swiftSettings: settings
+    ),
+    .target(
+        name: "StreamWorld",
+        dependencies: ["Determinism", "Machines", "Units"],
+        path: "Tests/StreamWorld",
+        swiftSettings: settings
+    ),
+]
+
+let testTargets: [Target] = [
+    tests("Units"),
+    tests("Determinism", ["Units"]),
+    tests("Machines", ["Determinism"]),
+    tests(
+        "Echoing",
+        ["Determinism", "InteractionScripts", "Machines", "Units"],
+        exclude: ["Scripts"]
+    ),
+    tests("DeltaEncoding", ["CZstd", "Determinism", "Machines", "Units"]),
+    tests(
+        "Transport",
+        ["Determinism", "InteractionScripts", "Machines", "StreamWorld", "Units"],
+        exclude: ["Scripts"]
+    ),
+    tests(
+        "Migration",
+        [
+            "DeltaEncoding", "Determinism", "InteractionScripts", "Machines", "StreamWorld",
+            "Transport", "Units",
+        ],
+        exclude: ["Scripts"]
+    ),
+    tests("SimulationKernel", ["Determinism", "Units"]),
+    tests("NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
+    tests("HardwareModel", ["Machines", "Units"]),
+    tests("Measurements", ["Units"]),
+    tests("Statistics", ["Determinism"]),
+    tests(
+        "Scenarios",
+        ["Determinism", "HardwareModel", "Machines", "Measurements", "Units"]
+    ),
+    tests("FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
+    tests("Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
+    tests("ResultsStore", ["Measurements", "Scenarios", "Units", grdb]),
+    tests("DataSets", ["Determinism", "Machines", "Migration", "Units", crypto]),
+    tests(
+        "Reporting",
+        [
+            "CGnuplot", "Determinism", "Judging", "Measurements", "Scenarios", "Statistics",
+            "Units",
+        ]
+    ),
+    tests("Experiments", ["HardwareModel", "Machines", "Units"]),
+    .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
+]
+
 let package = Package(
     name: "novacron-lab",
-    targets: [
-        room("Core", "Units"),
-        room("Core", "Determinism", ["Units"]),
-        room("Core", "Machines", ["Determinism", "Units"]),
-        room("NovaCron", "Echoing", ["Determinism", "Machines", "Units"]),
-
-        tests("Units"),
-        tests("Determinism", ["Units"]),
-        tests("Machines", ["Determinism"]),
-        .target(
-            name: "InteractionScripts",
-            path: "Tests/InteractionScripts",
-            swiftSettings: settings
-        ),
-        tests(
-            "Echoing",
-            ["Determinism", "InteractionScripts", "Machines", "Units"],
-            exclude: ["Scripts"]
-        ),
-        .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
+    // The wings are products so that the benchmarks, a package of their own, can use them.
+    products: (core + environments).map { .library(name: $0.name, targets: [$0.name]) }
+        + [.executable(name: "novalab", targets: ["novalab"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
-    swiftLanguageModes: [.v6]
+    targets: core + novaCron + environments + laboratory + commands + testSupport + testTargets,
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

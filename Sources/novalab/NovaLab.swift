@@ -42,7 +42,7 @@ struct NovaLab: AsyncParsableCommand {
             }
         } catch let failure as CommandFailure {
             printError(failure.message)
-            exit(failure.code)
+            Foundation.exit(failure.code)
         } catch {
             exit(withError: error)
         }

@@ -102,6 +102,11 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         }
     }
 
+    /// Peers may come back elsewhere.
+    public func update(peers: [NodeAddress]) {
+        loop.execute { [self] in self.peers = peers }
+    }
+
     /// Closes everything; nothing is observed afterwards.
     public func stop() async {
         try? await loop.submit { [self] in

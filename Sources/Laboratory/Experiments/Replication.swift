@@ -1,5 +1,6 @@
 public import Measurements
 import Scenarios
+public import Units
 
 /// The registered experiments: the one place that knows all workload kinds.
 public enum Replication {
@@ -7,18 +8,58 @@ public enum Replication {
     public static func simulated(
         _ setting: ReplicationSetting,
         commit: String,
+        until: Instant? = nil,
         isCancelled: @escaping () -> Bool
     ) -> RunRecord {
         switch setting.scenario.workload {
         case .echo:
-            SimulatedReplication<EchoExperiment>(setting, commit: commit)
+            SimulatedReplication<EchoExperiment>(setting, commit: commit, until: until)
                 .run(isCancelled: isCancelled)
         case .bulk:
-            SimulatedReplication<BulkExperiment>(setting, commit: commit)
+            SimulatedReplication<BulkExperiment>(setting, commit: commit, until: until)
                 .run(isCancelled: isCancelled)
         case .migration:
-            SimulatedReplication<MigrationExperiment>(setting, commit: commit)
+            SimulatedReplication<MigrationExperiment>(setting, commit: commit, until: until)
                 .run(isCancelled: isCancelled)
+        }
+    }
+}
+
+extension Replication {
+    /// Runs one replication on real sockets, one process a node.
+    ///
+    /// - Parameters:
+    ///   - scenarioPath: The file that the processes read again.
+    ///   - agent: Starts a process that runs `AgentProgram`.
+    public static func onSockets(
+        _ setting: ReplicationSetting,
+        commit: String,
+        scenarioPath: String,
+        agent: @escaping () throws -> AgentHandle,
+        isCancelled: @escaping () -> Bool
+    ) throws -> RunRecord {
+        switch setting.scenario.workload {
+        case .echo:
+            try SocketReplication<EchoExperiment>(
+                setting: setting,
+                commit: commit,
+                agent: agent,
+                scenarioPath: scenarioPath
+            ).run(isCancelled: isCancelled)
+        case .bulk:
+            try SocketReplication<BulkExperiment>(
+                setting: setting,
+                commit: commit,
+                agent: agent,
+                scenarioPath: scenarioPath
+            ).run(isCancelled: isCancelled)
+        case .migration:
+            try SocketReplication<MigrationExperiment>(
+                setting: setting,
+                commit: commit,
+                agent: agent,
+                scenarioPath: scenarioPath
+            ).run(isCancelled: isCancelled)
         }
     }
 }

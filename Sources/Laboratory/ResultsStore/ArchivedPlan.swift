@@ -116,4 +116,10 @@ public struct QueryResult: Hashable, Sendable {
     public let rows: [[String?]]
     /// Whether more rows than were asked for exist.
     public let isTruncated: Bool
+
+    public init(columns: [String], rows: [[String?]], isTruncated: Bool) {
+        self.columns = columns
+        self.rows = rows
+        self.isTruncated = isTruncated
+    }
 }

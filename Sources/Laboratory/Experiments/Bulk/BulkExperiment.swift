@@ -2,7 +2,7 @@ public import Machines
 public import Measurements
 import Scenarios
 import Statistics
-public import Transport
+import Transport
 public import Units
 
 /// The workload kind `bulk`: one node sends to another without end, and the steady part is measured.
@@ -49,6 +49,8 @@ public struct BulkExperiment: Experiment {
 
 /// Turns the chunks that a bulk receiver reports into goodput and utilisation of the steady part.
 public struct BulkObserver: ExperimentObserver {
+    public typealias Program = BulkNode
+
     let workload: Scenario.BulkWorkload
     let link: Scenario.PathProperties
     let roundTrip: Interval
@@ -89,7 +91,7 @@ public struct BulkObserver: ExperimentObserver {
                 return
             }
             let part =
-                (time - .zero).nanoseconds * Int64(BulkObserver.parts)
+                time.nanoseconds * Int64(BulkObserver.parts)
                 / max(1, horizon.nanoseconds)
             received[min(BulkObserver.parts - 1, Int(part))] += bytes
             total += bytes

@@ -1,4 +1,4 @@
-public import Determinism
+import Determinism
 public import Machines
 public import Transport
 public import Units

@@ -53,6 +53,8 @@ public struct EchoExperiment: Experiment {
 
 /// Turns what echo clients and servers report into latencies, errors and violations.
 public struct EchoObserver: ExperimentObserver {
+    public typealias Program = Echo
+
     let clients: [NodeID]
     let requests: Int
     /// Propagation there and back.

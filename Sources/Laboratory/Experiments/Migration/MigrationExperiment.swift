@@ -1,11 +1,11 @@
 public import DataSets
 import DeltaEncoding
+import HardwareModel
 public import Machines
-public import Measurements
 public import Migration
 import Scenarios
 import Transport
-public import Units
+import Units
 
 /// The workload kind `migration`: guests whose memory walks through recorded snapshots move from one
 /// node to another while they run.

@@ -1,7 +1,8 @@
-import DataSets
-public import Machines
+public import DataSets
+import Machines
 public import Measurements
 public import Migration
+import NetworkModel
 import Scenarios
 import Transport
 public import Units

@@ -6,7 +6,7 @@ import Units
 
 /// The words of the scenario language in the words of the simulated world.
 extension NetworkModel.Topology {
-    /// The links in scenario order; the round-trip time of a link's two directions sets the size of
+    /// The links in scenario order, then one inside each region; the round-trip time of a link's two directions sets the size of
     /// queues that are given in bandwidth-delay products.
     init(_ topology: Scenario.Topology) {
         let nodes = (0..<topology.nodeCount).map { topology.region(of: NodeID(UInt32($0))) }
@@ -18,13 +18,14 @@ extension NetworkModel.Topology {
                 LinkParameters(link.path, roundTrip: link.path.delay + back)
             )
         }
-        let local = topology.regions[0].local
-        self.init(
-            regionCount: topology.regions.count,
-            nodes: nodes,
-            links: links,
-            local: LinkParameters(local, roundTrip: local.delay * 2)
-        )
+        let local = topology.regions.enumerated().map { index, region in
+            DirectedLink(
+                from: RegionID(UInt32(index)),
+                to: RegionID(UInt32(index)),
+                LinkParameters(region.local, roundTrip: region.local.delay * 2)
+            )
+        }
+        self.init(regionCount: topology.regions.count, nodes: nodes, links: links + local)
     }
 }
 

@@ -2,22 +2,25 @@ import Determinism
 import FaultInjection
 import Foundation
 import Glibc
-public import Machines
+import Machines
 public import Measurements
 import NetworkModel
 import Scenarios
 import SimulatedEnvironment
 import SimulationKernel
-import Units
+public import Units
 
 /// Runs one replication of an experiment under virtual time.
 public struct SimulatedReplication<Kind: Experiment> {
     private let setting: ReplicationSetting
     private let commit: String
+    private let until: Instant?
 
-    public init(_ setting: ReplicationSetting, commit: String) {
+    /// - Parameter until: Stops there, before the experiment's own end; for replays.
+    public init(_ setting: ReplicationSetting, commit: String, until: Instant? = nil) {
         self.setting = setting
         self.commit = commit
+        self.until = until
     }
 
     /// Runs to the experiment's end, its deadline or the budget of events.
@@ -32,7 +35,7 @@ public struct SimulatedReplication<Kind: Experiment> {
             topology: topology,
             profile: setting.profile,
             seed: setting.seed,
-            limits: RunLimits(time: .zero + scenario.horizon),
+            limits: RunLimits(time: min(.zero + scenario.horizon, until ?? .distantFuture)),
             faults: faults.changes { ends in
                 scenario.topology.linkID(from: ends.from, to: ends.to)
             }
@@ -126,7 +129,7 @@ public struct SimulatedReplication<Kind: Experiment> {
                     name: region.name,
                     from: RegionID(UInt32(index)),
                     to: RegionID(UInt32(index)),
-                    parameters: topology.local,
+                    parameters: topology.links[Int(id.rawValue)].parameters,
                     counters: simulation.medium.network.counters(id, at: simulation.now)
                 )
             )

@@ -1,0 +1,70 @@
+import Foundation
+public import SocketEnvironment
+import Units
+
+/// What the laboratory tells the process of one node; one JSON object a line.
+public enum LabMessage: Sendable, Codable {
+    /// First: which node of which scenario to be.
+    case configure(AgentAssignment)
+    /// Where everybody listens; time zero is when the shared monotonic clock shows `origin`.
+    case start(peers: [NodeAddress], origin: Int64)
+    /// Somebody listens elsewhere now.
+    case peers([NodeAddress])
+    /// Say goodbye and end.
+    case stop
+}
+
+/// Which node a process is.
+public struct AgentAssignment: Sendable, Codable {
+    public var scenarioPath: String
+    public var variant: String
+    public var seed: UInt64
+    public var node: UInt32
+    public var incarnation: UInt32
+    /// Where durable records are kept.
+    public var journalPath: String
+
+    public init(
+        scenarioPath: String,
+        variant: String,
+        seed: UInt64,
+        node: UInt32,
+        incarnation: UInt32,
+        journalPath: String
+    ) {
+        self.scenarioPath = scenarioPath
+        self.variant = variant
+        self.seed = seed
+        self.node = node
+        self.incarnation = incarnation
+        self.journalPath = journalPath
+    }
+}
+
+/// What the process of one node tells the laboratory; one JSON object a line.
+public enum AgentMessage<Event: Codable & Sendable>: Sendable, Codable {
+    case ready(NodeAddress)
+    /// A fact of the machine, in nanoseconds since the run's time zero.
+    case event(Event, nanoseconds: Int64)
+    /// The node cannot go on.
+    case failed(String)
+    /// The last message: peak memory in bytes.
+    case stopped(peakMemory: UInt64)
+}
+
+/// JSON objects, one a line.
+enum LineCoding {
+    static func line<Message: Encodable>(_ message: Message) -> Data {
+        // Messages are made of numbers, text and enums: encoding them cannot fail.
+        guard var data = try? JSONEncoder().encode(message) else {
+            preconditionFailure("a control message does not encode: \(message)")
+        }
+        data.append(10)
+        return data
+    }
+
+    /// `nil` for a line that is not such a message.
+    static func message<Message: Decodable>(_ line: Data, as type: Message.Type) -> Message? {
+        try? JSONDecoder().decode(type, from: line)
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import Machines
+import NIOCore
+import NIOPosix
+import Scenarios
+import SocketEnvironment
+import Units
+
+/// The process of one node in a run on sockets: reads the laboratory's messages from standard input
+/// and writes the machine's facts to standard output.
+public enum AgentProgram {
+    /// Serves one assignment until it is told to stop or standard input ends.
+    ///
+    /// - Parameter prepare: Turns the assignment into what the experiment needs.
+    public static func run(
+        prepare: (AgentAssignment) throws -> ReplicationSetting
+    ) async throws {
+        let input = FileHandle.standardInput
+        var lines = LineReader(input)
+        guard case .configure(let assignment)? = lines.next(as: LabMessage.self) else {
+            throw SocketFailure("an agent is started by the laboratory, which first configures it")
+        }
+        let setting = try prepare(assignment)
+        switch setting.scenario.workload {
+        case .echo: try await serve(EchoExperiment(setting), assignment, &lines)
+        case .bulk: try await serve(BulkExperiment(setting), assignment, &lines)
+        case .migration: try await serve(MigrationExperiment(setting), assignment, &lines)
+        }
+    }
+
+    private static func serve<Kind: Experiment>(
+        _ experiment: Kind,
+        _ assignment: AgentAssignment,
+        _ lines: inout LineReader
+    ) async throws {
+        typealias Message = AgentMessage<Kind.Program.Event>
+        let output = OutputLines()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let node = try SocketNode<Kind.Program>(
+            node: NodeID(assignment.node),
+            on: group,
+            journalPath: assignment.journalPath,
+            workers: max(1, ProcessInfo.processInfo.activeProcessorCount / 2),
+            machine: { experiment.makeMachine($0) },
+            observe: { event, time in
+                output.send(Message.event(event, nanoseconds: time.nanoseconds))
+            },
+            fail: { output.send(Message.failed($0.description)) }
+        )
+        output.send(Message.ready(try await node.bind()))
+        loop: while let message = lines.next(as: LabMessage.self) {
+            switch message {
+            case .start(let peers, let origin):
+                node.start(
+                    peers: peers,
+                    origin: origin,
+                    incarnation: assignment.incarnation,
+                    seed: assignment.seed
+                )
+            case .peers(let peers):
+                node.update(peers: peers)
+            case .stop, .configure:
+                break loop
+            }
+        }
+        await node.stop()
+        output.send(Message.stopped(peakMemory: peakMemory()))
+        try await group.shutdownGracefully()
+    }
+}
+
+/// Standard output, a whole line at a time, from any thread.
+private final class OutputLines: Sendable {
+    private let lock = NSLock()
+
+    func send<Message: Encodable>(_ message: Message) {
+        let line = LineCoding.line(message)
+        lock.withLock { FileHandle.standardOutput.write(line) }
+    }
+}
+
+/// Reads messages from a file handle, blocking.
+struct LineReader {
+    private let handle: FileHandle
+    private var buffer = Data()
+
+    init(_ handle: FileHandle) {
+        self.handle = handle
+    }
+
+    /// The next message; `nil` at the end or for a line that is none.
+    mutating func next<Message: Decodable>(as type: Message.Type) -> Message? {
+        while true {
+            if let end = buffer.firstIndex(of: 10) {
+                let line = Data(buffer[buffer.startIndex..<end])
+                buffer.removeSubrange(buffer.startIndex...end)
+                return LineCoding.message(line, as: type)
+            }
+            let more = handle.availableData
+            guard !more.isEmpty else { return nil }
+            buffer.append(more)
+        }
+    }
+}

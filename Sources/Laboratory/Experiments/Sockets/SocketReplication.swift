@@ -1,0 +1,298 @@
+import FaultInjection
+import Foundation
+import Machines
+import Measurements
+import Scenarios
+import SimulationKernel
+import SocketEnvironment
+import Units
+
+/// Runs one replication of an experiment on real sockets: one process a node, on the loopback
+/// interface, unshaped.
+///
+/// Faults of nodes happen for real (SIGKILL and a new process, SIGSTOP and SIGCONT); faults of the
+/// network cannot, stay unfired, and the judge warns of them.
+struct SocketReplication<Kind: Experiment> {
+    typealias Message = AgentMessage<Kind.Program.Event>
+    let setting: ReplicationSetting
+    let commit: String
+    let agent: () throws -> AgentHandle
+    let scenarioPath: String
+
+    /// No replication takes longer in real time, whatever deadline its scenario sets.
+    private static var longest: Interval { .seconds(300) }
+
+    func run(isCancelled: @escaping () -> Bool) throws -> RunRecord {
+        let began = ContinuousClock.now
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "novalab-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var stage = SocketStage<Kind>(self, folder: folder.path)
+        defer { stage.end() }
+        try stage.begin()
+        let observer = Kind(setting).makeObserver()
+        let limit = min(setting.scenario.horizon, SocketReplication.longest)
+        let outcome = try stage.play(observer, until: limit, isCancelled: isCancelled)
+
+        var record = RunRecord(key: key, commit: commit)
+        record.outcome = outcome.outcome
+        record.simulatedSeconds = outcome.time.seconds
+        record.faults = stage.faultRecords
+        let ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
+        outcome.observer.measure(ending, into: &record)
+        stage.end()
+        record.peakMemoryBytes = max(peakMemory(), stage.peakMemory)
+        record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
+        return record
+    }
+
+    private var key: RunKey {
+        RunKey(
+            scenario: setting.scenario.name,
+            scenarioDigest: setting.scenario.digest,
+            variant: setting.variant.name,
+            seed: setting.seed,
+            environment: .sockets
+        )
+    }
+}
+
+/// How a replication on sockets ended.
+struct SocketOutcome<Observer: ExperimentObserver> {
+    var observer: Observer
+    var time: Instant
+    var outcome: RunOutcome
+    var reason: RunEnd?
+}
+
+/// The processes of one replication and what they say.
+struct SocketStage<Kind: Experiment> {
+    typealias Message = AgentMessage<Kind.Program.Event>
+
+    private let replication: SocketReplication<Kind>
+    private let folder: String
+    private let mailbox = Mailbox<Message>()
+    private var agents: [AgentHandle?]
+    private var incarnations: [UInt32]
+    private var addresses: [NodeAddress?]
+    private let plan: FaultPlan
+    private var changes: ArraySlice<FaultPlan.Change>
+    private var log: FaultLog
+    private var origin: Int64 = 0
+    private(set) var peakMemory: UInt64 = 0
+    private var isOver = false
+
+    init(_ replication: SocketReplication<Kind>, folder: String) {
+        self.replication = replication
+        self.folder = folder
+        let scenario = replication.setting.scenario
+        let count = scenario.topology.nodeCount
+        agents = Array(repeating: nil, count: count)
+        incarnations = Array(repeating: 0, count: count)
+        addresses = Array(repeating: nil, count: count)
+        plan = FaultPlan(scenario, seed: replication.setting.seed)
+        changes = plan.timeline[...]
+        log = FaultLog(plan)
+    }
+
+    var faultRecords: [FaultRecord] { log.records(in: replication.setting.scenario.topology) }
+
+    /// Starts all processes and their common time zero.
+    mutating func begin() throws {
+        for node in agents.indices { try launch(node) }
+        let deadline = MonotonicClock.nanoseconds + 30_000_000_000
+        while addresses.contains(where: { $0 == nil }) {
+            guard let letter = mailbox.take(before: deadline) else {
+                throw SocketFailure("the node processes were not ready within 30 s")
+            }
+            try take(readiness: letter)
+        }
+        origin = MonotonicClock.nanoseconds + 50_000_000
+        let peers = addresses.compactMap { $0 }
+        for agent in agents { agent?.send(.start(peers: peers, origin: origin)) }
+    }
+
+    /// Feeds the observer until it is content or the time is over.
+    mutating func play(
+        _ initial: Kind.Observer,
+        until limit: Interval,
+        isCancelled: () -> Bool
+    ) throws -> SocketOutcome<Kind.Observer> {
+        var outcome = SocketOutcome(observer: initial, time: .zero, outcome: .completed)
+        while !outcome.observer.isFinished {
+            if isCancelled() {
+                outcome.outcome = .interrupted
+                outcome.reason = .cancelled
+                break
+            }
+            let now = Instant(nanoseconds: MonotonicClock.nanoseconds - origin)
+            try carryOutFaults(at: now)
+            guard now < .zero + limit else {
+                outcome.outcome = .truncated(reason: "not finished after \(limit)")
+                outcome.reason = .reachedTime
+                outcome.time = .zero + limit
+                break
+            }
+            let wake = min(
+                MonotonicClock.nanoseconds + 50_000_000,
+                origin + limit.nanoseconds,
+                changes.first.map { origin + $0.time.nanoseconds } ?? .max
+            )
+            guard let letter = mailbox.take(before: wake) else { continue }
+            if let failure = try take(letter, into: &outcome) {
+                outcome.outcome = .failed(message: failure)
+                break
+            }
+        }
+        return outcome
+    }
+
+    /// Tells everybody to stop and waits until they have.
+    mutating func end() {
+        guard !isOver else { return }
+        isOver = true
+        for agent in agents {
+            agent?.resume()
+            agent?.send(.stop)
+        }
+        for agent in agents { agent?.finish() }
+        while let letter = mailbox.take(before: 0) {
+            if case .stopped(let memory)? = letter.message { peakMemory = max(peakMemory, memory) }
+        }
+    }
+
+    // MARK: Messages
+
+    private mutating func take(readiness letter: Mailbox<Message>.Letter) throws {
+        guard letter.incarnation == incarnations[letter.node] else { return }
+        switch letter.message {
+        case .ready(let address)?: addresses[letter.node] = address
+        case .failed(let reason)?: throw SocketFailure("node \(letter.node): \(reason)")
+        case nil: throw SocketFailure("the process of node \(letter.node) ended at its start")
+        case .event, .stopped: break
+        }
+    }
+
+    /// Returns why the run failed, if the letter says so.
+    private mutating func take(
+        _ letter: Mailbox<Message>.Letter,
+        into outcome: inout SocketOutcome<Kind.Observer>
+    ) throws -> String? {
+        guard letter.incarnation == incarnations[letter.node] else { return nil }
+        let node = NodeID(UInt32(letter.node))
+        switch letter.message {
+        case .event(let event, let nanoseconds)?:
+            let time = Instant(nanoseconds: nanoseconds)
+            outcome.time = max(outcome.time, time)
+            outcome.observer.observe(event, on: node, at: time)
+        case .ready(let address)?:
+            addresses[letter.node] = address
+            let peers = addresses.compactMap { $0 }
+            agents[letter.node]?.send(.start(peers: peers, origin: origin))
+            for (other, agent) in agents.enumerated() where other != letter.node {
+                agent?.send(.peers(peers))
+            }
+        case .failed(let reason)?:
+            return "\(node): \(reason)"
+        case nil:
+            return "the process of \(node) ended by itself"
+        case .stopped(let memory)?:
+            peakMemory = max(peakMemory, memory)
+        }
+        return nil
+    }
+
+    private mutating func launch(_ node: Int) throws {
+        let agent = try replication.agent()
+        let incarnation = incarnations[node]
+        agents[node] = agent
+        agent.listen(as: Message.self) { [mailbox] message in
+            mailbox.put(.init(node: node, incarnation: incarnation, message: message))
+        }
+        agent.send(
+            .configure(
+                AgentAssignment(
+                    scenarioPath: replication.scenarioPath,
+                    variant: replication.setting.variant.name,
+                    seed: replication.setting.seed,
+                    node: UInt32(node),
+                    incarnation: incarnation,
+                    journalPath: "\(folder)/node-\(node).journal"
+                )
+            )
+        )
+    }
+
+    // MARK: Faults
+
+    private mutating func carryOutFaults(at now: Instant) throws {
+        while let change = changes.first, change.time <= now {
+            changes.removeFirst()
+            let fault = plan.faults[change.fault]
+            switch (fault.effect, change.kind) {
+            case (.crash(let nodes), .fire):
+                for node in nodes { crash(Int(node.rawValue)) }
+                log.fire(fault.id, at: now)
+            case (.crash(let nodes), .heal):
+                for node in nodes { try launch(Int(node.rawValue)) }
+                log.heal(fault.id, at: now)
+            case (.pause(let nodes), .fire):
+                for node in nodes { agents[Int(node.rawValue)]?.pause() }
+                log.fire(fault.id, at: now)
+            case (.pause(let nodes), .heal):
+                for node in nodes { agents[Int(node.rawValue)]?.resume() }
+                log.heal(fault.id, at: now)
+            case (.down, _), (.delay, _), (.loss, _), (.cut, _):
+                break
+            }
+        }
+    }
+
+    private mutating func crash(_ node: Int) {
+        incarnations[node] += 1
+        agents[node]?.kill()
+        agents[node] = nil
+    }
+}
+
+/// Messages of all processes in the order of their arrival.
+final class Mailbox<Message: Sendable>: @unchecked Sendable {
+    struct Letter: Sendable {
+        let node: Int
+        let incarnation: UInt32
+        /// `nil` once a process has ended.
+        let message: Message?
+    }
+
+    // Guarded by `condition`.
+    private var letters: [Letter] = []
+    private var position = 0
+    private let condition = NSCondition()
+
+    func put(_ letter: Letter) {
+        condition.withLock {
+            letters.append(letter)
+            condition.signal()
+        }
+    }
+
+    /// The next letter; `nil` when none came before the monotonic clock showed `deadline`.
+    func take(before deadline: Int64) -> Letter? {
+        condition.withLock {
+            while position == letters.count {
+                let wait = deadline - MonotonicClock.nanoseconds
+                guard wait > 0 else { return nil }
+                _ = condition.wait(until: Date().addingTimeInterval(Double(wait) / 1e9))
+            }
+            defer {
+                position += 1
+                if position == letters.count {
+                    letters.removeAll(keepingCapacity: true)
+                    position = 0
+                }
+            }
+            return letters[position]
+        }
+    }
+}

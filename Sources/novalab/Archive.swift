@@ -1,0 +1,106 @@
+import Experiments
+import Foundation
+import Measurements
+import ResultsStore
+import Scenarios
+import Synchronization
+
+/// The archive as a campaign uses it: one plan's runs.
+final class Archive: Sendable {
+    let path: String
+    let plan: ArchivedPlan
+    private let store: ResultsStore
+
+    init(path: String, _ plan: ArchivedPlan) throws {
+        self.path = path
+        self.plan = plan
+        store = try Archive.open(path)
+        try Archive.attempt { () throws(StoreError) in try self.store.register(plan) }
+    }
+
+    /// Opens an archive, making its folder when it is the default one.
+    static func open(_ path: String) throws -> ResultsStore {
+        let folder = URL(filePath: path).deletingLastPathComponent()
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        return try attempt { () throws(StoreError) in try ResultsStore(path: path) }
+    }
+
+    static func attempt<Value>(_ body: () throws(StoreError) -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch {
+            throw CommandFailure(code: Int32(StoreError.exitCode), message: error.description)
+        }
+    }
+
+    func records() throws -> [RunRecord] {
+        try Archive.attempt { () throws(StoreError) in
+            try store.records(ofPlan: plan.identity)
+        }
+    }
+
+    func record(_ run: RunRecord) throws {
+        try Archive.attempt { () throws(StoreError) in
+            try store.record(run, in: plan, replacing: true)
+        }
+    }
+
+    func note(report: String) throws {
+        try Archive.attempt { () throws(StoreError) in
+            try store.recordArtifact(kind: "report", path: report, of: plan)
+        }
+    }
+}
+
+/// Archives every replication as it ends and tells how far the campaign is.
+final class ArchivingListener: CampaignListener {
+    private struct State {
+        var done = 0
+        var total = 0
+        var isRepeating = false
+    }
+
+    private let archive: Archive
+    private let preparation: Preparation
+    private let line: ProgressLine
+    private let state = Mutex(State())
+    private let began = Date()
+
+    init(archive: Archive, preparation: Preparation, line: ProgressLine) {
+        self.archive = archive
+        self.preparation = preparation
+        self.line = line
+    }
+
+    func planned(done: Int, total: Int) {
+        state.withLock {
+            $0.done = done
+            $0.total = total
+        }
+        show()
+    }
+
+    func started(_ variant: String, _ seed: UInt64) {
+        show("\(variant), seed \(seed)")
+    }
+
+    func keep(_ record: RunRecord) throws {
+        try archive.record(record)
+        state.withLock { $0.done += 1 }
+        show()
+    }
+
+    func repeating() {
+        state.withLock { $0.isRepeating = true }
+        show("comparing fingerprints")
+    }
+
+    private func show(_ detail: String? = nil) {
+        let text = state.withLock { state in
+            let seconds = Int(Date().timeIntervalSince(began))
+            return "\(preparation.scenario.name): \(state.done) of \(state.total) replications, "
+                + "\(seconds) s" + (detail.map { ", \($0)" } ?? "")
+        }
+        line.show(text)
+    }
+}

@@ -1,0 +1,106 @@
+import DataSets
+import Determinism
+import Experiments
+import Foundation
+import HardwareModel
+import Measurements
+import Reporting
+import ResultsStore
+import Scenarios
+import Units
+
+/// A scenario file with everything that its runs need, read and checked.
+struct Preparation {
+    let path: String
+    let source: String
+    let scenario: Scenario
+    let environment: EnvironmentKind
+    let profile: HardwareProfile
+    let dataSet: MemoryDataSet?
+    let provenance: Provenance
+    /// The commit that was built, with `-dirty` behind it when the work tree differs.
+    let commit: String
+
+    /// Reads the file, its hardware profile and its data set; captures the default data set on its
+    /// first use.
+    init(
+        path: String,
+        environment chosen: EnvironmentKind?,
+        seed: UInt64?,
+        line: ProgressLine
+    ) throws {
+        self.path = path
+        var scenario: Scenario
+        do {
+            scenario = try ScenarioFile.load(path: path)
+            profile = try HardwareProfileFile.load(
+                named: scenario.hardware,
+                in: LabFolders.current.hardware
+            )
+        } catch {
+            throw CommandFailure(code: error.exitCode, message: error.description)
+        }
+        // Readable a moment ago; what is archived is what was parsed unless someone edits meanwhile.
+        source = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        if let seed { scenario.seed = seed }
+        environment = chosen ?? scenario.environment
+        self.scenario = scenario
+        provenance = Provenance.gather(root: LabFolders.current.root)
+        commit = provenance.commitName
+        dataSet = try Preparation.dataSet(of: scenario, line: line)
+    }
+
+    private static func dataSet(of scenario: Scenario, line: ProgressLine) throws -> MemoryDataSet?
+    {
+        guard case .migration(let workload) = scenario.workload else { return nil }
+        defer { line.clear() }
+        return try DatasetCommand.attempt { () throws(DataSetError) in
+            try DatasetCommand.catalogue.resolve(
+                workload.memory.dataset,
+                progress: { DatasetCommand.show($0, on: line) },
+                isCancelled: { Interrupt.isRequested }
+            )
+        }
+    }
+
+    /// What the archive calls these runs.
+    var plan: ArchivedPlan {
+        ArchivedPlan(
+            scenario: scenario.name,
+            scenarioDigest: scenario.digest,
+            scenarioSource: source,
+            commit: commit,
+            environment: environment,
+            hardwareProfile: profile.name,
+            hardwareDigest: profile.digest.description,
+            dataSets: dataSet.map {
+                [ArchivedPlan.DataSet(name: $0.name, digest: $0.digest.description)]
+            } ?? []
+        )
+    }
+
+    func setting(_ variant: Scenario.Variant, seed: UInt64) -> ReplicationSetting {
+        ReplicationSetting(
+            scenario: scenario,
+            variant: variant,
+            seed: seed,
+            profile: profile,
+            dataSet: dataSet
+        )
+    }
+
+    /// The command that repeats one replication.
+    func replayCommand(variant: String?, seed: UInt64) -> String {
+        let chosen = variant.map { " --variant \($0)" } ?? ""
+        return "novalab replay \(path) --seed \(seed)\(chosen)"
+    }
+}
+
+extension Provenance {
+    /// The commit's hash, `-dirty` behind it, or `unknown`.
+    var commitName: String {
+        guard case .known(let hash) = commit else { return "unknown" }
+        if case .known(true) = isDirty { return hash + "-dirty" }
+        return hash
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import Judging
+import Reporting
+import ResultsStore
+import Scenarios
+
+struct ReportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report",
+        abstract: "Makes the report of archived runs again.",
+        discussion: """
+            A scenario's name stands for its newest plan in the archive.
+
+            Examples:
+              novalab report wan-migration
+              novalab report 4f1c2a… --output decision.html
+            """
+    )
+
+    @Argument(help: "A scenario's name, or a plan's identity as 'novalab runs' prints it.")
+    var plan: String
+
+    @Option(help: "The archive; reports/results.sqlite without it.")
+    var store: String?
+
+    @Option(name: .shortAndLong, help: "The report's file; reports/NAME.html without it.")
+    var output: String?
+
+    func run() throws {
+        let path = store ?? LabFolders.current.store
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw CommandFailure(
+                code: 74,
+                message: "there is no archive at \(path); 'novalab run' makes one"
+            )
+        }
+        let archive = try Archive.open(path)
+        let found = try Archive.attempt { () throws(StoreError) in
+            let named = try archive.plans(ofScenario: plan)
+            return try archive.loadPlan(named.first ?? plan)
+        }
+        let scenario: Scenario
+        do {
+            scenario = try ScenarioFile.parse(found.scenarioSource, file: "\(found.scenario).yaml")
+        } catch {
+            throw CommandFailure(code: error.exitCode, message: error.description)
+        }
+        let records = try Archive.attempt { () throws(StoreError) in
+            try archive.records(ofPlan: found.identity)
+        }
+        let campaign = Campaign(scenario, environment: found.environment, runs: records)
+        let target = output ?? "\(LabFolders.current.reports)/\(scenario.name).html"
+        try ReportText(scenario, environment: found.environment).write(
+            campaign: campaign,
+            judgement: Judge().judge(campaign),
+            provenance: Provenance.gather(root: LabFolders.current.root),
+            plan: found,
+            replay: "novalab replay \(scenario.name).yaml --seed \(scenario.seed)",
+            to: target
+        )
+        print(target)
+    }
+}

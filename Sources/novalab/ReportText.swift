@@ -1,0 +1,119 @@
+import Foundation
+import Judging
+import Measurements
+import Reporting
+import ResultsStore
+import Scenarios
+import Units
+
+/// What a report says besides the figures: where, with which models, from which queries.
+struct ReportText {
+    private let scenario: Scenario
+    private let environment: EnvironmentKind
+
+    init(_ scenario: Scenario, environment: EnvironmentKind) {
+        self.scenario = scenario
+        self.environment = environment
+    }
+
+    func write(
+        campaign: Campaign,
+        judgement: Judgement,
+        provenance: Provenance,
+        plan: ArchivedPlan,
+        replay: String,
+        to path: String
+    ) throws {
+        let input = ReportInput(
+            subtitle: subtitle,
+            notices: environment.isShaped ? [] : [ReportText.unshaped],
+            campaign: campaign,
+            judgement: judgement,
+            models: models,
+            provenance: provenance,
+            queries: judgement.targets.map { judged in
+                ReportInput.FigureQuery(
+                    figure: judged.title,
+                    sql: FigureQuery(
+                        judged.target,
+                        subject: judged.subject,
+                        plan: plan.identity
+                    ).sql
+                )
+            },
+            replay: environment == .simulated ? replay : nil
+        )
+        do throws(ReportError) {
+            try Report.write(input, to: path)
+        } catch {
+            switch error {
+            case .charts: throw CommandFailure.missing(error.description)
+            case .file: throw CommandFailure(code: 74, message: error.description)
+            }
+        }
+    }
+
+    private static let unshaped =
+        "Nodes ran on real sockets of one machine. The links had neither the rate nor the delay "
+        + "nor the loss of the scenario, so targets that depend on a network are not judged."
+
+    private var subtitle: String {
+        let ends = scenario.workload.ends
+        let regions = scenario.topology.regions
+        let from = regions[Int(ends.first.rawValue)].name
+        let to = regions[Int(ends.second.rawValue)].name
+        return "\(from) → \(to), \(what), \(environment.rawValue)"
+    }
+
+    private var what: String {
+        switch scenario.workload {
+        case .echo(let echo): "\(echo.requests) requests a client"
+        case .bulk(let bulk): "steady transfer, \(bulk.duration.measure) measured"
+        case .migration(let migration):
+            "\(counted(migration.count, "migration")) of '\(migration.memory.dataset)'"
+        }
+    }
+
+    private var models: [ReportInput.Model] {
+        switch environment {
+        case .simulated:
+            var models = [
+                ReportInput.Model(
+                    name: "TCP",
+                    assumption: "packet by packet, 1448 B segments in 1514 B on the wire; CUBIC "
+                        + "(RFC 9438) or NewReno, SACK and RACK recovery; calibrated against Linux "
+                        + "at 100 Mbit/s and 80 ms, see docs/tcp-calibration.md"
+                ),
+                ReportInput.Model(
+                    name: "links",
+                    assumption: "one drop-tail queue a direction and region pair, routes of one "
+                        + "link; cross traffic is a constant share that is served first"
+                ),
+                ReportInput.Model(
+                    name: "hardware",
+                    assumption:
+                        "work is charged by profile '\(scenario.hardware)': MB/s a core and "
+                        + "kind of work, cores a node, disk writes and fsync"
+                ),
+            ]
+            if case .migration = scenario.workload {
+                models.append(
+                    ReportInput.Model(
+                        name: "guest memory",
+                        assumption: "recorded snapshots walked forth and back at the captured gap; "
+                            + "a page that differs between two snapshots changes once, at a fixed "
+                            + "point of the gap"
+                    )
+                )
+            }
+            return models
+        case .sockets:
+            return [
+                ReportInput.Model(
+                    name: "network",
+                    assumption: "none: kernel TCP and UDP over the loopback interface, unshaped"
+                )
+            ]
+        }
+    }
+}
