@@ -190,7 +190,7 @@ let testTargets: [Target] = [
     ),
     tests("FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     tests("Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
-    tests("ResultsStore", ["Measurements", "Scenarios", "Units", grdb]),
+    tests("ResultsStore", ["Determinism", "Measurements", "Scenarios", "Statistics", "Units"]),
     tests("DataSets", ["Determinism", "Machines", "Migration", "Units", crypto]),
     tests(
         "Reporting",
