@@ -55,6 +55,12 @@ extension Network {
         apply(connection.slot, side, at: now, queue: &queue)
     }
 
+    /// The bytes that a side may write now, as its outputs so far have told; zero once it has ended.
+    public func credit(_ connection: ConnectionID, _ side: ConnectionSide) -> Int {
+        guard let index = index(connection, side), endpoints[index].takesWrites else { return 0 }
+        return endpoints[index].knownCredit
+    }
+
     /// Lets the peer send `count` bytes more.
     public mutating func grant(
         _ connection: ConnectionID,

@@ -243,22 +243,15 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
                 digest: chain.fingerprint.low,
                 to: index
             )
-        case .writable(let connection, let side, let credit):
-            guard let index = nodeIndex(connection, side) else { return }
-            let stream = medium.streams[Int(connection.slot)]
-            deliver(
-                .writable(stream, credit: credit),
-                .writable,
-                digest: UInt64(credit),
-                to: index
-            )
+        case .writable(let connection, let side, _):
+            deliverCredit(of: connection, side)
         case .path(let connection, let side, let sample):
             guard let index = nodeIndex(connection, side) else { return }
             let stream = medium.streams[Int(connection.slot)]
             let digest = UInt64(bitPattern: sample.rtt.nanoseconds)
             deliver(.path(stream, sample), .path, digest: digest, to: index)
-        case .opened(let connection, let side, let credit):
-            opened(connection, side, credit: credit)
+        case .opened(let connection, let side, _):
+            opened(connection, side)
         case .finished(let connection, let side):
             guard let index = nodeIndex(connection, side) else { return }
             let stream = medium.streams[Int(connection.slot)]
@@ -279,11 +272,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         medium.network.node(connection, side).map { Int($0.rawValue) }
     }
 
-    private mutating func opened(
-        _ connection: ConnectionID,
-        _ side: ConnectionSide,
-        credit: Int
-    ) {
+    private mutating func opened(_ connection: ConnectionID, _ side: ConnectionSide) {
         guard let index = nodeIndex(connection, side),
             let peer = medium.network.node(connection, side.other)
         else { return }
@@ -295,6 +284,15 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             digest: UInt64(stream.number),
             to: index
         )
+        deliverCredit(of: connection, side)
+    }
+
+    /// Tells a machine its credit as it is now: what it did with an input in between has changed
+    /// what the network had put out.
+    private mutating func deliverCredit(of connection: ConnectionID, _ side: ConnectionSide) {
+        guard let index = nodeIndex(connection, side) else { return }
+        let credit = medium.network.credit(connection, side)
+        let stream = medium.streams[Int(connection.slot)]
         deliver(.writable(stream, credit: credit), .writable, digest: UInt64(credit), to: index)
     }
 
@@ -387,9 +385,17 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         medium.nodes[index].held = []
         for input in held {
             inputs += 1
-            hosts[index].deliver(input, at: medium.now, in: &medium)
+            hosts[index].deliver(refreshed(input, on: index), at: medium.now, in: &medium)
             drainEmitted()
         }
+    }
+
+    /// A credit that was held back counts as it is now.
+    private func refreshed(_ input: Input<Program>, on index: Int) -> Input<Program> {
+        guard case .writable(let stream, _) = input,
+            let connection = medium.nodes[index].connections[stream]
+        else { return input }
+        return .writable(stream, credit: medium.network.credit(connection.id, connection.side))
     }
 
     // MARK: Sampling

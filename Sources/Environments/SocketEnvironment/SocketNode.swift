@@ -161,10 +161,16 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         while position < inputs.count {
             let input = inputs[position]
             position += 1
-            host.deliver(input, at: now, in: &medium)
+            host.deliver(refreshed(input), at: now, in: &medium)
         }
         inputs.removeAll(keepingCapacity: true)
         isDelivering = false
+    }
+
+    /// A credit counts as it is when it is delivered: inputs before it may have used some.
+    private func refreshed(_ input: Input<Program>) -> Input<Program> {
+        guard case .writable(let id, _) = input else { return input }
+        return .writable(id, credit: streams[id]?.credit ?? 0)
     }
 
     private func hear(_ stream: SocketStream, _ happening: SocketStream.Happening) {
