@@ -42,7 +42,8 @@ public struct BulkExperiment: Experiment {
             workload: workload,
             link: setting.scenario.topology.bottleneck(from: workload.from, to: workload.to),
             roundTrip: setting.scenario.topology.roundTrip(from: workload.from, to: workload.to),
-            streams: configuration.streams
+            streams: configuration.streams,
+            window: configuration.window
         )
     }
 }
@@ -55,6 +56,9 @@ public struct BulkObserver: ExperimentObserver {
     let link: Scenario.PathProperties
     let roundTrip: Interval
     let streams: Int
+    /// Payload bytes that the transport has under way at the most: in flight, or held by the receiver
+    /// until what is missing before them has come.
+    let window: Int
 
     /// The run is cut into this many parts; the warm-up ends at the border of one.
     private static let parts = 200
@@ -69,12 +73,14 @@ public struct BulkObserver: ExperimentObserver {
         workload: Scenario.BulkWorkload,
         link: Scenario.PathProperties,
         roundTrip: Interval,
-        streams: Int
+        streams: Int,
+        window: Int
     ) {
         self.workload = workload
         self.link = link
         self.roundTrip = roundTrip
         self.streams = streams
+        self.window = window
     }
 
     private var horizon: Interval { workload.duration.horizon }
@@ -167,12 +173,8 @@ public struct BulkObserver: ExperimentObserver {
         let seconds = partWidth.seconds * Double(BulkObserver.parts - cut)
         let goodput = Double(bytes) * 8 / seconds
         let free = Double(link.rate.bitsPerSecond) * (1 - link.background.value)
-        // What was under way when the window began may be delivered inside it: one queue and one
-        // path full at the most.
-        let carried =
-            Double(link.queue.bytes(rate: link.rate, roundTrip: roundTrip).bytes)
-            + free / 8 * roundTrip.seconds + Double(TransportConfiguration.largestChunk)
-        let limit = free * (1448.0 / 1514) + carried * 8 / seconds
+        // What was under way when the measured part began may be delivered inside it.
+        let limit = free * (1448.0 / 1514) + Double(window) * 8 / seconds
         record.metrics.append(
             MetricValue(
                 "goodput",
@@ -208,9 +210,6 @@ public struct BulkObserver: ExperimentObserver {
 }
 
 extension TransportConfiguration {
-    /// No chunk of this laboratory's workloads is longer.
-    static let largestChunk = 256 << 10
-
     /// A scenario's `transport` section for a path.
     init(_ transport: Scenario.SystemConfiguration.Transport, link: LinkEstimate) {
         let streams: StreamCount =
