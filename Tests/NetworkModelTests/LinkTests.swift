@@ -154,6 +154,31 @@ import Units
         #expect(abs(length - wanted) < 0.1 * wanted, "burst length \(length)")
     }
 
+    /// Goal: a burst is over after its time, however few packets it met: whoever sends rarely sees
+    /// single losses. Method: packets 100 ms apart on a link whose bursts last 10 packets, 15 ms.
+    @Test func burstsEndWithTime() {
+        let model = LossModel.gilbert(rate: Ratio(0.05), burst: 10)
+        var world = Self.world(Self.parameters(loss: model))
+        var lost: [UInt32] = []
+        for token in 0..<20_000 as Range<UInt32> {
+            let before = world.lostDatagrams
+            world.network.sendDatagram(
+                from: NodeID(0),
+                to: NodeID(2),
+                size: Self.size,
+                token: token,
+                at: world.now,
+                queue: &world.queue
+            )
+            world.drain()
+            world.run(until: world.now + .milliseconds(100))
+            if world.lostDatagrams > before { lost.append(token) }
+        }
+        #expect(abs(Double(lost.count) / 20_000 - 0.05) < 0.008, "\(lost.count) lost")
+        let repeated = zip(lost, lost.dropFirst()).count { $1 == $0 + 1 }
+        #expect(Double(repeated) / Double(lost.count) < 0.1, "\(repeated) of \(lost.count)")
+    }
+
     /// Goal: extra loss and delay come and go. Method: everything lost, then nothing; 5 ms more.
     @Test func extraLossAndDelay() {
         var world = Self.world(Self.parameters())

@@ -30,6 +30,9 @@ struct Link {
         var wireBytes: Int32
     }
 
+    /// 1,500 bytes of IP and 14 of framing.
+    private static let fullPacket = ByteCount(1514 as Int64)
+
     let id: LinkID
     let parameters: LinkParameters
     var origin: EventOrigin
@@ -48,6 +51,8 @@ struct Link {
     private var extraDelay = Interval.zero
     private var loss: LossProcess
     private var extraLoss: LossProcess
+    /// How long a full packet takes at the present rate.
+    private var packetTime: Interval
     private var hasLoss: Bool
     private var hasExtraLoss = false
     private var jitter: SeededRandom
@@ -63,6 +68,7 @@ struct Link {
         origin = EventOrigin(entity)
         chain = HashChain(key: UInt64(entity.rawValue))
         rate = Link.available(parameters.rate, parameters.backgroundLoad)
+        packetTime = rate.serializationTime(of: Link.fullPacket)
         budget = RateBudget(rate: rate)
         let stream = { (purpose: StaticString) in
             SeededRandom(seed: seed, entity: entity, purpose: purpose)
@@ -103,7 +109,7 @@ struct Link {
         waitingBytes += wireBytes
         budget.note(wireBytes)
         counters.peakQueue = max(counters.peakQueue, ByteCount(waitingBytes))
-        if isLost(fragments) {
+        if isLost(fragments, leaving: departure) {
             counters.droppedByLoss &+= 1
             return .droppedByLoss
         }
@@ -151,13 +157,13 @@ struct Link {
         )
     }
 
-    private mutating func isLost(_ fragments: Int) -> Bool {
+    private mutating func isLost(_ fragments: Int, leaving: Instant) -> Bool {
         guard hasLoss || hasExtraLoss else { return false }
         var isLost = false
         // Every fragment and both processes draw, so that a loss shifts no later draw.
         for _ in 0..<fragments {
-            if loss.next() { isLost = true }
-            if extraLoss.next() { isLost = true }
+            if loss.next(at: leaving, packetTime: packetTime) { isLost = true }
+            if extraLoss.next(at: leaving, packetTime: packetTime) { isLost = true }
         }
         return isLost
     }
@@ -284,6 +290,7 @@ struct Link {
         drain(until: now)
         let oldRate = rate
         rate = Link.available(newRate, parameters.backgroundLoad)
+        packetTime = rate.serializationTime(of: Link.fullPacket)
         serialization = SerializationTimes()
         budget.change(to: rate, at: now)
         guard !waiting.isEmpty else { return }

@@ -1,12 +1,17 @@
 import Determinism
 import Units
 
-/// Draws which packets are lost, one draw a packet whatever the model, except that Gilbert's model
-/// draws a second time to leave its bad state.
+/// Draws which packets are lost: one draw a packet, whatever the model.
+///
+/// Gilbert's chain moves in time, one step each time the link could have sent a full packet. A sender
+/// that fills the link meets bursts of the given length; one that waits for a time-out finds the burst
+/// over, as it would on a real path, instead of feeding it one retransmission after the other.
 struct LossProcess {
     private var model: LossModel
     private var random: SeededRandom
     private var isBad = false
+    /// When the chain last moved.
+    private var moved = Instant.zero
 
     init(_ model: LossModel, random: SeededRandom) {
         self.model = model
@@ -19,24 +24,42 @@ struct LossProcess {
         isBad = false
     }
 
-    /// Whether the next packet is lost.
+    /// Whether a packet that leaves at `now` is lost.
+    ///
+    /// - Parameter packetTime: how long the link takes to send a full packet.
     @inline(__always)
-    mutating func next() -> Bool {
+    mutating func next(at now: Instant, packetTime: Interval) -> Bool {
         switch model {
         case .none:
             return false
         case .bernoulli(let rate):
             return random.chance(rate)
         case .gilbert(let rate, let burst):
-            // Bad → good with r = 1/burst; good → bad with p so that p/(p+r) is the mean rate. The
-            // state moves after each packet, hence a burst of b packets takes b draws of r.
-            if isBad {
-                isBad = !random.chance(Ratio(1 / max(1, burst)))
-            } else {
-                let leave = rate.value / (max(1, burst) * max(1e-12, 1 - rate.value))
-                isBad = random.chance(Ratio(min(1, leave)))
-            }
+            move(rate: rate.value, burst: max(1, burst), at: now, packetTime: packetTime)
             return isBad
         }
+    }
+
+    /// Bad → good with r = 1/burst, good → bad with p such that p/(p+r) is the mean rate; over k
+    /// steps the probability of the bad state tends to that rate as (1 − p − r)^k.
+    @inline(never)
+    private mutating func move(
+        rate: Double,
+        burst: Double,
+        at now: Instant,
+        packetTime: Interval
+    ) {
+        let leave = 1 / burst
+        let enter = min(1, rate / (burst * max(1e-12, 1 - rate)))
+        let elapsed = (now - moved).nanoseconds / max(1, packetTime.nanoseconds)
+        moved = now
+        var bad = isBad ? 1 - leave : enter
+        if elapsed > 1 {
+            let memory = max(0, 1 - leave - enter)
+            let share = enter / (enter + leave)
+            let faded = elapsed > 10_000 ? 0 : DeterministicMath.pow(memory, Double(elapsed))
+            bad = share + ((isBad ? 1 : 0) - share) * faded
+        }
+        isBad = random.chance(Ratio(bad))
     }
 }

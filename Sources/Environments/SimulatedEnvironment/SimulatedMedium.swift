@@ -17,13 +17,31 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     var nodes: [NodeState<Program>]
     /// Datagrams on their way, by network token.
     var datagrams = SlotTable<Datagram>()
-    /// The name of the stream that each connection carries, by connection slot.
-    var streams: [StreamID] = []
+    /// The stream that each connection carries, by connection slot.
+    var carried: [Carried] = []
+    /// Streams whose slot went to a new connection before all outputs of the old one were delivered;
+    /// empty whenever no outputs wait.
+    var replaced: [Carried] = []
     /// Facts that machines reported in the current step, for the run's observer.
     var emitted: [(event: Program.Event, node: NodeID)] = []
     var work = Stopwatch()
     /// The run's own time; `perform` hears the node's clock, which faults may shift.
     var now = Instant.zero
+
+    /// A connection and the stream it carries. Kept here and not asked of the network, which forgets
+    /// a connection when its second side ends, while the machines have yet to hear of it.
+    struct Carried {
+        let connection: ConnectionID
+        let stream: StreamID
+        let acceptor: NodeID
+
+        func node(_ side: ConnectionSide) -> NodeID {
+            switch side {
+            case .opener: stream.opener
+            case .acceptor: acceptor
+            }
+        }
+    }
 
     struct Datagram {
         let from: NodeID
@@ -195,13 +213,29 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
             "\(node) opens stream \(stream.number) twice"
         )
         let connection = network.open(from: node, to: peer, options, at: now, queue: &queue)
+        let entry = Carried(connection: connection, stream: stream, acceptor: peer)
         let slot = Int(connection.slot)
-        while streams.count <= slot { streams.append(stream) }
-        streams[slot] = stream
+        if slot < carried.count {
+            if !network.outputs.isEmpty { replaced.append(carried[slot]) }
+            carried[slot] = entry
+        } else {
+            precondition(slot == carried.count, "connection slot \(slot) after \(carried.count)")
+            carried.append(entry)
+        }
         nodes[Int(node.rawValue)].connections[stream] = NodeState.Connection(
             id: connection,
             side: .opener
         )
+    }
+
+    /// What a connection carries, also when it has just ended.
+    func carried(_ connection: ConnectionID) -> Carried {
+        let current = carried[Int(connection.slot)]
+        if current.connection == connection { return current }
+        guard let old = replaced.last(where: { $0.connection == connection }) else {
+            preconditionFailure("connection \(connection) carries no stream")
+        }
+        return old
     }
 
     // MARK: Events

@@ -228,17 +228,18 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             handle(output)
         }
         medium.network.outputs.removeAll(keepingCapacity: true)
+        if !medium.replaced.isEmpty { medium.replaced.removeAll() }
     }
 
     private mutating func handle(_ output: NetworkOutput) {
         switch output {
         case .readable(let connection, let side, let bytes):
-            guard let index = nodeIndex(connection, side) else { return }
+            let (stream, index) = place(of: connection, side)
             medium.nodes[index].streamBytesReceived += UInt64(bytes.count)
             var chain = HashChain()
             chain.combine(bytes: bytes)
             deliver(
-                .readable(medium.streams[Int(connection.slot)], bytes),
+                .readable(stream, bytes),
                 .readable,
                 digest: chain.fingerprint.low,
                 to: index
@@ -246,20 +247,19 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         case .writable(let connection, let side, _):
             deliverCredit(of: connection, side)
         case .path(let connection, let side, let sample):
-            guard let index = nodeIndex(connection, side) else { return }
-            let stream = medium.streams[Int(connection.slot)]
+            let (stream, index) = place(of: connection, side)
             let digest = UInt64(bitPattern: sample.rtt.nanoseconds)
             deliver(.path(stream, sample), .path, digest: digest, to: index)
         case .opened(let connection, let side, _):
             opened(connection, side)
         case .finished(let connection, let side):
-            guard let index = nodeIndex(connection, side) else { return }
-            let stream = medium.streams[Int(connection.slot)]
+            let (stream, index) = place(of: connection, side)
             deliver(.finished(stream), .finished, digest: UInt64(stream.number), to: index)
         case .reset(let connection, let side, let reason):
-            guard let index = nodeIndex(connection, side) else { return }
-            let stream = medium.streams[Int(connection.slot)]
-            medium.nodes[index].connections[stream] = nil
+            let (stream, index) = place(of: connection, side)
+            if medium.nodes[index].connections[stream]?.id == connection {
+                medium.nodes[index].connections[stream] = nil
+            }
             deliver(.reset(stream, reason), .reset, digest: UInt64(stream.number), to: index)
         case .datagram(let token, let node):
             deliver(medium.takeDatagram(token), to: Int(node.rawValue))
@@ -268,20 +268,26 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         }
     }
 
-    private func nodeIndex(_ connection: ConnectionID, _ side: ConnectionSide) -> Int? {
-        medium.network.node(connection, side).map { Int($0.rawValue) }
+    /// The stream that a connection carries, and the node on one of its sides.
+    private func place(
+        of connection: ConnectionID,
+        _ side: ConnectionSide
+    ) -> (stream: StreamID, node: Int) {
+        let carried = medium.carried(connection)
+        return (carried.stream, Int(carried.node(side).rawValue))
     }
 
     private mutating func opened(_ connection: ConnectionID, _ side: ConnectionSide) {
-        guard let index = nodeIndex(connection, side),
-            let peer = medium.network.node(connection, side.other)
-        else { return }
-        let stream = medium.streams[Int(connection.slot)]
-        medium.nodes[index].connections[stream] = NodeState.Connection(id: connection, side: side)
+        let carried = medium.carried(connection)
+        let index = Int(carried.node(side).rawValue)
+        medium.nodes[index].connections[carried.stream] = NodeState.Connection(
+            id: connection,
+            side: side
+        )
         deliver(
-            .streamOpened(stream, peer: peer),
+            .streamOpened(carried.stream, peer: carried.node(side.other)),
             .streamOpened,
-            digest: UInt64(stream.number),
+            digest: UInt64(carried.stream.number),
             to: index
         )
         deliverCredit(of: connection, side)
@@ -290,9 +296,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     /// Tells a machine its credit as it is now: what it did with an input in between has changed
     /// what the network had put out.
     private mutating func deliverCredit(of connection: ConnectionID, _ side: ConnectionSide) {
-        guard let index = nodeIndex(connection, side) else { return }
+        let (stream, index) = place(of: connection, side)
         let credit = medium.network.credit(connection, side)
-        let stream = medium.streams[Int(connection.slot)]
         deliver(.writable(stream, credit: credit), .writable, digest: UInt64(credit), to: index)
     }
 
