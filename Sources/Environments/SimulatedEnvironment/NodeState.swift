@@ -13,9 +13,11 @@ struct NodeState<Program: Machine> {
     /// Grows at each crash; events of an older incarnation are void.
     var incarnation: UInt32 = 0
     var chain: HashChain
-    var isPaused = false
-    /// Inputs that came while the node was paused, in order.
-    var held: [Input<Program>] = []
+    /// Numbers of the faults that keep the node down, and of those that make it stand still.
+    var downBy: [Int] = []
+    var pausedBy: [Int] = []
+    /// What came while the node was paused, in order.
+    var held: [Held] = []
 
     // Timers.
     var timers: [Program.Timer: UInt32] = [:]
@@ -38,10 +40,24 @@ struct NodeState<Program: Machine> {
     /// Application bytes that streams delivered to this node.
     var streamBytesReceived: UInt64 = 0
 
+    /// One side of a stream, from its opening until both sides finished or it was reset.
     struct Connection {
         let id: ConnectionID
         let side: ConnectionSide
+        var hasFinished = false
+        var hasPeerFinished = false
+
+        var isOver: Bool { hasFinished && hasPeerFinished }
     }
+
+    /// What waits for a paused node.
+    enum Held {
+        case input(Input<Program>)
+        /// A timer that came due; what is delivered first may still cancel or move it.
+        case timer(slot: UInt32, token: EventToken)
+    }
+
+    var isPaused: Bool { !pausedBy.isEmpty }
 
     init(node: NodeID, profile: HardwareProfile) {
         self.node = node

@@ -62,7 +62,7 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         case .send(let message, let peer):
             send(message, from: node, to: peer)
         case .setTimer(let timer, let due):
-            setTimer(timer, on: index, at: max(now, now + (due - local)))
+            setTimer(timer, on: index, at: max(now, now.advanced(by: due - local)))
         case .cancelTimer(let timer):
             cancelTimer(timer, on: index)
         case .openStream(let stream, let peer, let options):
@@ -74,7 +74,9 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
             guard let connection = nodes[index].connections[stream] else { return }
             network.grant(connection.id, connection.side, bytes: count, at: now, queue: &queue)
         case .finish(let stream):
-            guard let connection = nodes[index].connections[stream] else { return }
+            guard var connection = nodes[index].connections[stream] else { return }
+            connection.hasFinished = true
+            nodes[index].connections[stream] = connection.isOver ? nil : connection
             network.finish(connection.id, connection.side, at: now, queue: &queue)
         case .reset(let stream):
             guard let connection = nodes[index].connections.removeValue(forKey: stream) else {
@@ -208,6 +210,7 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         _ options: StreamOptions
     ) {
         precondition(stream.opener == node, "\(node) opens a stream named by \(stream.opener)")
+        precondition(peer != node, "\(node) opens a stream to itself")
         precondition(
             nodes[Int(node.rawValue)].connections[stream] == nil,
             "\(node) opens stream \(stream.number) twice"
@@ -238,6 +241,47 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         return old
     }
 
+    /// The stream and node that a fact about a connection concerns; `nil` once the machine there has
+    /// reset the stream, or both sides have finished it.
+    func place(
+        of connection: ConnectionID,
+        _ side: ConnectionSide
+    ) -> (stream: StreamID, node: Int)? {
+        let entry = carried(connection)
+        let index = Int(entry.node(side).rawValue)
+        let isLiving = nodes[index].connections[entry.stream]?.id == connection
+        return isLiving ? (entry.stream, index) : nil
+    }
+
+    /// The peer sends nothing more; with our own side finished too, the stream is over.
+    mutating func notePeerFinished(_ stream: StreamID, on index: Int) {
+        guard var connection = nodes[index].connections[stream] else { return }
+        connection.hasPeerFinished = true
+        nodes[index].connections[stream] = connection.isOver ? nil : connection
+    }
+
+    /// Ends a stream whose name its opener uses again; `false` when there is none.
+    mutating func abandon(_ stream: StreamID, on index: Int) -> Bool {
+        guard let connection = nodes[index].connections.removeValue(forKey: stream) else {
+            return false
+        }
+        network.reset(connection.id, connection.side, at: now, queue: &queue)
+        return true
+    }
+
+    /// What a node that goes on is to hear; `nil` for a timer that is no longer due.
+    mutating func input(for held: NodeState<Program>.Held, on index: Int) -> Input<Program>? {
+        switch held {
+        case .input(let input):
+            return input
+        case .timer(let slot, let token):
+            guard nodes[index].timerSlots.value(at: slot)?.token == token else { return nil }
+            let timer = nodes[index].timerSlots.take(slot).timer
+            nodes[index].timers[timer] = nil
+            return .fired(timer)
+        }
+    }
+
     // MARK: Events
 
     @discardableResult
@@ -262,7 +306,7 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         nodes[index].disk.drop(at: now)
         nodes[index].connections = [:]
         nodes[index].held = []
-        nodes[index].isPaused = false
+        nodes[index].pausedBy = []
         nodes[index].incarnation += 1
         network.dropNode(node, silently: false, at: now, queue: &queue)
     }

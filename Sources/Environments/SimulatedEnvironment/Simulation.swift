@@ -186,9 +186,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         let index = Int(event.node)
         switch LocalKind(rawValue: event.kind)! {
         case .timer:
-            let entry = medium.nodes[index].timerSlots.take(event.first)
-            medium.nodes[index].timers[entry.timer] = nil
-            deliver(.fired(entry.timer), .fired, digest: UInt64(event.first), to: index)
+            fire(event.first, on: index)
         case .job:
             let entry = medium.nodes[index].jobs.take(event.first)
             var chain = HashChain()
@@ -234,32 +232,27 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     private mutating func handle(_ output: NetworkOutput) {
         switch output {
         case .readable(let connection, let side, let bytes):
-            let (stream, index) = place(of: connection, side)
+            guard let (stream, index) = medium.place(of: connection, side) else { return }
             medium.nodes[index].streamBytesReceived += UInt64(bytes.count)
             var chain = HashChain()
             chain.combine(bytes: bytes)
-            deliver(
-                .readable(stream, bytes),
-                .readable,
-                digest: chain.fingerprint.low,
-                to: index
-            )
+            let digest = chain.fingerprint.low
+            deliver(.readable(stream, bytes), .readable, digest: digest, to: index)
         case .writable(let connection, let side, _):
             deliverCredit(of: connection, side)
         case .path(let connection, let side, let sample):
-            let (stream, index) = place(of: connection, side)
+            guard let (stream, index) = medium.place(of: connection, side) else { return }
             let digest = UInt64(bitPattern: sample.rtt.nanoseconds)
             deliver(.path(stream, sample), .path, digest: digest, to: index)
         case .opened(let connection, let side, _):
             opened(connection, side)
         case .finished(let connection, let side):
-            let (stream, index) = place(of: connection, side)
+            guard let (stream, index) = medium.place(of: connection, side) else { return }
+            medium.notePeerFinished(stream, on: index)
             deliver(.finished(stream), .finished, digest: UInt64(stream.number), to: index)
         case .reset(let connection, let side, let reason):
-            let (stream, index) = place(of: connection, side)
-            if medium.nodes[index].connections[stream]?.id == connection {
-                medium.nodes[index].connections[stream] = nil
-            }
+            guard let (stream, index) = medium.place(of: connection, side) else { return }
+            medium.nodes[index].connections[stream] = nil
             deliver(.reset(stream, reason), .reset, digest: UInt64(stream.number), to: index)
         case .datagram(let token, let node):
             deliver(medium.takeDatagram(token), to: Int(node.rawValue))
@@ -268,35 +261,33 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         }
     }
 
-    /// The stream that a connection carries, and the node on one of its sides.
-    private func place(
-        of connection: ConnectionID,
-        _ side: ConnectionSide
-    ) -> (stream: StreamID, node: Int) {
-        let carried = medium.carried(connection)
-        return (carried.stream, Int(carried.node(side).rawValue))
-    }
-
     private mutating func opened(_ connection: ConnectionID, _ side: ConnectionSide) {
         let carried = medium.carried(connection)
+        let stream = carried.stream
         let index = Int(carried.node(side).rawValue)
-        medium.nodes[index].connections[carried.stream] = NodeState.Connection(
-            id: connection,
-            side: side
-        )
-        deliver(
-            .streamOpened(carried.stream, peer: carried.node(side.other)),
-            .streamOpened,
-            digest: UInt64(carried.stream.number),
-            to: index
-        )
+        let digest = UInt64(stream.number)
+        switch side {
+        case .opener:
+            guard medium.place(of: connection, side) != nil else { return }
+        case .acceptor:
+            // An opener that lost its memory may use a name again before we hear of its crash.
+            if medium.abandon(stream, on: index) {
+                deliver(.reset(stream, .refused), .reset, digest: digest, to: index)
+            }
+            medium.nodes[index].connections[stream] = NodeState.Connection(
+                id: connection,
+                side: side
+            )
+        }
+        let peer = carried.node(side.other)
+        deliver(.streamOpened(stream, peer: peer), .streamOpened, digest: digest, to: index)
         deliverCredit(of: connection, side)
     }
 
     /// Tells a machine its credit as it is now: what it did with an input in between has changed
     /// what the network had put out.
     private mutating func deliverCredit(of connection: ConnectionID, _ side: ConnectionSide) {
-        let (stream, index) = place(of: connection, side)
+        guard let (stream, index) = medium.place(of: connection, side) else { return }
         let credit = medium.network.credit(connection, side)
         deliver(.writable(stream, credit: credit), .writable, digest: UInt64(credit), to: index)
     }
@@ -324,15 +315,33 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         to index: Int
     ) {
         guard hosts[index].isRunning else { return }
-        medium.nodes[index].chain.combine(medium.now.nanoseconds)
-        medium.nodes[index].chain.combine(kind.rawValue ^ digest << 8)
+        mix(kind, digest: digest, into: index)
         if medium.nodes[index].isPaused {
-            medium.nodes[index].held.append(input)
+            medium.nodes[index].held.append(.input(input))
             return
         }
         inputs += 1
         hosts[index].deliver(input, at: medium.now, in: &medium)
         if !medium.emitted.isEmpty { drainEmitted() }
+    }
+
+    private mutating func mix(_ kind: InputKind, digest: UInt64, into index: Int) {
+        medium.nodes[index].chain.combine(medium.now.nanoseconds)
+        medium.nodes[index].chain.combine(kind.rawValue ^ digest << 8)
+    }
+
+    /// A timer came due. On a paused node it stays set until the node goes on, so that it can still
+    /// be cancelled or moved by what is delivered before it.
+    private mutating func fire(_ slot: UInt32, on index: Int) {
+        guard !medium.nodes[index].isPaused else {
+            mix(.fired, digest: UInt64(slot), into: index)
+            let token = medium.nodes[index].timerSlots[slot].token
+            medium.nodes[index].held.append(.timer(slot: slot, token: token))
+            return
+        }
+        let entry = medium.nodes[index].timerSlots.take(slot)
+        medium.nodes[index].timers[entry.timer] = nil
+        deliver(.fired(entry.timer), .fired, digest: UInt64(slot), to: index)
     }
 
     private mutating func drainEmitted() {
@@ -347,19 +356,15 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     private mutating func apply(_ change: WorldFault, number: Int) {
         switch change {
         case .crash(let nodes):
-            for node in nodes where hosts[Int(node.rawValue)].isRunning {
-                hosts[Int(node.rawValue)].crash()
-                medium.crash(node)
-            }
+            for node in nodes { crash(node, number: number) }
         case .restart(let nodes):
-            for node in nodes where !hosts[Int(node.rawValue)].isRunning {
-                medium.network.restoreNode(node)
-                boot(Int(node.rawValue))
-            }
+            for node in nodes { restart(node, number: number) }
         case .pause(let nodes):
-            for node in nodes { medium.nodes[Int(node.rawValue)].isPaused = true }
+            for node in nodes where hosts[Int(node.rawValue)].isRunning {
+                medium.nodes[Int(node.rawValue)].pausedBy.append(number)
+            }
         case .resume(let nodes):
-            for node in nodes { resume(Int(node.rawValue)) }
+            for node in nodes { resume(Int(node.rawValue), number: number) }
         case .down(let links), .delay(let links, _), .loss(let links, _):
             linkFaults.begin(change, number: number)
             refresh(links)
@@ -383,24 +388,34 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         }
     }
 
-    private mutating func resume(_ index: Int) {
-        guard medium.nodes[index].isPaused else { return }
-        medium.nodes[index].isPaused = false
-        let held = medium.nodes[index].held
-        medium.nodes[index].held = []
-        for input in held {
-            inputs += 1
-            hosts[index].deliver(refreshed(input, on: index), at: medium.now, in: &medium)
-            drainEmitted()
-        }
+    private mutating func crash(_ node: NodeID, number: Int) {
+        let index = Int(node.rawValue)
+        medium.nodes[index].downBy.append(number)
+        guard hosts[index].isRunning else { return }
+        hosts[index].crash()
+        medium.crash(node)
     }
 
-    /// A credit that was held back counts as it is now.
-    private func refreshed(_ input: Input<Program>, on index: Int) -> Input<Program> {
-        guard case .writable(let stream, _) = input,
-            let connection = medium.nodes[index].connections[stream]
-        else { return input }
-        return .writable(stream, credit: medium.network.credit(connection.id, connection.side))
+    private mutating func restart(_ node: NodeID, number: Int) {
+        let index = Int(node.rawValue)
+        medium.nodes[index].downBy.removeAll { $0 == number }
+        guard !hosts[index].isRunning, medium.nodes[index].downBy.isEmpty else { return }
+        medium.network.restoreNode(node)
+        boot(index)
+    }
+
+    private mutating func resume(_ index: Int, number: Int) {
+        guard medium.nodes[index].isPaused else { return }
+        medium.nodes[index].pausedBy.removeAll { $0 == number }
+        guard !medium.nodes[index].isPaused else { return }
+        let held = medium.nodes[index].held
+        medium.nodes[index].held = []
+        for happening in held {
+            guard let input = medium.input(for: happening, on: index) else { continue }
+            inputs += 1
+            hosts[index].deliver(input, at: medium.now, in: &medium)
+            drainEmitted()
+        }
     }
 
     // MARK: Sampling

@@ -40,6 +40,9 @@ public struct SlotTable<Element> {
         set { entries[Int(slot)] = newValue }
     }
 
+    /// The value, or `nil` when the slot is empty.
+    public func value(at slot: UInt32) -> Element? { entries[Int(slot)] }
+
     /// The slots in use, ascending.
     public var occupied: [UInt32] {
         entries.indices.filter { entries[$0] != nil }.map { UInt32($0) }

@@ -4,12 +4,14 @@ public import Units
 /// One change that a fault makes to the world; healing is a change of its own.
 public enum WorldFault: Sendable {
     /// The processes die: machines, timers, unsynced writes and running work are gone; peers see
-    /// resets. Nothing happens to a node that is down.
+    /// resets. A node that is down already stays down until this fault has ended too.
     case crash([NodeID])
-    /// New incarnations start with what was durable. Nothing happens to a running node.
+    /// Ends the crash of the same number: new incarnations start with what was durable, unless
+    /// another fault keeps the node down.
     case restart([NodeID])
-    /// Inputs queue up, in order, until the nodes go on.
+    /// Inputs queue up, in order, until the nodes go on. Nothing happens to a node that is down.
     case pause([NodeID])
+    /// Ends the pause of the same number; a node goes on once no other fault holds it.
     case resume([NodeID])
     /// What waits on these links, and what is offered to them, is lost.
     case down([LinkID])
