@@ -23,7 +23,8 @@ struct AgentCommand: AsyncParsableCommand {
                     path: assignment.scenarioPath,
                     environment: .sockets,
                     seed: nil,
-                    line: ProgressLine()
+                    line: ProgressLine(),
+                    isAgent: true
                 )
                 guard let variant = preparation.scenario.variant(named: assignment.variant) else {
                     throw SocketFailure("the scenario has no variant '\(assignment.variant)'")

@@ -33,10 +33,11 @@ final class Archive: Sendable {
         }
     }
 
+    /// The runs as they were measured, without what was noted about their machine.
     func records() throws -> [RunRecord] {
         try Archive.attempt { () throws(StoreError) in
             try store.records(ofPlan: plan.identity)
-        }
+        }.map(MachineFacts.removed)
     }
 
     func record(_ run: RunRecord) throws {
@@ -45,10 +46,15 @@ final class Archive: Sendable {
         }
     }
 
-    func note(report: String) throws {
+    /// Notes a file that belongs to the plan: its scenario or a report.
+    func note(_ artifact: Artifact, path: String) throws {
         try Archive.attempt { () throws(StoreError) in
-            try store.recordArtifact(kind: "report", path: report, of: plan)
+            try store.recordArtifact(kind: artifact.rawValue, path: path, of: plan)
         }
+    }
+
+    enum Artifact: String {
+        case scenario, report
     }
 }
 
@@ -57,7 +63,8 @@ final class ArchivingListener: CampaignListener {
     private struct State {
         var done = 0
         var total = 0
-        var isRepeating = false
+        /// What is going on now, if there is more to say than numbers.
+        var detail: String?
     }
 
     private let archive: Archive
@@ -81,25 +88,29 @@ final class ArchivingListener: CampaignListener {
     }
 
     func started(_ variant: String, _ seed: UInt64) {
-        show("\(variant), seed \(seed)")
+        state.withLock { $0.detail = "\(variant), seed \(seed)" }
+        show()
     }
 
     func keep(_ record: RunRecord) throws {
+        var record = record
+        record.facts += MachineFacts.facts(of: preparation.provenance)
         try archive.record(record)
         state.withLock { $0.done += 1 }
         show()
     }
 
     func repeating() {
-        state.withLock { $0.isRepeating = true }
-        show("comparing fingerprints")
+        state.withLock { $0.detail = "comparing fingerprints" }
+        show()
     }
 
-    private func show(_ detail: String? = nil) {
+    /// Also called when nothing happened, so that the time goes on.
+    func show() {
         let text = state.withLock { state in
             let seconds = Int(Date().timeIntervalSince(began))
             return "\(preparation.scenario.name): \(state.done) of \(state.total) replications, "
-                + "\(seconds) s" + (detail.map { ", \($0)" } ?? "")
+                + "\(seconds) s" + (state.detail.map { ", \($0)" } ?? "")
         }
         line.show(text)
     }

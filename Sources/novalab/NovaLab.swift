@@ -44,15 +44,22 @@ struct NovaLab: AsyncParsableCommand {
             printError(failure.message)
             Foundation.exit(failure.code)
         } catch {
+            // Code 1 is a verdict; an error that nobody foresaw must not look like one.
+            if !(error is ExitCode), exitCode(for: error) == .failure {
+                printError("a bug of the laboratory: \(error)")
+                Foundation.exit(70)
+            }
             exit(withError: error)
         }
     }
 }
 
 /// Why a command cannot do what it was asked; the code is one of those that `--help` lists.
-struct CommandFailure: Error {
+struct CommandFailure: Error, CustomStringConvertible {
     let code: Int32
     let message: String
+
+    var description: String { message }
 
     static func missing(_ message: String) -> CommandFailure {
         CommandFailure(code: 69, message: message)

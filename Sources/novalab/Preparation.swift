@@ -18,16 +18,19 @@ struct Preparation {
     let profile: HardwareProfile
     let dataSet: MemoryDataSet?
     let provenance: Provenance
-    /// The commit that was built, with `-dirty` behind it when the work tree differs.
+    /// The commit that was built; `HASH-dirty-DIGEST` names the changes of a work tree that differs.
     let commit: String
 
     /// Reads the file, its hardware profile and its data set; captures the default data set on its
     /// first use.
+    ///
+    /// - Parameter isAgent: A node's process archives nothing and needs no provenance.
     init(
         path: String,
         environment chosen: EnvironmentKind?,
         seed: UInt64?,
-        line: ProgressLine
+        line: ProgressLine,
+        isAgent: Bool = false
     ) throws {
         self.path = path
         var scenario: Scenario
@@ -45,8 +48,9 @@ struct Preparation {
         if let seed { scenario.seed = seed }
         environment = chosen ?? scenario.environment
         self.scenario = scenario
-        provenance = Provenance.gather(root: LabFolders.current.root)
-        commit = provenance.commitName
+        let root = LabFolders.current.root
+        provenance = isAgent ? .unrecorded : Provenance.gather(root: root)
+        commit = isAgent ? "agent" : provenance.commitName(root: root)
         dataSet = try Preparation.dataSet(of: scenario, line: line)
     }
 
@@ -93,14 +97,5 @@ struct Preparation {
     func replayCommand(variant: String?, seed: UInt64) -> String {
         let chosen = variant.map { " --variant \($0)" } ?? ""
         return "novalab replay \(path) --seed \(seed)\(chosen)"
-    }
-}
-
-extension Provenance {
-    /// The commit's hash, `-dirty` behind it, or `unknown`.
-    var commitName: String {
-        guard case .known(let hash) = commit else { return "unknown" }
-        if case .known(true) = isDirty { return hash + "-dirty" }
-        return hash
     }
 }

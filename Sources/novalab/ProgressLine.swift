@@ -1,6 +1,5 @@
-import Experiments
+import Dispatch
 import Foundation
-import Measurements
 import Synchronization
 
 /// Tells on standard error how far a long job is: one line at 2 Hz on a terminal, a line every 10 s
@@ -10,6 +9,7 @@ final class ProgressLine: Sendable {
         var text = ""
         var printed = Date.distantPast
         var isShown = false
+        var isFinished = false
     }
 
     private let state = Mutex(State())
@@ -17,6 +17,7 @@ final class ProgressLine: Sendable {
 
     func show(_ text: String, isFinal: Bool = false) {
         state.withLock { state in
+            guard !state.isFinished else { return }
             state.text = text
             let pause = isTerminal ? 0.5 : 10.0
             let now = Date()
@@ -31,6 +32,13 @@ final class ProgressLine: Sendable {
         }
     }
 
+    /// Removes the line for good.
+    func finish() {
+        clear()
+        state.withLock { $0.isFinished = true }
+        clear()
+    }
+
     /// Removes the line, so that what follows starts on a clean one.
     func clear() {
         state.withLock { state in
@@ -39,6 +47,20 @@ final class ProgressLine: Sendable {
             state.isShown = false
         }
     }
+}
+
+/// Calls something twice a second, on a thread that no replication occupies.
+final class Ticker {
+    private let timer: any DispatchSourceTimer
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        timer = DispatchSource.makeTimerSource(queue: .global())
+        timer.schedule(deadline: .now() + 0.5, repeating: 0.5)
+        timer.setEventHandler(handler: body)
+        timer.resume()
+    }
+
+    func stop() { timer.cancel() }
 }
 
 /// Ctrl-C and requests to end, as a flag that long work asks for.

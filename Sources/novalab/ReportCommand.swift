@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Judging
+import Measurements
 import Reporting
 import ResultsStore
 import Scenarios
@@ -10,7 +11,8 @@ struct ReportCommand: ParsableCommand {
         commandName: "report",
         abstract: "Makes the report of archived runs again.",
         discussion: """
-            A scenario's name stands for its newest plan in the archive.
+            A scenario's name stands for its newest plan in the archive. Of a plan's identity the \
+            first digits are enough. Commit and machine are those of the runs.
 
             Examples:
               novalab report wan-migration
@@ -37,8 +39,11 @@ struct ReportCommand: ParsableCommand {
         }
         let archive = try Archive.open(path)
         let found = try Archive.attempt { () throws(StoreError) in
-            let named = try archive.plans(ofScenario: plan)
-            return try archive.loadPlan(named.first ?? plan)
+            if let newest = try archive.plans(ofScenario: plan).first {
+                return try archive.loadPlan(newest)
+            }
+            let matching = try archive.plans(startingWith: plan)
+            return try archive.loadPlan(matching.count == 1 ? matching[0] : plan)
         }
         let scenario: Scenario
         do {
@@ -49,14 +54,22 @@ struct ReportCommand: ParsableCommand {
         let records = try Archive.attempt { () throws(StoreError) in
             try archive.records(ofPlan: found.identity)
         }
-        let campaign = Campaign(scenario, environment: found.environment, runs: records)
+        let file = try Archive.attempt { () throws(StoreError) in
+            try archive.artifacts(ofPlan: found.identity)
+        }.last { $0.kind == Archive.Artifact.scenario.rawValue }?.path
+        let seed = records.map(\.key.seed).min() ?? scenario.seed
+        let campaign = Campaign(
+            scenario,
+            environment: found.environment,
+            runs: records.map(MachineFacts.removed)
+        )
         let target = output ?? "\(LabFolders.current.reports)/\(scenario.name).html"
         try ReportText(scenario, environment: found.environment).write(
             campaign: campaign,
             judgement: Judge().judge(campaign),
-            provenance: Provenance.gather(root: LabFolders.current.root),
+            provenance: MachineFacts.provenance(of: records, in: found),
             plan: found,
-            replay: "novalab replay \(scenario.name).yaml --seed \(scenario.seed)",
+            replay: "novalab replay \(file ?? "SCENARIO-FILE") --seed \(seed)",
             to: target
         )
         print(target)

@@ -6,6 +6,7 @@ import Measurements
 import Reporting
 import ResultsStore
 import Scenarios
+import SocketEnvironment
 import Units
 
 struct RunCommand: AsyncParsableCommand {
@@ -54,6 +55,11 @@ struct RunCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
+        if place == "rdma" {
+            throw CommandFailure.missing(
+                "this build has no RDMA environment; use simulated or sockets"
+            )
+        }
         if let place, EnvironmentKind(rawValue: place) == nil {
             let known = EnvironmentKind.allCases.map(\.rawValue).joined(separator: " or ")
             throw ValidationError("'\(place)' is not a place to run; use \(known)")
@@ -68,15 +74,18 @@ struct RunCommand: AsyncParsableCommand {
         Interrupt.watch()
         CrashNotice.install()
         var codes: [VerdictCode] = []
-        for file in files {
-            codes.append(try await run(file))
+        for (index, file) in files.enumerated() {
+            codes.append(try await run(file, following: files[(index + 1)...]))
             if Interrupt.isRequested { throw ExitCode(130) }
         }
         let worst = VerdictCode.precedence.first { codes.contains($0) } ?? .go
         if worst != .go { throw ExitCode(Int32(worst.rawValue)) }
     }
 
-    private func run(_ file: String) async throws -> VerdictCode {
+    private func run(
+        _ file: String,
+        following: ArraySlice<String>
+    ) async throws -> VerdictCode {
         let line = ProgressLine()
         let began = ContinuousClock.now
         let preparation = try Preparation(
@@ -86,20 +95,16 @@ struct RunCommand: AsyncParsableCommand {
             line: line
         )
         let archive = try Archive(path: store ?? LabFolders.current.store, preparation.plan)
+        try archive.note(.scenario, path: file)
         let finished = resume ? try archive.records() : []
         let listener = ArchivingListener(archive: archive, preparation: preparation, line: line)
-        let result = try await runner(preparation).run(
-            resuming: finished,
-            listener: listener,
-            isInterrupted: { Interrupt.isRequested }
-        )
-        line.clear()
+        let result = try await campaign(preparation, finished, listener, line)
         if result.isInterrupted {
             printError(
                 """
                 interrupted: \(counted(result.campaign.runs.count, "replication")) archived in \
                 \(archive.path)
-                go on with: novalab run \(file) --resume
+                go on with: \(resumption([file] + following))
                 """
             )
             throw ExitCode(130)
@@ -113,6 +118,34 @@ struct RunCommand: AsyncParsableCommand {
             seconds: (ContinuousClock.now - began) / .seconds(1)
         )
         return result.judgement.verdict.code
+    }
+
+    private func campaign(
+        _ preparation: Preparation,
+        _ finished: [RunRecord],
+        _ listener: ArchivingListener,
+        _ line: ProgressLine
+    ) async throws -> CampaignResult {
+        let ticker = Ticker { listener.show() }
+        defer {
+            ticker.stop()
+            line.finish()
+        }
+        return try await runner(preparation).run(
+            resuming: finished,
+            listener: listener,
+            isInterrupted: { Interrupt.isRequested }
+        )
+    }
+
+    /// The command that goes on where this one stopped, with every option that decides about runs.
+    private func resumption(_ files: [String]) -> String {
+        var words = ["novalab", "run"] + files
+        if let place { words += ["--on", place] }
+        if let seed { words += ["--seed", "\(seed)"] }
+        if let store { words += ["--store", store] }
+        if let report { words += ["--report", report] }
+        return (words + ["--resume"]).joined(separator: " ")
     }
 
     private func runner(_ preparation: Preparation) -> CampaignRunner {
@@ -133,13 +166,17 @@ struct RunCommand: AsyncParsableCommand {
         case .sockets:
             // One at a time: real nodes compete for the cores that they are measured on.
             return CampaignRunner(plan, workers: 1) { setting, isCancelled in
-                try Replication.onSockets(
-                    setting,
-                    commit: commit,
-                    scenarioPath: preparation.path,
-                    agent: AgentLauncher.launch,
-                    isCancelled: isCancelled
-                )
+                do {
+                    return try Replication.onSockets(
+                        setting,
+                        commit: commit,
+                        scenarioPath: preparation.path,
+                        agent: AgentLauncher.launch,
+                        isCancelled: isCancelled
+                    )
+                } catch let failure as SocketFailure {
+                    throw CommandFailure(code: 70, message: failure.description)
+                }
             }
         }
     }
@@ -159,7 +196,7 @@ struct RunCommand: AsyncParsableCommand {
             replay: preparation.replayCommand(variant: nil, seed: preparation.scenario.seed),
             to: path
         )
-        try archive.note(report: path)
+        try archive.note(.report, path: path)
         return path
     }
 
@@ -184,7 +221,7 @@ struct RunCommand: AsyncParsableCommand {
         } else {
             let isColoured =
                 isatty(STDOUT_FILENO) == 1
-                && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+                && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
             print(VerdictBlock(result.judgement, isColoured: isColoured).text)
             for sentence in result.judgement.verdict.sentences { print("  \(sentence)") }
             print(CostLine(result.campaign.runs, seconds: seconds).text)

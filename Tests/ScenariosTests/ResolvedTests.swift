@@ -37,6 +37,10 @@ import Units
         #expect(original.digest.count == 64)
         let changed = Samples.minimal.replacing("rtt: 80 ms", with: "rtt: 81 ms")
         #expect(try Samples.parsed(changed).digest != original.digest)
+        // The first seed chooses replications and changes none.
+        var reseeded = original
+        reseeded.seed &+= 1
+        #expect(reseeded.digest == original.digest)
     }
 
     @Test func sharesReadBackExactly() throws {

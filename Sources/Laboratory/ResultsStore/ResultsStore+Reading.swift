@@ -92,6 +92,18 @@ extension ResultsStore {
         }
     }
 
+    /// The identities that begin with `digits`; at most two, which is enough to know that they are
+    /// not unique.
+    public func plans(startingWith digits: String) throws(StoreError) -> [String] {
+        try read { database in
+            try String.fetchAll(
+                database,
+                sql: "SELECT identity FROM plan WHERE substr(identity, 1, ?) = ? LIMIT 2",
+                arguments: [digits.count, digits]
+            )
+        }
+    }
+
     /// The runs that match, newest first.
     public func runs(_ filter: RunFilter) throws(StoreError) -> [RunListing] {
         var conditions: [String] = []

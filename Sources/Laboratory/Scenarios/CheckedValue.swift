@@ -93,8 +93,11 @@ struct CheckedRecord {
         return rate
     }
 
-    func size(_ key: String) -> ByteCount {
-        guard case .size(let size) = scalar(key) else { return .zero }
+    func size(_ key: String) -> ByteCount { optionalSize(key) ?? .zero }
+
+    /// `nil` for `auto` and for an absent value.
+    func optionalSize(_ key: String) -> ByteCount? {
+        guard case .size(let size) = scalar(key) else { return nil }
         return size
     }
 

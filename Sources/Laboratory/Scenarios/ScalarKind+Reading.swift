@@ -22,15 +22,14 @@ extension ScalarKind {
             }
             return .rate(BitRate(bitsPerSecond: value))
         case .size(let range):
-            let value = try QuantityText.value(of: text, as: QuantityText.size)
-            guard range.contains(value) else {
-                throw ValueFailure(
-                    .outOfRange,
-                    "the size is \(text)",
-                    "\(ByteCount(range.lowerBound)) to \(ByteCount(range.upperBound))"
-                )
-            }
-            return .size(ByteCount(value))
+            return .size(try ScalarKind.size(text, range))
+        case .automaticSize(let range):
+            guard text != "auto" else { return .automatic }
+            return .size(
+                try ScalarKind.orElse(text, "auto") { text throws(ValueFailure) in
+                    try ScalarKind.size(text, range)
+                }
+            )
         case .share(let range):
             return .share(try ScalarKind.share(text, range))
         case .queueLimit:
@@ -89,6 +88,21 @@ extension ScalarKind {
             "the duration is \(text)",
             allowsZero ? "zero or more" : "more than zero"
         )
+    }
+
+    private static func size(
+        _ text: String,
+        _ range: ClosedRange<Int64>
+    ) throws(ValueFailure) -> ByteCount {
+        let value = try QuantityText.value(of: text, as: QuantityText.size)
+        guard range.contains(value) else {
+            throw ValueFailure(
+                .outOfRange,
+                "the size is \(text)",
+                "\(ByteCount(range.lowerBound)) to \(ByteCount(range.upperBound))"
+            )
+        }
+        return ByteCount(value)
     }
 
     /// Reads `text`, and offers `word` too when that fails.

@@ -41,10 +41,13 @@ extension Scenario {
         return yaml.text
     }
 
-    /// Identifies what runs: SHA-256 of the resolved form, 64 hexadecimal digits. Layout, comments
-    /// and shorthand do not change it.
+    /// Identifies what runs: SHA-256 of the resolved form with the seed 0, 64 hexadecimal digits.
+    /// Layout, comments and shorthand do not change it, and neither does the first seed: a
+    /// replication follows from its own seed, whichever seed the campaign began with.
     public var digest: String {
-        SHA256.hash(data: Array(resolvedText.utf8)).map { byte in
+        var unseeded = self
+        unseeded.seed = 0
+        return SHA256.hash(data: Array(unseeded.resolvedText.utf8)).map { byte in
             let digits = String(byte, radix: 16)
             return digits.utf8.count == 1 ? "0\(digits)" : digits
         }.joined()
@@ -164,7 +167,11 @@ extension Scenario {
             case .fixed(let count): yaml.field("streams", count)
             }
             yaml.field("congestion", system.transport.congestion.rawValue)
-            yaml.field("chunk", system.transport.chunk)
+            if let chunk = system.transport.chunk {
+                yaml.field("chunk", chunk)
+            } else {
+                yaml.field("chunk", "auto")
+            }
             yaml.field("window", system.transport.window)
         }
         yaml.mapping("encoding") { yaml in

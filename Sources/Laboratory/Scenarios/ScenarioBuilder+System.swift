@@ -35,7 +35,7 @@ extension ScenarioBuilder {
                 congestion: transport.text("congestion")
                     .flatMap(Scenario.SystemConfiguration.Transport.Congestion.init(rawValue:))
                     ?? .cubic,
-                chunk: transport.size("chunk"),
+                chunk: transport.optionalSize("chunk"),
                 window: transport.size("window")
             ),
             encoding: encoding.word == "hierarchical"

@@ -99,6 +99,7 @@ public enum ScenarioSchema {
         case .automaticDuration: return pattern("auto|\(duration)")
         case .rate: return pattern("\(number) *([kMG]?bit|[kMG]?B)/s")
         case .size: return pattern("\(number) *\(sizeUnits)")
+        case .automaticSize: return pattern("auto|\(number) *\(sizeUnits)")
         case .share: return pattern("\(number) *%")
         case .queueLimit: return pattern("\(number) *(BDP|\(sizeUnits)|ns|us|µs|ms|s|min|h|d)")
         case .integer(let range):

@@ -89,13 +89,14 @@ enum ScenarioShapes {
             ),
             Field(
                 "chunk",
-                .size(1024...(16 << 20)),
-                .text("256 KiB"),
-                "The payload of one chunk."
+                .automaticSize(1024...(512 << 10)),
+                .text("auto"),
+                "The payload of one chunk; auto is half a bandwidth-delay product."
             ),
             Field(
                 "window",
-                .size((64 << 10)...(1 << 30)),
+                // A chunk, and a batch of pages, fits into half of the smallest window.
+                .size((2 << 20)...(1 << 30)),
                 .text("32 MiB"),
                 "The most bytes a receiver buffers for a stream."
             ),
@@ -119,7 +120,7 @@ enum ScenarioShapes {
                     ),
                     Field(
                         "batch-pages",
-                        .integer(1...1024),
+                        .integer(1...240),
                         .text("64"),
                         "The pages that are compressed together."
                     ),

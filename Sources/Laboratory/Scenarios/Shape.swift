@@ -92,6 +92,8 @@ enum ScalarKind: Sendable {
     case automaticDuration
     case rate
     case size(ClosedRange<Int64>)
+    /// `auto` or a size.
+    case automaticSize(ClosedRange<Int64>)
     case share(ShareRange)
     case queueLimit
     case integer(ClosedRange<Int64>)

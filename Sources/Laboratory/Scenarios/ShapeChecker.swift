@@ -355,6 +355,7 @@ extension ScalarKind {
         case .automaticDuration: "auto, or \(QuantityText.duration.expected)"
         case .rate: QuantityText.rate.expected
         case .size: QuantityText.size.expected
+        case .automaticSize: "auto, or \(QuantityText.size.expected)"
         case .share: "a share such as 0.1 %"
         case .queueLimit: "a queue limit such as 1 BDP, 1 MiB or 50 ms"
         case .integer(let range):

@@ -24,8 +24,9 @@ extension Scenario.SystemConfiguration {
     public struct Transport: Hashable, Sendable {
         public var streams: StreamCount
         public var congestion: Congestion
-        /// The payload of one chunk.
-        public var chunk: ByteCount
+        /// The payload of one chunk; `nil` for the transport's formula, half a bandwidth-delay
+        /// product within 4...256 KiB. Migrations cut their data into batches of pages instead.
+        public var chunk: ByteCount?
         /// The most bytes a receiver buffers for a stream, and so the limit of what is in flight.
         public var window: ByteCount
 
@@ -44,7 +45,7 @@ extension Scenario.SystemConfiguration {
         public init(
             streams: StreamCount,
             congestion: Congestion,
-            chunk: ByteCount,
+            chunk: ByteCount?,
             window: ByteCount
         ) {
             self.streams = streams
@@ -63,7 +64,7 @@ extension Scenario.SystemConfiguration {
         public struct Hierarchical: Hashable, Sendable {
             /// The zstd level: 1, 3 or 9; 0 leaves batches uncompressed.
             public var level: Int
-            /// The pages that are compressed together, in 1...1024.
+            /// The pages that are compressed together, in 1...240: a batch travels as one chunk.
             public var batchPages: Int
 
             public init(level: Int, batchPages: Int) {

@@ -222,6 +222,7 @@ extension TransportConfiguration {
             streams: streams,
             congestionControl: CongestionControl(transport.congestion)
         )
+        if let chunk = transport.chunk { chunkSize = Int(chunk.bytes) }
         window = Int(transport.window.bytes)
         sendBuffer = window
     }

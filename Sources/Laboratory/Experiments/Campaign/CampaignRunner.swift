@@ -44,32 +44,44 @@ public struct CampaignRunner: Sendable {
         listener: some CampaignListener,
         isInterrupted: @escaping @Sendable () -> Bool
     ) async throws -> CampaignResult {
-        let judge = Judge()
         let began = ContinuousClock.now
-        var records = finished
+        let budget = began.advanced(by: .nanoseconds(plan.wall.nanoseconds))
+        let archived = Dictionary(
+            finished.map { (Place($0), $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        var records: [RunRecord] = []
         // Two tell whether anything varies at all; if nothing does, they suffice.
         var wanted = min(2, plan.replications.maximum)
         var isSpent = false
         while true {
-            let missing = plan.settings(count: wanted).filter { setting in
-                !records.contains { record in
-                    record.key.seed == setting.seed && record.key.variant == setting.variant.name
-                }
-            }
+            // Archived replications join with the batch that asks for them, so that what is in the
+            // archive never changes which replications are judged.
+            let batch = plan.settings(count: wanted).dropFirst(records.count)
+            records += batch.compactMap { archived[Place($0)] }
+            let missing = batch.filter { archived[Place($0)] == nil }
             listener.planned(done: records.count, total: records.count + missing.count)
-            let budget = began.advanced(by: .nanoseconds(plan.wall.nanoseconds))
-            let batch = try await run(missing, listener: listener) {
+            records += try await run(missing, listener: listener) {
                 isInterrupted() || ContinuousClock.now >= budget
             }
-            records += batch
             if isInterrupted() { return result(records, nil, isInterrupted: true) }
             isSpent = ContinuousClock.now >= budget
-            let more = judge.replicationsWanted(plan.campaign(records, nil))
+            let more = replicationsWanted(after: wanted, records)
             guard !isSpent, more > 0, wanted < plan.replications.maximum else { break }
             wanted = min(plan.replications.maximum, wanted + more)
         }
         let check = isSpent ? nil : try await repeated(records, listener, isInterrupted)
         return result(records, check, isInterrupted: isInterrupted())
+    }
+
+    /// How many more seeds the judge wants; real runs vary even where no target is judged, so a
+    /// campaign on sockets always has the scenario's minimum.
+    private func replicationsWanted(after done: Int, _ records: [RunRecord]) -> Int {
+        let wished = Judge().replicationsWanted(plan.campaign(records, nil))
+        switch plan.environment {
+        case .simulated: return wished
+        case .sockets: return max(wished, plan.replications.minimum - done)
+        }
     }
 
     private func result(
@@ -85,13 +97,16 @@ public struct CampaignRunner: Sendable {
         )
     }
 
-    /// Runs settings on all workers; those that were cancelled are left out.
+    /// Runs settings on all workers; those that were cancelled are left out. When one cannot run or
+    /// be kept, the others are cancelled.
     private func run(
         _ settings: [ReplicationSetting],
         listener: some CampaignListener,
         isCancelled: @escaping @Sendable () -> Bool
     ) async throws -> [RunRecord] {
         var records: [RunRecord] = []
+        let isFailed = Flag()
+        let isCancelled = { @Sendable in isFailed.isRaised || isCancelled() }
         try await withThrowingTaskGroup(of: RunRecord?.self) { group in
             var next = settings.startIndex
             func startNext() {
@@ -105,12 +120,17 @@ public struct CampaignRunner: Sendable {
                 }
             }
             for _ in 0..<workers { startNext() }
-            while let record = try await group.next() {
-                if let record {
-                    try listener.keep(record)
-                    records.append(record)
+            do {
+                while let record = try await group.next() {
+                    if let record {
+                        try listener.keep(record)
+                        records.append(record)
+                    }
+                    startNext()
                 }
-                startNext()
+            } catch {
+                isFailed.raise()
+                throw error
             }
         }
         return records
@@ -184,9 +204,40 @@ public struct CampaignPlan: Sendable {
         }
     }
 
+    /// The replications in the order of `settings`, whichever worker finished first.
     func campaign(_ records: [RunRecord], _ check: DeterminismCheck?) -> Campaign {
-        Campaign(scenario, environment: environment, runs: records, determinism: check)
+        func place(_ record: RunRecord) -> (seed: UInt64, variant: Int) {
+            let variant = variants.firstIndex { $0.name == record.key.variant }
+            return (record.key.seed &- scenario.seed, variant ?? variants.count)
+        }
+        let runs = records.sorted { place($0) < place($1) }
+        return Campaign(scenario, environment: environment, runs: runs, determinism: check)
     }
+}
+
+/// Which replication of a plan: its variant and seed.
+private struct Place: Hashable {
+    let variant: String
+    let seed: UInt64
+
+    init(_ setting: ReplicationSetting) {
+        variant = setting.variant.name
+        seed = setting.seed
+    }
+
+    init(_ record: RunRecord) {
+        variant = record.key.variant
+        seed = record.key.seed
+    }
+}
+
+/// Raised once, seen by every worker.
+private final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isRaised: Bool { value.load(ordering: .relaxed) }
+
+    func raise() { value.store(true, ordering: .relaxed) }
 }
 
 /// What a campaign came to.

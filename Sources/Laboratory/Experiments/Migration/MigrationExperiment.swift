@@ -93,7 +93,7 @@ extension MigrationConfiguration {
             encoding = .raw
         case .hierarchical(let hierarchical):
             encoding = EncodingConfiguration(hierarchical)
-            pages = min(MigrationConfiguration.pagesPerBatchLimit, hierarchical.batchPages)
+            pages = hierarchical.batchPages
         }
         self.init(
             transport: transport,

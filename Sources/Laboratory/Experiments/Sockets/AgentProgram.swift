@@ -11,6 +11,8 @@ import Units
 public enum AgentProgram {
     /// Serves one assignment until it is told to stop or standard input ends.
     ///
+    /// What keeps it from serving is told to the laboratory, which ends the run with that message.
+    ///
     /// - Parameter prepare: Turns the assignment into what the experiment needs.
     public static func run(
         prepare: (AgentAssignment) throws -> ReplicationSetting
@@ -20,11 +22,16 @@ public enum AgentProgram {
         guard case .configure(let assignment)? = lines.next(as: LabMessage.self) else {
             throw SocketFailure("an agent is started by the laboratory, which first configures it")
         }
-        let setting = try prepare(assignment)
-        switch setting.scenario.workload {
-        case .echo: try await serve(EchoExperiment(setting), assignment, &lines)
-        case .bulk: try await serve(BulkExperiment(setting), assignment, &lines)
-        case .migration: try await serve(MigrationExperiment(setting), assignment, &lines)
+        do {
+            let setting = try prepare(assignment)
+            switch setting.scenario.workload {
+            case .echo: try await serve(EchoExperiment(setting), assignment, &lines)
+            case .bulk: try await serve(BulkExperiment(setting), assignment, &lines)
+            case .migration: try await serve(MigrationExperiment(setting), assignment, &lines)
+            }
+        } catch {
+            // No event is sent here, so any type of event will do.
+            OutputLines().send(AgentMessage<Bool>.failed("\(error)"))
         }
     }
 
