@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Machines
 import NIOCore
 import NIOPosix
@@ -103,9 +104,19 @@ struct LineReader {
                 buffer.removeSubrange(buffer.startIndex...end)
                 return LineCoding.message(line, as: type)
             }
-            let more = handle.availableData
-            guard !more.isEmpty else { return nil }
+            guard let more = LineReader.read(handle.fileDescriptor) else { return nil }
             buffer.append(more)
+        }
+    }
+
+    /// What has arrived, waiting for at least a byte; `nil` at the end. A signal that interrupts the
+    /// wait, such as the one that continues a paused process, ends nothing.
+    private static func read(_ descriptor: Int32) -> Data? {
+        var piece = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(descriptor, &piece, piece.count)
+            if count > 0 { return Data(piece[..<count]) }
+            guard count < 0, errno == EINTR else { return nil }
         }
     }
 }
