@@ -6,10 +6,11 @@ import Machines
 /// before it counts.
 ///
 /// A torn tail, left by a crash in the middle of a write, is cut off when the file is opened.
-final class SocketJournal: @unchecked Sendable {
+package final class SocketJournal: @unchecked Sendable {
     // Used by one thread at a time: the node's worker thread after `open`.
     private let descriptor: Int32
-    private static let recordLimit = 1 << 24
+    /// The longest record in bytes.
+    package static let recordLimit = 1 << 24
 
     /// Opens or makes the file and reads what it holds, oldest first.
     static func open(_ path: String) throws(SocketFailure) -> (SocketJournal, [[UInt8]]) {
@@ -30,13 +31,10 @@ final class SocketJournal: @unchecked Sendable {
 
     /// Appends records and returns once they are on the disk.
     func append(_ records: [[UInt8]]) throws(SocketFailure) {
-        var writer = WireWriter()
-        for record in records {
-            writer.write(UInt32(record.count))
-            writer.write(SocketJournal.checksum(record))
-            writer.write(bytes: record)
+        for record in records where record.count > SocketJournal.recordLimit {
+            throw SocketFailure("a durable record of \(record.count) bytes")
         }
-        let bytes = writer.bytes
+        let bytes = SocketJournal.encoded(records)
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -65,6 +63,26 @@ final class SocketJournal: @unchecked Sendable {
             if count == 0 { break }
             bytes += part[..<count]
         }
+        let (records, valid) = SocketJournal.decoded(bytes)
+        guard ftruncate(descriptor, off_t(valid)) == 0,
+            lseek(descriptor, off_t(valid), SEEK_SET) >= 0
+        else { throw SocketFailure("cannot repair the journal: \(SocketJournal.reason)") }
+        return records
+    }
+
+    /// What `append` writes for these records.
+    package static func encoded(_ records: [[UInt8]]) -> [UInt8] {
+        var writer = WireWriter()
+        for record in records {
+            writer.write(UInt32(record.count))
+            writer.write(SocketJournal.checksum(record))
+            writer.write(bytes: record)
+        }
+        return writer.bytes
+    }
+
+    /// The records up to the first that is torn or damaged, and the bytes they take.
+    package static func decoded(_ bytes: [UInt8]) -> (records: [[UInt8]], valid: Int) {
         var records: [[UInt8]] = []
         var reader = WireReader(bytes)
         var valid = 0
@@ -72,10 +90,7 @@ final class SocketJournal: @unchecked Sendable {
             records.append(record)
             valid = bytes.count - reader.remaining
         }
-        guard ftruncate(descriptor, off_t(valid)) == 0,
-            lseek(descriptor, off_t(valid), SEEK_SET) >= 0
-        else { throw SocketFailure("cannot repair the journal: \(SocketJournal.reason)") }
-        return records
+        return (records, valid)
     }
 
     private static func record(from reader: inout WireReader) throws(WireError) -> [UInt8] {

@@ -27,9 +27,14 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private var listener: (any Channel)?
     private var datagrams: (any Channel)?
     private var streams: [StreamID: SocketStream] = [:]
+    /// Accepted connections whose opener has not yet said which stream they carry.
+    private var unnamed: [ObjectIdentifier: SocketStream] = [:]
     private var timers: [Program.Timer: Scheduled<Void>] = [:]
     private var inputs: [Input<Program>] = []
     private var isDelivering = false
+
+    /// Connections beyond these are closed until others have found their names.
+    private static var unnamedLimit: Int { 256 }
 
     /// - Parameters:
     ///   - journalPath: where durable records go; machines without records need none.
@@ -65,17 +70,23 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     public func bind() async throws -> NodeAddress {
         let streamListener = try await ServerBootstrap(group: loop)
             .serverChannelOption(ChannelOptions.backlog, value: 512)
+            // Peers may be quicker than we are: their streams wait in the kernel until we start.
+            .serverChannelOption(ChannelOptions.autoRead, value: false)
             .childChannelOption(ChannelOptions.autoRead, value: false)
             .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { [self] channel in
-                let stream = SocketStream(id: nil, receiveCredit: 0) { [self] stream, happening in
-                    hear(stream, happening)
-                }
+                guard unnamed.count < SocketNode.unnamedLimit else { return channel.close() }
+                let stream = accept()
+                unnamed[ObjectIdentifier(stream)] = stream
                 return channel.pipeline.addHandler(stream)
             }
             .bind(host: "127.0.0.1", port: 0).get()
         let datagramChannel = try await DatagramBootstrap(group: loop)
+            .channelOption(
+                ChannelOptions.recvAllocator,
+                value: FixedSizeRecvByteBufferAllocator(capacity: 1 << 16)
+            )
             .channelInitializer { [self] channel in
                 channel.pipeline.addHandler(DatagramReader { [self] bytes in receive(bytes) })
             }
@@ -113,6 +124,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             if host.isRunning { host.crash() }
             for stream in streams.values { stream.reset() }
             streams = [:]
+            for stream in unnamed.values { stream.reset() }
+            unnamed = [:]
             for timer in timers.values { timer.cancel() }
             timers = [:]
             listener?.close(promise: nil)
@@ -141,6 +154,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         var medium = SocketMedium(node: self)
         host.start(makeMachine(birth), at: now, in: &medium)
         isDelivering = false
+        _ = listener?.setOption(ChannelOptions.autoRead, value: true)
         drain()
     }
 
@@ -161,40 +175,74 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         while position < inputs.count {
             let input = inputs[position]
             position += 1
-            host.deliver(refreshed(input), at: now, in: &medium)
+            guard let input = refreshed(input) else { continue }
+            host.deliver(input, at: now, in: &medium)
         }
         inputs.removeAll(keepingCapacity: true)
         isDelivering = false
     }
 
-    /// A credit counts as it is when it is delivered: inputs before it may have used some.
-    private func refreshed(_ input: Input<Program>) -> Input<Program> {
+    /// A credit counts as it is when it is delivered: inputs before it may have used some, or ended
+    /// the stream.
+    private func refreshed(_ input: Input<Program>) -> Input<Program>? {
         guard case .writable(let id, _) = input else { return input }
-        return .writable(id, credit: streams[id]?.credit ?? 0)
+        return streams[id].map { .writable(id, credit: $0.credit) }
+    }
+
+    private func accept() -> SocketStream {
+        SocketStream { [self] (reader: inout WireReader) throws(WireError) in
+            try StreamPreamble(from: &reader, to: node, peers: peers.count)
+        } tell: { [self] stream, happening in
+            hear(stream, happening)
+        }
     }
 
     private func hear(_ stream: SocketStream, _ happening: SocketStream.Happening) {
-        guard let id = stream.id, host.isRunning else { return }
         switch happening {
-        case .opened:
-            guard streams[id] == nil, Int(id.opener.rawValue) < peers.count else {
-                stream.reset()
-                return
-            }
-            streams[id] = stream
-            deliver(.streamOpened(id, peer: id.opener))
-            deliver(.writable(id, credit: stream.credit))
+        case .named(let preamble):
+            unnamed[ObjectIdentifier(stream)] = nil
+            take(stream, preamble.stream)
+            return
+        case .abandoned:
+            unnamed[ObjectIdentifier(stream)] = nil
+            return
+        case .readable, .writable, .finished, .reset, .path:
+            break
+        }
+        guard let id = stream.id, streams[id] === stream else { return }
+        switch happening {
         case .readable(let bytes):
             deliver(.readable(id, bytes))
         case .writable:
             deliver(.writable(id, credit: stream.credit))
         case .finished:
+            if stream.isComplete { streams[id] = nil }
             deliver(.finished(id))
         case .reset(let reason):
-            guard streams[id] === stream else { return }
             streams[id] = nil
             deliver(.reset(id, reason))
+        case .path(let sample):
+            deliver(.path(id, sample))
+        case .named, .abandoned:
+            break
         }
+    }
+
+    /// A peer opened a stream to us.
+    private func take(_ stream: SocketStream, _ id: StreamID) {
+        guard host.isRunning else {
+            stream.reset()
+            return
+        }
+        // An opener that lost its memory may use a name again before we hear of its crash.
+        if let old = streams.removeValue(forKey: id) {
+            old.reset()
+            deliver(.reset(id, .refused))
+        }
+        streams[id] = stream
+        stream.open(sending: nil)
+        deliver(.streamOpened(id, peer: id.opener))
+        deliver(.writable(id, credit: stream.credit))
     }
 
     private func receive(_ bytes: [UInt8]) {
@@ -214,12 +262,11 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         case .setTimer(let timer, let due): setTimer(timer, at: due)
         case .cancelTimer(let timer): timers.removeValue(forKey: timer)?.cancel()
         case .openStream(let id, let peer, let options): open(id, to: peer, options)
-        case .write(let id, let bytes):
-            guard let stream = streams[id] else { return }
-            precondition(bytes.count <= stream.credit, "a write beyond the credit of \(id)")
-            stream.write(bytes)
+        case .write(let id, let bytes): streams[id]?.write(bytes)
         case .grant(let id, let count): streams[id]?.grant(count)
-        case .finish(let id): streams[id]?.finish()
+        case .finish(let id):
+            streams[id]?.finish()
+            if streams[id]?.isComplete == true { streams[id] = nil }
         case .reset(let id): streams.removeValue(forKey: id)?.reset()
         case .persist(let records, let id): persist(records, id)
         case .compute(let job, let id): compute(job, id)
@@ -251,10 +298,12 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     }
 
     private func open(_ id: StreamID, to peer: NodeID, _ options: StreamOptions) {
-        let stream = SocketStream(
-            id: id,
-            receiveCredit: options.receiveCredit
-        ) { [self] stream, happening in
+        precondition(id.opener == node, "\(node) opens a stream named by \(id.opener)")
+        precondition(peer != node, "\(node) opens a stream to itself")
+        precondition(streams[id] == nil, "\(node) opens stream \(id.number) twice")
+        let preamble = StreamPreamble(id, receiveCredit: options.receiveCredit)
+        let stream = SocketStream(opening: id, receiveCredit: options.receiveCredit) {
+            [self] stream, happening in
             hear(stream, happening)
         }
         streams[id] = stream
@@ -274,12 +323,14 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                 case .failure:
                     refuse(id, stream)
                 case .success(let channel):
-                    CongestionOption.set(options.congestionControl, on: channel)
-                    let preamble = SocketStream.preamble(
-                        of: id,
-                        receiveCredit: options.receiveCredit
+                    StreamSocketOptions.setCongestionControl(
+                        options.congestionControl,
+                        on: channel
                     )
-                    stream.write(preamble[...])
+                    if let rate = options.pacing {
+                        StreamSocketOptions.setPacing(rate, on: channel)
+                    }
+                    stream.open(sending: preamble)
                     deliver(.streamOpened(id, peer: peer))
                     deliver(.writable(id, credit: stream.credit))
                 }
@@ -306,7 +357,9 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             .whenComplete { [self] result in
                 switch result {
                 case .success: deliver(.persisted(id))
-                case .failure(let error): fail(SocketFailure("\(node): \(error)"))
+                case .failure(let error):
+                    // A node that has stopped drops what it had not yet written.
+                    if host.isRunning { fail(SocketFailure("\(node): \(error)")) }
                 }
             }
     }

@@ -7,65 +7,100 @@ import Units
 ///
 /// The opener first sends a preamble that names the stream; after it the bytes are the machine's
 /// own. Receive credit is kept by not reading: the kernel's window then stops the peer.
+///
+/// A side that has not finished ends in a reset, also when its process dies; once it has finished,
+/// the kernel delivers what it was given, whatever becomes of the process.
 final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
     // Confined to the node's event loop.
     typealias InboundIn = ByteBuffer
 
     /// What the stream tells its node.
     enum Happening {
-        case opened(SocketStream)
+        /// A peer has named the stream that it opens.
+        case named(StreamPreamble)
         case readable(Bytes)
         case writable
         case finished
         case reset(StreamResetReason)
+        case path(PathSample)
+        /// The connection ended, or was ended, before it had a name.
+        case abandoned
     }
 
     /// Bytes that may wait in the channel before the machine's credit is used up.
     static let sendLimit = 1 << 20
-    /// Magic, version, opener, number, receive credit.
-    static let preambleLength = 20
-    static let magic: UInt32 = 0x4E4F_5641
-    static let version: UInt32 = 1
+    /// How long a peer may take to name a stream.
+    static let patience = TimeAmount.seconds(5)
 
     private(set) var id: StreamID?
-    private(set) var channel: (any Channel)?
+    private var channel: (any Channel)?
     /// Bytes handed to the channel and not yet taken by the kernel.
-    private(set) var pending = 0
+    private var pending = 0
     /// Bytes the machine still lets the peer send.
     private var receiveCredit: Int
-    /// What came before the credit for it was given.
+    /// What came before the credit for it was given, and how much of it was handed over.
     private var early: [UInt8] = []
+    private var earlyTaken = 0
     private var preamble: [UInt8] = []
-    private var isOver = false
+    /// Whether the machine knows of the stream.
+    private var isOpen = false
+    private var isFinishing = false
+    private var isOutputClosed = false
+    /// The peer's end has arrived; the machine hears of it after all bytes.
     private var isPeerFinished = false
+    private var isPeerFinishTold = false
+    /// Reset by either side, or never named: nothing is told any more.
+    private var isOver = false
     private var isReading = false
+    private var meter = PathMeter(at: 0)
+    private let accept: (inout WireReader) throws(WireError) -> StreamPreamble
     private let tell: (SocketStream, Happening) -> Void
 
-    /// A stream that we open (`id` known) or that a peer opens (`id` unknown until its preamble).
+    /// A stream that we open.
     init(
-        id: StreamID?,
+        opening id: StreamID,
         receiveCredit: Int,
         tell: @escaping (SocketStream, Happening) -> Void
     ) {
         self.id = id
         self.receiveCredit = receiveCredit
         self.tell = tell
+        accept = { (_) throws(WireError) in throw .malformed("our own stream has a name") }
+    }
+
+    /// A stream that a peer opens; `accept` reads its preamble.
+    init(
+        accepting accept: @escaping (inout WireReader) throws(WireError) -> StreamPreamble,
+        tell: @escaping (SocketStream, Happening) -> Void
+    ) {
+        self.accept = accept
+        self.tell = tell
+        receiveCredit = 0
     }
 
     /// Bytes the machine may write in all beyond those written so far.
-    var credit: Int { max(0, SocketStream.sendLimit - pending) }
+    var credit: Int { isOpen ? max(0, SocketStream.sendLimit - pending) : 0 }
+
+    /// Both sides have finished: the machine hears nothing more.
+    var isComplete: Bool { isFinishing && isPeerFinishTold }
 
     // MARK: The machine's actions
 
+    /// The machine is about to learn that the stream is established.
+    func open(sending preamble: StreamPreamble?) {
+        isOpen = true
+        meter = PathMeter(at: MonotonicClock.nanoseconds)
+        if let preamble { send(preamble.bytes[...]) }
+        if isFinishing { closeOutput() }
+    }
+
     func write(_ bytes: Bytes) {
-        guard let channel, !isOver, !bytes.isEmpty else { return }
-        let count = bytes.count
-        pending += count
-        let buffer = channel.allocator.buffer(bytes: bytes)
-        channel.writeAndFlush(buffer).whenComplete { [self] result in
-            pending -= count
-            if case .success = result, !isOver { tell(self, .writable) }
-        }
+        guard !isOver else { return }
+        precondition(
+            bytes.count <= credit && !isFinishing,
+            "\(bytes.count) bytes written with a credit of \(credit), finishing: \(isFinishing)"
+        )
+        send(bytes)
     }
 
     func grant(_ count: Int) {
@@ -75,45 +110,77 @@ final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func finish() {
-        guard let channel, !isOver else { return }
-        // Half-closing waits for what is still to be written.
-        channel.writeAndFlush(channel.allocator.buffer(capacity: 0)).whenComplete { _ in
-            channel.close(mode: .output, promise: nil)
-        }
+        guard !isOver, !isFinishing else { return }
+        isFinishing = true
+        if isOpen { closeOutput() }
     }
 
     func reset() {
         isOver = true
         guard let channel else { return }
-        // Without lingering the kernel sends RST, which is what the peer must see.
-        (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-            .whenComplete { _ in channel.close(promise: nil) }
+        StreamSocketOptions.setEndsInReset(true, on: channel)
+        channel.close(promise: nil)
+    }
+
+    private func send(_ bytes: Bytes) {
+        guard let channel, !bytes.isEmpty else { return }
+        let count = bytes.count
+        pending += count
+        let buffer = channel.allocator.buffer(bytes: bytes)
+        channel.writeAndFlush(buffer).assumeIsolated().whenSuccess { [self] in
+            pending -= count
+            guard !isOver, !isFinishing else { return }
+            measure()
+            tell(self, .writable)
+        }
+    }
+
+    /// Half-closes once everything written is with the kernel.
+    private func closeOutput() {
+        guard let channel else { return }
+        let empty = channel.allocator.buffer(capacity: 0)
+        channel.writeAndFlush(empty).assumeIsolated().whenSuccess { [self] in
+            guard !isOver else { return }
+            isOutputClosed = true
+            StreamSocketOptions.setEndsInReset(false, on: channel)
+            channel.close(mode: .output, promise: nil)
+        }
     }
 
     // MARK: The channel's events
 
     func handlerAdded(context: ChannelHandlerContext) {
         channel = context.channel
+        StreamSocketOptions.setEndsInReset(true, on: context.channel)
     }
 
     func channelActive(context: ChannelHandlerContext) {
         context.fireChannelActive()
+        if id == nil {
+            context.eventLoop.assumeIsolated().scheduleTask(in: SocketStream.patience) { [self] in
+                if id == nil { reset() }
+            }
+        }
         readMore()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isReading = false
-        var bytes = Array(Self.unwrapInboundIn(data).readableBytesView)
+        guard !isOver else { return }
+        var bytes = Array(Self.unwrapInboundIn(data).readableBytesView)[...]
         if id == nil {
             preamble += bytes
-            guard preamble.count >= SocketStream.preambleLength else { return }
-            guard begin(preamble) else {
-                isOver = true
-                context.close(promise: nil)
+            guard preamble.count >= StreamPreamble.length else { return }
+            bytes = preamble[StreamPreamble.length...]
+            var reader = WireReader(preamble)
+            preamble = []
+            guard let found = try? accept(&reader) else {
+                reset()
                 return
             }
-            bytes = Array(preamble[SocketStream.preambleLength...])
-            preamble = []
+            id = found.stream
+            receiveCredit = found.receiveCredit
+            tell(self, .named(found))
         }
         deliver(bytes)
     }
@@ -124,72 +191,95 @@ final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let event = event as? ChannelEvent, event == .inputClosed {
-            isPeerFinished = true
-            deliver([])
-        }
+        if let event = event as? ChannelEvent, event == .inputClosed { endInput() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        guard !isOver else { return }
-        isOver = true
-        tell(self, .reset(.byPeer))
+        guard id != nil else {
+            isOver = true
+            tell(self, .abandoned)
+            return
+        }
+        // The channel closes without another word when the peer finishes after us.
+        if isOutputClosed {
+            endInput()
+        } else {
+            end(.byPeer)
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if !isOver {
-            isOver = true
-            tell(self, .reset(.byPeer))
-        }
+        end(SocketStream.reason(of: error))
         context.close(promise: nil)
     }
 
-    /// The bytes that open a stream.
-    static func preamble(of id: StreamID, receiveCredit: Int) -> [UInt8] {
-        var writer = WireWriter(reserving: preambleLength)
-        writer.write(magic)
-        writer.write(version)
-        writer.write(id.opener.rawValue)
-        writer.write(id.number)
-        writer.write(UInt32(clamping: receiveCredit))
-        return writer.bytes
+    static func reason(of error: any Error) -> StreamResetReason {
+        guard let error = error as? IOError else { return .failed }
+        return switch error.errnoCode {
+        case ECONNRESET, EPIPE: .byPeer
+        case ECONNREFUSED: .refused
+        case ETIMEDOUT: .timedOut
+        default: .failed
+        }
     }
 
-    /// Reads the preamble; `false` when it is not one.
-    private func begin(_ bytes: [UInt8]) -> Bool {
-        var reader = WireReader(bytes)
-        guard let magic = try? reader.read(UInt32.self), magic == SocketStream.magic,
-            let version = try? reader.read(UInt32.self), version == SocketStream.version,
-            let opener = try? reader.read(UInt32.self),
-            let number = try? reader.read(UInt32.self),
-            let credit = try? reader.read(UInt32.self)
-        else { return false }
-        id = StreamID(opener: NodeID(opener), number: number)
-        receiveCredit = Int(credit)
-        tell(self, .opened(self))
-        return true
+    // MARK: Inside
+
+    private func end(_ reason: StreamResetReason) {
+        guard !isOver, !isComplete, id != nil else { return }
+        isOver = true
+        tell(self, .reset(reason))
+    }
+
+    private func endInput() {
+        isPeerFinished = true
+        deliver([])
     }
 
     /// Hands over what the credit admits and keeps the rest; then tells the end of the stream.
-    private func deliver(_ bytes: [UInt8]) {
+    private func deliver(_ bytes: Bytes) {
         guard !isOver else { return }
-        early += bytes
-        let count = min(early.count, receiveCredit)
-        if count > 0 {
-            let part = early[..<count]
-            early = Array(early[count...])
-            receiveCredit -= count
-            tell(self, .readable(part))
+        if early.isEmpty, bytes.count <= receiveCredit {
+            hand(bytes)
+        } else {
+            early += bytes
+            handEarly()
         }
-        if isPeerFinished, early.isEmpty, !isOver {
-            isPeerFinished = false
+        if isPeerFinished, early.isEmpty, !isOver, !isPeerFinishTold {
+            isPeerFinishTold = true
             tell(self, .finished)
         }
+    }
+
+    private func handEarly() {
+        let count = min(early.count - earlyTaken, receiveCredit)
+        let part = early[earlyTaken..<earlyTaken + count]
+        earlyTaken += count
+        if earlyTaken == early.count {
+            early = []
+            earlyTaken = 0
+        }
+        hand(part)
+    }
+
+    private func hand(_ bytes: Bytes) {
+        guard !bytes.isEmpty else { return }
+        receiveCredit -= bytes.count
+        tell(self, .readable(bytes))
     }
 
     private func readMore() {
         guard !isOver, !isReading, id == nil || receiveCredit > 0, early.isEmpty else { return }
         isReading = true
         channel?.read()
+    }
+
+    private func measure() {
+        let now = MonotonicClock.nanoseconds
+        guard let channel, meter.isDue(at: now) else { return }
+        TCPInformation.read(from: channel) { [self] information in
+            guard let sample = meter.sample(information, at: now) else { return }
+            if !isOver, !isFinishing { tell(self, .path(sample)) }
+        }
     }
 }
