@@ -32,6 +32,9 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private var timers: [Program.Timer: Scheduled<Void>] = [:]
     private var inputs: [Input<Program>] = []
     private var isDelivering = false
+    /// Whether the machine lives; `host` itself may not be asked while it is being stepped, and
+    /// channels call back in the middle of a step.
+    private var isRunning = false
 
     /// Connections beyond these are closed until others have found their names.
     private static var unnamedLimit: Int { 256 }
@@ -121,6 +124,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// Closes everything; nothing is observed afterwards.
     public func stop() async {
         try? await loop.submit { [self] in
+            isRunning = false
             if host.isRunning { host.crash() }
             for stream in streams.values { stream.reset() }
             streams = [:]
@@ -150,6 +154,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             recovered: records,
             seed: seed
         )
+        isRunning = true
         isDelivering = true
         var medium = SocketMedium(node: self)
         host.start(makeMachine(birth), at: now, in: &medium)
@@ -230,7 +235,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// A peer opened a stream to us.
     private func take(_ stream: SocketStream, _ id: StreamID) {
-        guard host.isRunning else {
+        guard isRunning else {
             stream.reset()
             return
         }
@@ -359,7 +364,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                 case .success: deliver(.persisted(id))
                 case .failure(let error):
                     // A node that has stopped drops what it had not yet written.
-                    if host.isRunning { fail(SocketFailure("\(node): \(error)")) }
+                    if isRunning { fail(SocketFailure("\(node): \(error)")) }
                 }
             }
     }
