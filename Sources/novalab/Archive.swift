@@ -29,7 +29,13 @@ final class Archive: Sendable {
         do {
             return try body()
         } catch {
-            throw CommandFailure(code: Int32(StoreError.exitCode), message: error.description)
+            switch error {
+            case .query, .unknownPlan:
+                throw CommandFailure(code: 64, message: error.description)
+            case .notSQLite, .foreign, .newer, .corrupted, .full, .readOnly, .locked, .cannotOpen,
+                .duplicate, .rejected:
+                throw CommandFailure(code: Int32(StoreError.exitCode), message: error.description)
+            }
         }
     }
 

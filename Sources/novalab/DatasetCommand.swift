@@ -8,6 +8,10 @@ struct DatasetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dataset",
         abstract: "Captures, imports and lists memory images that migrations move.",
+        discussion: """
+            Example:
+              novalab dataset show seeded-small
+            """,
         subcommands: [ListSets.self, ShowSet.self, CaptureSet.self, ImportSet.self]
     )
 
@@ -49,7 +53,11 @@ extension DatasetCommand {
     struct ListSets: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "list",
-            abstract: "Lists the data sets that scenarios may name."
+            abstract: "Lists the data sets that scenarios may name.",
+            discussion: """
+                Example:
+                  novalab dataset list
+                """
         )
 
         func run() throws {

@@ -55,12 +55,7 @@ struct RunCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        if place == "rdma" {
-            throw CommandFailure.missing(
-                "this build has no RDMA environment; use simulated or sockets"
-            )
-        }
-        if let place, EnvironmentKind(rawValue: place) == nil {
+        if let place, place != "rdma", EnvironmentKind(rawValue: place) == nil {
             let known = EnvironmentKind.allCases.map(\.rawValue).joined(separator: " or ")
             throw ValidationError("'\(place)' is not a place to run; use \(known)")
         }
@@ -71,6 +66,11 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if place == "rdma" {
+            throw CommandFailure.missing(
+                "this build has no RDMA environment; use simulated or sockets"
+            )
+        }
         Interrupt.watch()
         CrashNotice.install()
         var codes: [VerdictCode] = []

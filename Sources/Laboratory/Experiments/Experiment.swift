@@ -67,9 +67,42 @@ public struct ReplicationEnding: Sendable {
         self.links = links
     }
 
+    /// Whether the scenario's links were there; where they were not, they bound no figure.
+    public var isShaped: Bool { !links.isEmpty }
+
     /// The link between two regions; `nil` on sockets.
     public func link(from: RegionID, to: RegionID) -> LinkFigures? {
         links.first { $0.from == from && $0.to == to }
+    }
+}
+
+extension ReplicationEnding {
+    /// A bound that follows from the scenario's links; `nil` where they were not there.
+    func bound(
+        _ side: BoundSide,
+        _ limit: Double,
+        derivation: String
+    ) -> PhysicalBound? {
+        isShaped ? PhysicalBound(side, limit, derivation: derivation) : nil
+    }
+
+    /// No link may carry more than its free rate allows in the run's time, plus the packet that is
+    /// being sent at its end.
+    package var linkRates: InvariantOutcome {
+        let violations = links.compactMap { link -> Violation? in
+            let limit = link.freeRate / 8 * time.seconds + 1514
+            guard Double(link.counters.departedBytes) > limit else { return nil }
+            return Violation(
+                time: time,
+                message: "link \(link.name) carried \(link.counters.departedBytes) B, "
+                    + "its rate allows \(Int(limit)) B"
+            )
+        }
+        return InvariantOutcome(
+            name: Scenario.Invariant.linkRateRespected.rawValue,
+            checked: UInt64(links.count),
+            violations: violations
+        )
     }
 }
 

@@ -135,7 +135,7 @@ public struct BulkObserver: ExperimentObserver {
             )
             return
         }
-        measureSteadyPart(from: cut, into: &record)
+        measureSteadyPart(from: cut, ending, into: &record)
     }
 
     private var partWidth: Interval { horizon / Int64(BulkObserver.parts) }
@@ -168,7 +168,11 @@ public struct BulkObserver: ExperimentObserver {
         }
     }
 
-    private func measureSteadyPart(from cut: Int, into record: inout RunRecord) {
+    private func measureSteadyPart(
+        from cut: Int,
+        _ ending: ReplicationEnding,
+        into record: inout RunRecord
+    ) {
         let bytes = received[cut...].reduce(0, +)
         let seconds = partWidth.seconds * Double(BulkObserver.parts - cut)
         let goodput = Double(bytes) * 8 / seconds
@@ -179,7 +183,7 @@ public struct BulkObserver: ExperimentObserver {
             MetricValue(
                 "goodput",
                 goodput,
-                bound: PhysicalBound(
+                bound: ending.bound(
                     .upper,
                     limit,
                     derivation:
@@ -193,6 +197,8 @@ public struct BulkObserver: ExperimentObserver {
         record.facts.append(
             Fact("warm-up", "\(partWidth * Int64(cut)) of \(horizon) cut")
         )
+        // Without the scenario's link there is nothing to make use of.
+        guard ending.isShaped else { return }
         // Fewer products say more about slow start than about the steady state.
         let products = Double(bytes) / (free / 8 * roundTrip.seconds)
         record.facts.append(

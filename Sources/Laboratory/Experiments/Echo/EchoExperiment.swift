@@ -126,7 +126,7 @@ public struct EchoObserver: ExperimentObserver {
 
     public func measure(_ ending: ReplicationEnding, into record: inout RunRecord) {
         let answered = latencies.count - failed
-        let atLeast = PhysicalBound(
+        let atLeast = ending.bound(
             .lower,
             roundTrip.milliseconds,
             derivation: "propagation there and back, \(roundTrip)"

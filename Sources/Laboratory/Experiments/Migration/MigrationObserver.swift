@@ -93,7 +93,7 @@ public struct MigrationObserver: ExperimentObserver {
         }
         record.facts += facts(done)
         guard !done.isEmpty else { return }
-        measureTimes(done, into: &record)
+        measureTimes(done, ending, into: &record)
         measureRatios(done, ending, into: &record)
     }
 
@@ -171,7 +171,11 @@ public struct MigrationObserver: ExperimentObserver {
         }
     }
 
-    private func measureTimes(_ done: [Story], into record: inout RunRecord) {
+    private func measureTimes(
+        _ done: [Story],
+        _ ending: ReplicationEnding,
+        into record: inout RunRecord
+    ) {
         let rate = Double(path.rate.bitsPerSecond) * (1 - path.background.value)
         let times = done.compactMap { story -> Double? in
             guard let started = story.started, let running = story.running else { return nil }
@@ -184,7 +188,7 @@ public struct MigrationObserver: ExperimentObserver {
             MetricValue(
                 "migration-time",
                 samples: times,
-                bound: PhysicalBound(
+                bound: ending.bound(
                     .lower,
                     least,
                     derivation: "RTT/2 + \(fewest) B / free rate, the smallest migration"
@@ -199,7 +203,7 @@ public struct MigrationObserver: ExperimentObserver {
             MetricValue(
                 "downtime",
                 samples: downtimes,
-                bound: PhysicalBound(
+                bound: ending.bound(
                     .lower,
                     roundTrip.milliseconds / 2,
                     derivation: "RTT/2 of \(roundTrip)"

@@ -61,7 +61,7 @@ public struct SimulatedReplication<Kind: Experiment> {
         record.series = SimulatedReplication.series(simulation.samples, links, scenario)
         let ending = ReplicationEnding(time: simulation.now, reason: end, links: links)
         simulation.observer.measure(ending, into: &record)
-        record.invariants.append(SimulatedReplication.rateInvariant(ending))
+        record.invariants.append(ending.linkRates)
         record.peakMemoryBytes = peakMemory()
         record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
         return record
@@ -177,25 +177,6 @@ public struct SimulatedReplication<Kind: Experiment> {
             )
         }
         return series
-    }
-
-    /// No link may carry more than its free rate allows in the run's time, plus the packet that is
-    /// being sent at its end.
-    private static func rateInvariant(_ ending: ReplicationEnding) -> InvariantOutcome {
-        let violations = ending.links.compactMap { link -> Violation? in
-            let limit = link.freeRate / 8 * ending.time.seconds + 1514
-            guard Double(link.counters.departedBytes) > limit else { return nil }
-            return Violation(
-                time: ending.time,
-                message: "link \(link.name) carried \(link.counters.departedBytes) B, "
-                    + "its rate allows \(Int(limit)) B"
-            )
-        }
-        return InvariantOutcome(
-            name: Scenario.Invariant.linkRateRespected.rawValue,
-            checked: UInt64(ending.links.count),
-            violations: violations
-        )
     }
 }
 
