@@ -61,6 +61,9 @@ public struct SimulatedReplication<Kind: Experiment> {
         record.series = SimulatedReplication.series(simulation.samples, links, scenario)
         let ending = ReplicationEnding(time: simulation.now, reason: end, links: links)
         simulation.observer.measure(ending, into: &record)
+        if !record.series.contains(where: { $0.name == "goodput" }) {
+            record.series += SimulatedReplication.goodput(simulation.samples)
+        }
         record.invariants.append(ending.linkRates)
         record.peakMemoryBytes = peakMemory()
         record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
@@ -135,6 +138,28 @@ public struct SimulatedReplication<Kind: Experiment> {
             )
         }
         return figures
+    }
+
+    /// What streams brought each node over time, for experiments that do not say it more exactly;
+    /// nodes that got nothing are left out.
+    private static func goodput(_ samples: LinkSampler) -> [Series] {
+        guard samples.times.count >= 2, let last = samples.received.last else { return [] }
+        let most = last.max() ?? 0
+        // The other direction carries acknowledgements only.
+        return last.indices.filter { last[$0] > 0 && last[$0] * 20 > most }.map { node in
+            let rows = samples.received.map { $0[node] }
+            return Series(
+                name: "goodput",
+                unit: "bit/s",
+                labels: [Label("node", NodeID(UInt32(node)).description)],
+                kind: .rate,
+                start: samples.times[0],
+                width: samples.interval,
+                values: zip(rows, rows.dropFirst()).map {
+                    Double($1 - $0) * 8 / samples.interval.seconds
+                }
+            )
+        }
     }
 
     /// What links carried and held over time; links that carried nothing are left out.
