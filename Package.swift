@@ -199,7 +199,20 @@ let testTargets: [Target] = [
             "Units",
         ]
     ),
-    tests("Experiments", ["HardwareModel", "Machines", "Units"]),
+    tests(
+        "Experiments",
+        [
+            "DataSets", "Echoing", "HardwareModel", "Judging", "Machines", "Measurements",
+            "Migration", "NetworkModel", "Scenarios", "Transport", "Units",
+        ]
+    ),
+    // Runs the built program, so it is built with it.
+    .testTarget(
+        name: "NovaLabTests",
+        dependencies: ["novalab", sqlite],
+        path: "Tests/NovaLabTests",
+        swiftSettings: settings
+    ),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
 ]
 

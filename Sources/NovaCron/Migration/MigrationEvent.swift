@@ -90,6 +90,30 @@ public struct MigrationSummary: Hashable, Sendable, Codable {
     public var pages: Pages
     public var transport: TransferStatistics
 
+    public init(
+        totalTime: Interval,
+        downtime: Interval,
+        stopReason: StopReason,
+        rounds: Int,
+        memoryBytes: Int,
+        stateBytes: Int,
+        encodedBytes: Int,
+        wireBytes: Int,
+        pages: Pages,
+        transport: TransferStatistics
+    ) {
+        self.totalTime = totalTime
+        self.downtime = downtime
+        self.stopReason = stopReason
+        self.rounds = rounds
+        self.memoryBytes = memoryBytes
+        self.stateBytes = stateBytes
+        self.encodedBytes = encodedBytes
+        self.wireBytes = wireBytes
+        self.pages = pages
+        self.transport = transport
+    }
+
     public struct Pages: Hashable, Sendable, Codable {
         public var zero = 0
         public var unchanged = 0

@@ -1,0 +1,39 @@
+import Foundation
+import Testing
+
+/// Goal: the same scenario runs on real sockets, verifies the memory, and claims nothing about a
+/// network that was not there.
+/// Method: the built program and its node processes on the loopback interface.
+@Suite struct SocketRunTests {
+    @Test func theSameScenarioRunsOnSockets() throws {
+        let lab = try Laboratory()
+        let file = try lab.scenario(
+            as: "on-sockets",
+            [
+                (
+                    "variant: dwcp, expect: \"mean > 1.5\"}",
+                    "variant: dwcp, expect: \"mean > 1.5\"}\n"
+                        + "  - {metric: migration-time, expect: \"mean < 1 s\"}"
+                )
+            ]
+        )
+        let ending = try lab.run([
+            "run", file, "--on", "sockets", "--json", "--no-html",
+            "--store", lab.store,
+        ])
+        #expect(ending.code == 2, "\(ending.errors)")
+        let verdict = try Verdict(ending)
+        #expect(verdict.verdict == "INCONCLUSIVE" && verdict.environment == "sockets")
+        #expect(verdict.runs.count == 4)
+        let memory = try #require(
+            verdict.invariants.first { $0.name == "memory-identical-after-migration" }
+        )
+        #expect(memory.runs == 4 && memory.checked >= 8 && memory.violations == 0)
+        // No link counted bytes, so there is no ratio; times say nothing about the scenario's link.
+        #expect(
+            verdict.targets.map(\.status) == [
+                "undecided", "not judged: unshaped", "not judged: unshaped",
+            ]
+        )
+    }
+}
