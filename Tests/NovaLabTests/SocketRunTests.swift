@@ -36,4 +36,19 @@ import Testing
             ]
         )
     }
+
+    /// Method: a node's process alone, told to be a node of a scenario that is not there.
+    @Test func aNodeThatCannotBeginSaysWhy() throws {
+        let lab = try Laboratory()
+        let assignment = """
+            {"configure":{"_0":{"scenarioPath":"gone.yaml","variant":"dwcp","seed":7,"node":0,\
+            "incarnation":0,"journalPath":"\(lab.path("journal"))"}}}
+            """
+        let ending = try lab.run(
+            ["agent"],
+            wrapper: ["/bin/sh", "-c", "printf '%s\\n' \"$0\" | \"$@\"", assignment]
+        )
+        #expect(ending.output.contains("failed"))
+        #expect(ending.output.contains("gone.yaml:1:1: error: cannot read the file"))
+    }
 }
