@@ -3,7 +3,7 @@ public import Units
 /// A protocol endpoint as a value: no I/O, clock, task, lock or global randomness.
 ///
 /// A machine learns facts through `step` and answers with actions; whoever hosts it carries them
-/// out. The same machine therefore runs in simulation, on sockets and over RDMA, unchanged.
+/// out. The same machine therefore runs in simulation and on sockets, unchanged.
 ///
 /// - `Request`: commands of the local application.
 /// - `Message`: datagrams exchanged with peers.

@@ -164,36 +164,6 @@ public struct BulkContent: Sendable {
 
     /// Whether a payload holds exactly the chunk's bytes.
     public func matches(_ payload: Payload, chunk number: UInt64) -> Bool {
-        let expected = chunk(number, size: payload.count)
-        var position = expected.startIndex
-        for piece in payload.pieces {
-            let part = expected[position..<position + piece.count]
-            guard piece.elementsEqual(bytesOf: part) else { return false }
-            position += piece.count
-        }
-        return true
-    }
-}
-
-extension ArraySlice<UInt8> {
-    /// Compares memory with memory.
-    fileprivate func elementsEqual(bytesOf other: ArraySlice<UInt8>) -> Bool {
-        guard count == other.count else { return false }
-        return withUnsafeBytes { left in
-            other.withUnsafeBytes { right in
-                var offset = 0
-                while offset + 8 <= left.count {
-                    let one = left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-                    let two = right.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-                    if one != two { return false }
-                    offset += 8
-                }
-                while offset < left.count {
-                    if left[offset] != right[offset] { return false }
-                    offset += 1
-                }
-                return true
-            }
-        }
+        payload.holdsSameBytes(as: Payload(chunk(number, size: payload.count)))
     }
 }
