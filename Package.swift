@@ -213,6 +213,16 @@ let testTargets: [Target] = [
         path: "Tests/NovaLabTests",
         swiftSettings: settings
     ),
+    .testTarget(
+        name: "ConformanceTests",
+        dependencies: [
+            "DeltaEncoding", "Determinism", "Echoing", "Experiments", "HardwareModel", "Machines",
+            "Migration", "NetworkModel", "SimulatedEnvironment", "SimulationKernel",
+            "SocketEnvironment", "Transport", "Units", nioCore, nioPosix,
+        ],
+        path: "Tests/ConformanceTests",
+        swiftSettings: settings
+    ),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
 ]
 

@@ -4,20 +4,15 @@ import NIOCore
 import Units
 
 /// Measures a stream's path by what the kernel knows of its connection (Linux, `TCP_INFO`), while
-/// data are acknowledged and at most once an interval.
+/// data are acknowledged and once an interval.
 struct PathMeter {
-    static let interval = Interval.milliseconds(100)
+    static let interval = TimeAmount.milliseconds(100)
 
     private var last: (time: Int64, information: TCPInformation)
 
     /// Begins at `nanoseconds` on the monotonic clock, with nothing sent.
     init(at nanoseconds: Int64) {
         last = (nanoseconds, TCPInformation())
-    }
-
-    /// Whether it is time to ask the kernel.
-    func isDue(at nanoseconds: Int64) -> Bool {
-        nanoseconds - last.time >= PathMeter.interval.nanoseconds
     }
 
     /// What changed since the last sample; `nil` when nothing was acknowledged in between.
@@ -50,7 +45,11 @@ struct TCPInformation: Sendable, BitwiseCopyable {
     var roundTripMicroseconds: UInt32 { value(at: 68) }
     var segmentsSentAgain: UInt32 { value(at: 100) }
     var bytesAcknowledged: UInt64 { value(at: 120) }
+    var bytesNotSent: UInt32 { value(at: 144) }
     var segmentsSent: UInt32 { value(at: 156) }
+
+    /// Whether anything is still to be acknowledged.
+    var isBusy: Bool { segmentsInFlight > 0 || bytesNotSent > 0 }
 
     private func value<Value: FixedWidthInteger>(at offset: Int) -> Value {
         withUnsafeBytes(of: words) { $0.load(fromByteOffset: offset, as: Value.self) }

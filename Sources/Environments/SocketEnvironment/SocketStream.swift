@@ -53,6 +53,8 @@ final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
     private var isOver = false
     private var isReading = false
     private var meter = PathMeter(at: 0)
+    /// A measurement of the path is due in a while.
+    private var isMeasuring = false
     private let accept: (inout WireReader) throws(WireError) -> StreamPreamble
     private let tell: (SocketStream, Happening) -> Void
 
@@ -126,12 +128,11 @@ final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
         guard let channel, !bytes.isEmpty else { return }
         let count = bytes.count
         pending += count
+        measureLater()
         let buffer = channel.allocator.buffer(bytes: bytes)
         channel.writeAndFlush(buffer).assumeIsolated().whenSuccess { [self] in
             pending -= count
-            guard !isOver, !isFinishing else { return }
-            measure()
-            tell(self, .writable)
+            if !isOver, !isFinishing { tell(self, .writable) }
         }
     }
 
@@ -274,12 +275,21 @@ final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
         channel?.read()
     }
 
-    private func measure() {
-        let now = MonotonicClock.nanoseconds
-        guard let channel, meter.isDue(at: now) else { return }
+    /// Measures the path once an interval until everything sent is acknowledged.
+    private func measureLater() {
+        guard let channel, !isMeasuring else { return }
+        isMeasuring = true
+        channel.eventLoop.assumeIsolated().scheduleTask(in: PathMeter.interval) { [self] in
+            isMeasuring = false
+            if !isOver, !isComplete, channel.isActive { measure(channel) }
+        }
+    }
+
+    private func measure(_ channel: any Channel) {
         TCPInformation.read(from: channel) { [self] information in
-            guard let sample = meter.sample(information, at: now) else { return }
-            if !isOver, !isFinishing { tell(self, .path(sample)) }
+            let now = MonotonicClock.nanoseconds
+            if let sample = meter.sample(information, at: now) { tell(self, .path(sample)) }
+            if !isOver, pending > 0 || information.isBusy { measureLater() }
         }
     }
 }
