@@ -134,7 +134,8 @@ public enum LossModel: Hashable, Sendable {
     case bernoulli(Ratio)
     /// Gilbert's two-state model: everything is lost in the bad state, nothing in the good one.
     /// `rate` is the mean share of lost packets, in 0..<1; `burst` the mean number of packets lost
-    /// in a row, at least 1. The state moves with packets, not with time (Gilbert, "Capacity of a
-    /// burst-noise channel", BSTJ 1960).
+    /// in a row while the link is busy, at least 1 (Gilbert, "Capacity of a burst-noise channel",
+    /// BSTJ 1960). The state moves with time, one step for each full packet that the link could
+    /// have sent, so that a burst passes also while nobody sends.
     case gilbert(rate: Ratio, burst: Double)
 }
