@@ -213,6 +213,11 @@ let testTargets: [Target] = [
         path: "Tests/NovaLabTests",
         swiftSettings: settings
     ),
+    tests(
+        "SimulatedEnvironment",
+        ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
+    ),
+    tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),
     .testTarget(
         name: "ConformanceTests",
         dependencies: [
