@@ -10,6 +10,8 @@ public enum LabMessage: Sendable, Codable {
     case start(peers: [NodeAddress], origin: Int64)
     /// Somebody listens elsewhere now.
     case peers([NodeAddress])
+    /// Answer with `heard`, behind everything that was told so far.
+    case sync
     /// Say goodbye and end.
     case stop
 }
@@ -48,6 +50,8 @@ public enum AgentMessage<Event: Codable & Sendable>: Sendable, Codable {
     case event(Event, nanoseconds: Int64)
     /// The node cannot go on.
     case failed(String)
+    /// The answer to `sync`.
+    case heard
     /// The last message: peak memory in bytes.
     case stopped(peakMemory: UInt64)
 }

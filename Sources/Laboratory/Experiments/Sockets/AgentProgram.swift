@@ -67,6 +67,8 @@ public enum AgentProgram {
                 )
             case .peers(let peers):
                 node.update(peers: peers)
+            case .sync:
+                output.send(Message.heard)
             case .stop, .configure:
                 break loop
             }

@@ -145,7 +145,29 @@ struct SocketStage<Kind: Experiment> {
                 break
             }
         }
+        if outcome.observer.isFinished { try settle(&outcome) }
         return outcome
+    }
+
+    /// Hears what other processes told before the last message: each has a pipe of its own, so what
+    /// happened first may arrive second.
+    private mutating func settle(_ outcome: inout SocketOutcome<Kind.Observer>) throws {
+        var waiting = Set<Int>()
+        for (node, agent) in agents.enumerated() {
+            guard let agent else { continue }
+            agent.resume()
+            agent.send(.sync)
+            waiting.insert(node)
+        }
+        let deadline = MonotonicClock.nanoseconds + 2_000_000_000
+        while !waiting.isEmpty, let letter = mailbox.take(before: deadline) {
+            guard letter.incarnation == incarnations[letter.node] else { continue }
+            switch letter.message {
+            case .heard?, nil: waiting.remove(letter.node)
+            case .event?: _ = try take(letter, into: &outcome)
+            case .ready?, .failed?, .stopped?: break
+            }
+        }
     }
 
     /// Tells everybody to stop and waits until they have.
@@ -170,7 +192,7 @@ struct SocketStage<Kind: Experiment> {
         case .ready(let address)?: addresses[letter.node] = address
         case .failed(let reason)?: throw SocketFailure("node \(letter.node): \(reason)")
         case nil: throw SocketFailure("the process of node \(letter.node) ended at its start")
-        case .event, .stopped: break
+        case .event, .heard, .stopped: break
         }
     }
 
@@ -199,6 +221,8 @@ struct SocketStage<Kind: Experiment> {
             return "the process of \(node) ended by itself"
         case .stopped(let memory)?:
             peakMemory = max(peakMemory, memory)
+        case .heard?:
+            break
         }
         return nil
     }
