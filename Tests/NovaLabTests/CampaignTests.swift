@@ -7,23 +7,24 @@ import Testing
 @Suite struct CampaignTests {
     private static let small = "scenarios/smoke/replay-small.yaml"
 
-    @Test func processesAndWorkersMakeNoDifference() throws {
+    @Test func processesAndWorkersMakeNoDifference() async throws {
         let lab = try Laboratory()
-        let verdicts = try [1, 2, 2].enumerated().map { number, workers in
-            let ending = try lab.run([
+        var verdicts: [Verdict] = []
+        for (number, workers) in [1, 2, 2].enumerated() {
+            let ending = try await lab.run([
                 "run", CampaignTests.small, "--json", "--no-html", "--workers", "\(workers)",
                 "--store", lab.path("\(number).sqlite"),
             ])
             #expect(ending.code == 0)
-            return try Verdict(ending)
+            verdicts.append(try Verdict(ending))
         }
         #expect(verdicts[0].verdict == "GO" && verdicts[0].runs.count >= 4)
         #expect(verdicts.allSatisfy { $0 == verdicts[0] })
     }
 
-    @Test func jsonHasTheDocumentedKeys() throws {
+    @Test func jsonHasTheDocumentedKeys() async throws {
         let lab = try Laboratory()
-        let ending = try lab.run([
+        let ending = try await lab.run([
             "run", "scenarios/smoke/echo.yaml", "--json", "--store", lab.store, "--report",
             lab.path("r.html"),
         ])
@@ -57,7 +58,7 @@ import Testing
     /// Method: SIGINT, SIGKILL and SIGTRAP in mid-campaign, then `--resume`, against a campaign that
     /// nothing interrupted.
     @Test(arguments: [(SIGINT, 130), (SIGKILL, 128 + SIGKILL), (SIGTRAP, 13)] as [(Int32, Int32)])
-    func whatEndsACampaignLosesNoFinishedRun(signal: Int32, code: Int32) throws {
+    func whatEndsACampaignLosesNoFinishedRun(signal: Int32, code: Int32) async throws {
         let lab = try Laboratory()
         let file = try lab.longScenario(replications: 40)
         let campaign = [
@@ -65,11 +66,11 @@ import Testing
             "900", "--store",
         ]
         let running = try lab.start(campaign + [lab.store])
-        try lab.waitForRuns(3)
+        try await lab.waitForRuns(3)
         running.signal(signal)
-        let ended = try running.wait()
+        let ended = try await running.wait()
         #expect(ended.code == code)
-        let kept = try lab.archivedRuns()
+        let kept = try await lab.archivedRuns()
         #expect(kept >= 3 && kept < 80, "\(kept) of 80 runs")
         if signal == SIGINT {
             #expect(
@@ -83,14 +84,14 @@ import Testing
             #expect(ended.errors.contains("the code under test crashed"))
             #expect(ended.errors.contains("  novalab replay \(file) --seed 9"))
         }
-        let resumed = try lab.run(campaign + [lab.store, "--resume"])
-        let whole = try lab.run(campaign + [lab.path("whole.sqlite"), "--workers", "2"])
+        let resumed = try await lab.run(campaign + [lab.store, "--resume"])
+        let whole = try await lab.run(campaign + [lab.path("whole.sqlite"), "--workers", "2"])
         #expect(resumed.code == whole.code)
         #expect(try Verdict(resumed) == Verdict(whole))
         #expect(try Verdict(resumed).runs.count == 80)
     }
 
-    @Test func aSpentBudgetIs75() throws {
+    @Test func aSpentBudgetIs75() async throws {
         let lab = try Laboratory()
         let file = try lab.scenario(
             as: "short",
@@ -101,50 +102,50 @@ import Testing
                 )
             ]
         )
-        let ending = try lab.run(["run", file, "--json", "--no-html", "--store", lab.store])
+        let ending = try await lab.run(["run", file, "--json", "--no-html", "--store", lab.store])
         #expect(ending.code == 75)
         #expect(try Verdict(ending).verdict == "INCONCLUSIVE")
     }
 
-    @Test func anotherFirstSeedIsTheSamePlan() throws {
+    @Test func anotherFirstSeedIsTheSamePlan() async throws {
         let lab = try Laboratory()
         let run = ["run", CampaignTests.small, "--no-html", "--store", lab.store]
-        #expect(try lab.run(run + ["--seed", "500"]).code == 0)
-        let plans = try lab.run([
+        #expect(try await lab.run(run + ["--seed", "500"]).code == 0)
+        let plans = try await lab.run([
             "runs", "--store", lab.store, "--sql", "SELECT identity FROM plan",
         ])
         #expect(plans.output.split(separator: "\n").count == 2)
-        #expect(try lab.run(run).code == 0)
-        let again = try lab.run([
+        #expect(try await lab.run(run).code == 0)
+        let again = try await lab.run([
             "runs", "--store", lab.store, "--sql", "SELECT identity FROM plan",
         ])
         #expect(again.output == plans.output)
         let replay = ["replay", CampaignTests.small, "--store", lab.store, "--seed"]
         for seed in ["500", "0x1F5", "7"] {
-            let ending = try lab.run(replay + [seed])
+            let ending = try await lab.run(replay + [seed])
             #expect(ending.code == 0)
             #expect(ending.output.components(separatedBy: "equal to the archived run").count == 3)
         }
-        let unknown = try lab.run(replay + ["123456"])
+        let unknown = try await lab.run(replay + ["123456"])
         #expect(unknown.code == 0)
         #expect(unknown.output.contains("no archived run"))
     }
 
-    @Test func aReplayThatDiffersIs12() throws {
+    @Test func aReplayThatDiffersIs12() async throws {
         let lab = try Laboratory()
         let run = ["run", CampaignTests.small, "--no-html", "--store", lab.store]
-        #expect(try lab.run(run).code == 0)
+        #expect(try await lab.run(run).code == 0)
         // A copy of another seed's runs under this one stands for code that behaves differently.
         let planted = """
             UPDATE run SET fingerprint = '00000000000000000000000000000000' WHERE seed = 7
             """
         try #require(try lab.sqlite(planted))
-        let ending = try lab.run(["replay", CampaignTests.small, "--store", lab.store])
+        let ending = try await lab.run(["replay", CampaignTests.small, "--store", lab.store])
         #expect(ending.code == 12)
         #expect(ending.output.contains("DIFFERENT from the archived run"))
     }
 
-    @Test func uncommittedChangesAreAnotherPlan() throws {
+    @Test func uncommittedChangesAreAnotherPlan() async throws {
         let lab = try Laboratory()
         try FileManager.default.createDirectory(
             atPath: lab.path("Sources"),
@@ -159,10 +160,10 @@ import Testing
         var commits: Set<String> = []
         for text in ["let a = 2\n", "let a = 3\n", "let a = 3\n"] {
             try lab.write(text, to: "Sources/a.swift")
-            commits.insert(try lab.commitOfRun())
+            commits.insert(try await lab.commitOfRun())
         }
         try lab.write("let b = 1\n", to: "Sources/b.swift")
-        commits.insert(try lab.commitOfRun())
+        commits.insert(try await lab.commitOfRun())
         #expect(commits.count == 3)
         #expect(commits.allSatisfy { $0.wholeMatch(of: /[0-9a-f]{40}-dirty-[0-9a-f]{8}/) != nil })
     }
@@ -184,9 +185,9 @@ extension Laboratory {
     }
 
     /// What a run calls the code that it ran.
-    func commitOfRun() throws -> String {
+    func commitOfRun() async throws -> String {
         struct Origin: Decodable { var commit: String }
-        let ending = try run([
+        let ending = try await run([
             "run", "scenarios/smoke/replay-small.yaml", "--no-html", "--json", "--store", store,
         ])
         return try JSONDecoder().decode(Origin.self, from: Data(ending.output.utf8)).commit

@@ -12,84 +12,86 @@ import Testing
             "dataset show", "dataset capture", "dataset import", "doctor", "init", "schema",
         ]
     )
-    func helpHasAnExample(verb: String) throws {
+    func helpHasAnExample(verb: String) async throws {
         let words = verb.split(separator: " ").map(String.init)
-        let ending = try Laboratory().run(words + ["--help"])
+        let ending = try await Laboratory().run(words + ["--help"])
         #expect(ending.code == 0)
         let examples = ending.output.split(separator: "\n")
             .filter { $0.hasPrefix("  novalab \(verb)") }
         #expect(!examples.isEmpty, "\(ending.output)")
     }
 
-    @Test func whatIsResolvedChecksAgain() throws {
+    @Test func whatIsResolvedChecksAgain() async throws {
         let lab = try Laboratory()
         for name in ["echo", "replay-small"] {
-            let first = try lab.run(["check", "--resolved", "scenarios/smoke/\(name).yaml"])
+            let first = try await lab.run(["check", "--resolved", "scenarios/smoke/\(name).yaml"])
             #expect(first.code == 0)
             let file = try lab.write(first.output, to: "resolved.yaml")
-            #expect(try lab.run(["check", file]).code == 0)
-            #expect(try lab.run(["check", "--resolved", file]).output == first.output)
+            #expect(try await lab.run(["check", file]).code == 0)
+            #expect(try await lab.run(["check", "--resolved", file]).output == first.output)
         }
     }
 
-    @Test func theSchemaIsJSON() throws {
-        let ending = try Laboratory().run(["schema"])
+    @Test func theSchemaIsJSON() async throws {
+        let ending = try await Laboratory().run(["schema"])
         let schema = try JSONSerialization.jsonObject(with: Data(ending.output.utf8))
         let keys = try #require(schema as? [String: Any]).keys
         #expect(keys.contains("$schema") && keys.contains("properties"))
     }
 
-    @Test func whatInitWritesPassesTheCheck() throws {
+    @Test func whatInitWritesPassesTheCheck() async throws {
         let lab = try Laboratory()
-        #expect(try lab.run(["init", "my-link"]).code == 0)
-        #expect(try lab.run(["check", "my-link.yaml"]).code == 0)
-        #expect(try lab.run(["init", "my-link"]).code == 64)
-        #expect(try lab.run(["init", "my-link", "--force"]).code == 0)
+        #expect(try await lab.run(["init", "my-link"]).code == 0)
+        #expect(try await lab.run(["check", "my-link.yaml"]).code == 0)
+        #expect(try await lab.run(["init", "my-link"]).code == 64)
+        #expect(try await lab.run(["init", "my-link", "--force"]).code == 0)
     }
 
-    @Test func dataSetsAreImportedListedAndShown() throws {
+    @Test func dataSetsAreImportedListedAndShown() async throws {
         let lab = try Laboratory()
         try Data(dump(pages: 64, salt: 1)).write(to: URL(filePath: lab.path("tiny.raw")))
-        let imported = try lab.run(["dataset", "import", "tiny.raw", "--snapshots", "2"])
+        let imported = try await lab.run(["dataset", "import", "tiny.raw", "--snapshots", "2"])
         #expect(imported.code == 0)
-        let list = try lab.run(["dataset", "list"])
+        let list = try await lab.run(["dataset", "list"])
         #expect(list.output.contains("tiny  captured  128 KiB × 2 snapshots"))
         #expect(list.output.contains("seeded-small  committed  4 MiB × 6 snapshots"))
-        let shown = try lab.run(["dataset", "show", "tiny"])
+        let shown = try await lab.run(["dataset", "show", "tiny"])
         #expect(shown.code == 0)
         #expect(shown.output.contains("memory          128 KiB, 32 pages"))
         try Data(dump(pages: 64, salt: 1).dropLast(5)).write(
             to: URL(filePath: lab.path("cut.raw"))
         )
-        #expect(try lab.run(["dataset", "import", "cut.raw", "--snapshots", "2"]).code == 66)
+        #expect(try await lab.run(["dataset", "import", "cut.raw", "--snapshots", "2"]).code == 66)
     }
 
-    @Test func aReplayOverOtherDataIs66() throws {
+    @Test func aReplayOverOtherDataIs66() async throws {
         let lab = try Laboratory()
         let raw = URL(filePath: lab.path("tiny.raw"))
         let file = try lab.scenario(as: "tiny", [("dataset: seeded-small", "dataset: tiny")])
         try Data(dump(pages: 64, salt: 1)).write(to: raw)
-        #expect(try lab.run(["dataset", "import", "tiny.raw", "--snapshots", "2"]).code == 0)
-        #expect(try lab.run(["run", file, "--no-html", "--store", lab.store]).code <= 2)
+        #expect(try await lab.run(["dataset", "import", "tiny.raw", "--snapshots", "2"]).code == 0)
+        #expect(try await lab.run(["run", file, "--no-html", "--store", lab.store]).code <= 2)
         let replay = ["replay", file, "--store", lab.store]
-        #expect(try lab.run(replay).code == 0)
+        #expect(try await lab.run(replay).code == 0)
         try Data(dump(pages: 64, salt: 2)).write(to: raw)
-        #expect(try lab.run(["dataset", "import", "tiny.raw", "--snapshots", "2"]).code == 0)
-        let refused = try lab.run(replay)
+        #expect(try await lab.run(["dataset", "import", "tiny.raw", "--snapshots", "2"]).code == 0)
+        let refused = try await lab.run(replay)
         #expect(refused.code == 66)
         #expect(refused.errors.contains("data set 'tiny' had sha256"))
     }
 
-    @Test func queriesCannotChangeTheArchive() throws {
+    @Test func queriesCannotChangeTheArchive() async throws {
         let lab = try Laboratory()
         let run = ["run", CommandTests.small, "--no-html", "--store", lab.store]
-        #expect(try lab.run(run).code == 0)
-        let before = try lab.archivedRuns()
+        #expect(try await lab.run(run).code == 0)
+        let before = try await lab.archivedRuns()
         for statement in ["DELETE FROM run", "DROP TABLE run", "SELEC 1"] {
-            #expect(try lab.run(["runs", "--store", lab.store, "--sql", statement]).code == 64)
+            #expect(
+                try await lab.run(["runs", "--store", lab.store, "--sql", statement]).code == 64
+            )
         }
-        #expect(try lab.archivedRuns() == before)
-        let listed = try lab.run([
+        #expect(try await lab.archivedRuns() == before)
+        let listed = try await lab.run([
             "runs", "--store", lab.store, "--json", "--scenario", "replay-small",
         ])
         let rows =
@@ -98,27 +100,27 @@ import Testing
         #expect(rows?.first?["outcome"] == "completed")
     }
 
-    @Test func aReportIsMadeAgainFromTheFirstDigitsOfAPlan() throws {
+    @Test func aReportIsMadeAgainFromTheFirstDigitsOfAPlan() async throws {
         let lab = try Laboratory()
         let run = ["run", CommandTests.small, "--no-html", "--seed", "70", "--store", lab.store]
-        #expect(try lab.run(run).code == 0)
-        let listed = try lab.run(["runs", "--store", lab.store, "--json", "--limit", "1"])
+        #expect(try await lab.run(run).code == 0)
+        let listed = try await lab.run(["runs", "--store", lab.store, "--json", "--limit", "1"])
         let rows =
             try JSONSerialization.jsonObject(with: Data(listed.output.utf8)) as? [[String: String]]
         let digits = try #require(rows?.first?["plan"])
         let page = lab.path("again.html")
         let report = ["report", digits, "--store", lab.store, "--output", page]
-        #expect(try lab.run(report).code == 0)
+        #expect(try await lab.run(report).code == 0)
         let html = try String(contentsOfFile: page, encoding: .utf8)
         #expect(html.contains("novalab replay \(CommandTests.small) --seed 70"))
         #expect(html.contains("Swift version"))
         #expect(!html.contains("machine.compiler"))
         let unknown = ["report", "no-such-plan", "--store", lab.store, "--output", page]
-        #expect(try lab.run(unknown).code == 64)
+        #expect(try await lab.run(unknown).code == 64)
     }
 
-    @Test func theDoctorTellsWhatThisMachineCanDo() throws {
-        let ending = try Laboratory().run(["doctor"])
+    @Test func theDoctorTellsWhatThisMachineCanDo() async throws {
+        let ending = try await Laboratory().run(["doctor"])
         #expect(ending.code == 0)
         for name in ["cores", "gnuplot", "sockets", "capture", "archive", "RDMA"] {
             #expect(ending.output.contains(name))

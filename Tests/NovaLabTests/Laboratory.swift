@@ -87,23 +87,25 @@ final class Laboratory: Sendable {
     }
 
     /// Runs the program to its end.
-    func run(_ arguments: [String], wrapper: [String] = []) throws -> Ending {
-        try start(arguments, wrapper: wrapper).wait()
+    func run(_ arguments: [String], wrapper: [String] = []) async throws -> Ending {
+        try await start(arguments, wrapper: wrapper).wait()
     }
 
     /// The replications in the archive.
-    func archivedRuns() throws -> Int {
+    func archivedRuns() async throws -> Int {
         guard FileManager.default.fileExists(atPath: store) else { return 0 }
-        let ending = try run(["runs", "--store", store, "--sql", "SELECT count(*) AS n FROM run"])
+        let ending = try await run([
+            "runs", "--store", store, "--sql", "SELECT count(*) AS n FROM run",
+        ])
         return ending.output.split(separator: "\n").last.flatMap { Int($0) } ?? 0
     }
 
     /// Waits until the archive holds `count` replications of a campaign that runs.
-    func waitForRuns(_ count: Int) throws {
+    func waitForRuns(_ count: Int) async throws {
         let limit = Date().addingTimeInterval(30)
-        while try archivedRuns() < count {
+        while try await archivedRuns() < count {
             try #require(Date() < limit, "no \(count) replications within 30 s")
-            usleep(10_000)
+            try await Task.sleep(for: .milliseconds(10))
         }
     }
 }
@@ -135,9 +137,12 @@ final class RunningProgram {
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
     /// The exit code, or 128 and the signal that ended the process.
-    func wait() throws -> Laboratory.Ending {
+    func wait() async throws -> Laboratory.Ending {
         let limit = Date().addingTimeInterval(60)
-        while process.isRunning, Date() < limit { usleep(2_000) }
+        while process.isRunning, Date() < limit {
+            // Other tests need the threads meanwhile.
+            try await Task.sleep(for: .milliseconds(2))
+        }
         if process.isRunning {
             signal(SIGKILL)
             Issue.record("\(process.arguments ?? []) did not end within 60 s")

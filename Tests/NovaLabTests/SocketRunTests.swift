@@ -5,7 +5,7 @@ import Testing
 /// network that was not there.
 /// Method: the built program and its node processes on the loopback interface.
 @Suite struct SocketRunTests {
-    @Test func theSameScenarioRunsOnSockets() throws {
+    @Test func theSameScenarioRunsOnSockets() async throws {
         let lab = try Laboratory()
         let file = try lab.scenario(
             as: "on-sockets",
@@ -17,7 +17,7 @@ import Testing
                 )
             ]
         )
-        let ending = try lab.run([
+        let ending = try await lab.run([
             "run", file, "--on", "sockets", "--json", "--no-html",
             "--store", lab.store,
         ])
@@ -38,13 +38,13 @@ import Testing
     }
 
     /// Method: a node's process alone, told to be a node of a scenario that is not there.
-    @Test func aNodeThatCannotBeginSaysWhy() throws {
+    @Test func aNodeThatCannotBeginSaysWhy() async throws {
         let lab = try Laboratory()
         let assignment = """
             {"configure":{"_0":{"scenarioPath":"gone.yaml","variant":"dwcp","seed":7,"node":0,\
             "incarnation":0,"journalPath":"\(lab.path("journal"))"}}}
             """
-        let ending = try lab.run(
+        let ending = try await lab.run(
             ["agent"],
             wrapper: ["/bin/sh", "-c", "printf '%s\\n' \"$0\" | \"$@\"", assignment]
         )
