@@ -63,7 +63,9 @@ enum Samples {
 
     /// A folder of its own, removed with what is in it after the body.
     static func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
-        var template = Array("/tmp/novalab-datasets-XXXXXX".utf8CString)
+        var template = Array(
+            ("/tmp/novalab-datasets-" + String(repeating: "X", count: 6)).utf8CString
+        )
         guard mkdtemp(&template) != nil else { throw Failure(description: "no temporary folder") }
         let folder = String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
         defer { remove(folder) }

@@ -172,6 +172,31 @@ private func plan(pings: UInt64 = 2, streamBytes: Int = 0, attempts: UInt32 = 3)
     }
 }
 
+// Goal: a client that starts again is not mistaken for the one before it. Method: both crash in turn;
+// the reborn client's answers must never look as if the server had forgotten something.
+@Suite struct EchoRestartTests {
+    @Test func aRebornClientUsesNewNames() {
+        let theatre = EchoTheatre(plan: plan(pings: 3))
+        theatre.start(server)
+        for _ in 0..<3 {
+            theatre.start(client)
+            theatre.advance(to: theatre.now + .milliseconds(30))
+            for _ in 0..<40 {
+                if let entry = theatre.messages.first {
+                    theatre.messages.removeFirst()
+                    theatre.step(entry.to, .received(entry.message, from: entry.from))
+                } else if let write = theatre.writes.first {
+                    theatre.completeWrite(write.node)
+                }
+            }
+            theatre.crash(client)
+        }
+        let log = theatre.takeLog()
+        #expect(log.filter { $0.contains("reports answer") }.count == 9, "\(log)")
+        #expect(!log.contains { $0.contains("forgot") }, "\(log)")
+    }
+}
+
 // Goal: no bytes from outside trap the decoders, and equal messages come back.
 // Method: round trips and 100,000 seeded random or mutated inputs.
 @Suite struct EchoWireTests {

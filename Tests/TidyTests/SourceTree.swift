@@ -52,7 +52,8 @@ struct SourceTree {
     static func load(_ folders: [String], extensions: [String] = ["swift"]) throws -> SourceTree {
         var files: [File] = []
         for folder in folders {
-            let base = root.appending(path: folder)
+            // A link to the folder must not make the rules look at nothing.
+            let base = root.appending(path: folder).resolvingSymlinksInPath()
             guard let names = FileManager.default.subpaths(atPath: base.path) else { continue }
             for name in names.sorted() where !name.hasPrefix(".build") && !name.contains("/.build/")
             {

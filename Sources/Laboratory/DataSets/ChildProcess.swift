@@ -103,7 +103,9 @@ package struct ChildProcess: ~Copyable {
     }
 
     private static func temporaryFile() -> Int32 {
-        var path = Array("/tmp/novalab-capture-XXXXXX\0".utf8CString)
+        var path = Array(
+            ("/tmp/novalab-capture-" + String(repeating: "X", count: 6) + "\0").utf8CString
+        )
         let descriptor = mkstemp(&path)
         if descriptor >= 0 {
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)

@@ -104,6 +104,7 @@ public struct MetricCatalogue: Sendable {
                 """,
             boundDescription: "decoded bit for bit; dirty state bytes / header bytes of the frames",
             boundSide: .upper,
+            environments: [.simulated],
             isNetworkDependent: false
         ),
         MetricDefinition(
@@ -116,6 +117,7 @@ public struct MetricCatalogue: Sendable {
                 """,
             boundDescription: "decoded bit for bit",
             boundSide: nil,
+            environments: [.simulated],
             isNetworkDependent: false,
             gating: .onlyBeside("ratio-dirty")
         ),

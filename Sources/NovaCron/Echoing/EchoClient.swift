@@ -9,6 +9,9 @@ struct EchoClient {
     private var random: SeededRandom
     private var started = Instant.zero
     private var nextSequence: UInt64 = 0
+    /// What is added to a ping's place in the schedule to name it: the server remembers the names of
+    /// earlier incarnations, so a new one must not use them again.
+    private let firstName: UInt64
     private var outstanding: [UInt64: Ping] = [:]
     private var highestClaim: UInt64 = 0
     private var stream = StreamState.idle
@@ -50,6 +53,7 @@ struct EchoClient {
             incarnation: birth.incarnation
         )
         streamsLeft = plan.streamBytes > 0 ? plan.streams : 0
+        firstName = UInt64(birth.incarnation) << 32
         // Streams of an earlier incarnation may still be dying; their names are not used again.
         nextStream = birth.incarnation << 20
     }
@@ -105,14 +109,15 @@ struct EchoClient {
                 return
             }
             let payload = randomBytes(plan.payloadBytes)
-            outstanding[nextSequence] = Ping(
+            let name = firstName + nextSequence
+            outstanding[name] = Ping(
                 intended: intended,
                 floor: highestClaim,
                 payload: payload,
                 attempts: 1
             )
-            actions.send(.ping(sequence: nextSequence, payload: payload), to: plan.server)
-            actions.setTimer(.overdue(nextSequence), at: now + plan.timeout)
+            actions.send(.ping(sequence: name, payload: payload), to: plan.server)
+            actions.setTimer(.overdue(name), at: now + plan.timeout)
             nextSequence += 1
         }
     }
