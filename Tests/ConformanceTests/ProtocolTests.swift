@@ -8,7 +8,7 @@ import Transport
 import Units
 
 /// Whole protocols in both worlds.
-@Suite("Protocols in both worlds")
+@Suite("Protocols in both worlds", .serialized)
 struct ProtocolTests {
     // Goal: a client gets every answer and every stream back unchanged although its server dies and
     // comes back. Method: the echo protocol; the server dies after some answers, with a stream under
@@ -37,7 +37,16 @@ struct ProtocolTests {
         ) { birth in
             birth.node == NodeID(1) ? Echo.server(birth) : Echo.client(birth, plan: plan)
         } until: { story in
-            story.last?.event == .done
+            // On sockets the server may die later than it should, even after the last answer.
+            switch story.last?.event {
+            case .done, .serving(1, _):
+                let isServing = story.contains {
+                    if case .serving(1, _) = $0.event { true } else { false }
+                }
+                return isServing && story.contains { $0.event == .done }
+            default:
+                return false
+            }
         }
         let story = try await play.run(on: arm)
         var answered: Set<UInt64> = []

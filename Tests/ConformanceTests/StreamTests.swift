@@ -2,7 +2,7 @@ import Machines
 import Testing
 import Units
 
-@Suite("Stream contract")
+@Suite("Stream contract", .serialized)
 struct StreamTests {
     typealias Story = [Entry<ProbeFact>]
     static let stream = StreamID(opener: NodeID(0), number: 3)

@@ -35,6 +35,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// Whether the machine lives; `host` itself may not be asked while it is being stepped, and
     /// channels call back in the middle of a step.
     private var isRunning = false
+    private var hasStopped = false
 
     /// Connections beyond these are closed until others have found their names.
     private static var unnamedLimit: Int { 256 }
@@ -125,6 +126,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     public func stop() async {
         try? await loop.submit { [self] in
             isRunning = false
+            hasStopped = true
             if host.isRunning { host.crash() }
             for stream in streams.values { stream.reset() }
             streams = [:]
@@ -140,6 +142,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     }
 
     private func begin(incarnation: UInt32, seed: UInt64) {
+        guard !hasStopped else { return }
         let records = recovered.compactMap { bytes -> Program.Write? in
             var reader = WireReader(bytes)
             return try? Program.Write(from: &reader)
