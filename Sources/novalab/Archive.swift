@@ -9,7 +9,7 @@ import Synchronization
 final class Archive: Sendable {
     let path: String
     let plan: ArchivedPlan
-    private let store: ResultsStore
+    private let store: ResultsArchive
 
     init(path: String, _ plan: ArchivedPlan) throws {
         self.path = path
@@ -19,10 +19,10 @@ final class Archive: Sendable {
     }
 
     /// Opens an archive, making its folder when it is the default one.
-    static func open(_ path: String) throws -> ResultsStore {
+    static func open(_ path: String) throws -> ResultsArchive {
         let folder = URL(filePath: path).deletingLastPathComponent()
         try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        return try attempt { () throws(StoreError) in try ResultsStore(path: path) }
+        return try attempt { () throws(StoreError) in try ResultsArchive(path: path) }
     }
 
     static func attempt<Value>(_ body: () throws(StoreError) -> Value) throws -> Value {

@@ -60,7 +60,7 @@ import Testing
     @Test(arguments: [(SIGINT, 130), (SIGKILL, 128 + SIGKILL), (SIGTRAP, 13)] as [(Int32, Int32)])
     func whatEndsACampaignLosesNoFinishedRun(signal: Int32, code: Int32) async throws {
         let lab = try Laboratory()
-        let file = try lab.longScenario(replications: 40)
+        let file = try lab.longScenario(replications: 200)
         let campaign = [
             "run", file, "--no-html", "--json", "--workers", "1", "--on", "simulated", "--seed",
             "900", "--store",
@@ -71,7 +71,7 @@ import Testing
         let ended = try await running.wait()
         #expect(ended.code == code)
         let kept = try await lab.archivedRuns()
-        #expect(kept >= 3 && kept < 80, "\(kept) of 80 runs")
+        #expect(kept >= 3 && kept < 400, "\(kept) of 400 runs")
         if signal == SIGINT {
             #expect(
                 ended.errors.contains(
@@ -88,7 +88,7 @@ import Testing
         let whole = try await lab.run(campaign + [lab.path("whole.sqlite"), "--workers", "2"])
         #expect(resumed.code == whole.code)
         #expect(try Verdict(resumed) == Verdict(whole))
-        #expect(try Verdict(resumed).runs.count == 80)
+        #expect(try Verdict(resumed).runs.count == 400)
     }
 
     @Test func aSpentBudgetIs75() async throws {

@@ -52,7 +52,7 @@ import Units
     @Test func damagedArchivesAreRefusedOrRead() throws {
         let folder = try Folder()
         do {
-            let store = try ResultsStore(path: folder.file("x"))
+            let store = try ResultsArchive(path: folder.file("x"))
             for seed in 1...3 as ClosedRange<UInt64> {
                 try store.record(Archives.record("dwcp", seed: seed), in: Archives.plan)
             }
@@ -74,7 +74,7 @@ import Units
                 try? FileManager.default.removeItem(atPath: folder.file("copy" + end))
             }
             do {
-                let store = try ResultsStore(path: folder.file("copy"))
+                let store = try ResultsArchive(path: folder.file("copy"))
                 _ = try store.records(ofPlan: Archives.plan.identity)
                 _ = try store.runs(RunFilter())
             } catch {

@@ -11,7 +11,7 @@ import Units
 @Suite struct OpeningTests {
     private func error(opening path: String) -> StoreError? {
         do {
-            _ = try ResultsStore(path: path)
+            _ = try ResultsArchive(path: path)
             return nil
         } catch {
             return error
@@ -40,7 +40,7 @@ import Units
     @Test func databasesOfOthersStayAsTheyAre() throws {
         let folder = try Folder()
         let path = folder.file("x")
-        _ = try ResultsStore(
+        _ = try ResultsArchive(
             path: path,
             migrations: ["CREATE TABLE secret (id)"],
             busySeconds: 1
@@ -56,11 +56,11 @@ import Units
     @Test func newerVersionsAreRefusedUntouched() throws {
         let folder = try Folder()
         let path = folder.file("x")
-        let current = ResultsStore.schemaVersion
+        let current = ResultsArchive.schemaVersion
         do {
-            let newer = try ResultsStore(
+            let newer = try ResultsArchive(
                 path: path,
-                migrations: ResultsStore.migrations(first: current)
+                migrations: ResultsArchive.migrations(first: current)
                     + ["CREATE TABLE future (id INTEGER) STRICT"],
                 busySeconds: 1
             )
@@ -78,22 +78,22 @@ import Units
         let folder = try Folder()
         let path = folder.file("x")
         let runs = [Archives.record("dwcp", seed: 1), Archives.record("dwcp", seed: 2)]
-        for version in 1..<ResultsStore.schemaVersion {
+        for version in 1..<ResultsArchive.schemaVersion {
             try? FileManager.default.removeItem(atPath: path)
             do {
-                let old = try ResultsStore(
+                let old = try ResultsArchive(
                     path: path,
-                    migrations: ResultsStore.migrations(first: version),
+                    migrations: ResultsArchive.migrations(first: version),
                     busySeconds: 1
                 )
                 for run in runs { try old.record(run, in: Archives.plan) }
                 #expect(try old.query("PRAGMA user_version").rows == [["\(version)"]])
             }
-            let store = try ResultsStore(path: path)
+            let store = try ResultsArchive(path: path)
             #expect(try store.records(ofPlan: Archives.plan.identity) == runs)
             #expect(
                 try store.query("PRAGMA user_version").rows
-                    == [["\(ResultsStore.schemaVersion)"]]
+                    == [["\(ResultsArchive.schemaVersion)"]]
             )
             try store.recordArtifact(kind: "report", path: "r.html", of: Archives.plan)
         }
@@ -102,16 +102,16 @@ import Units
     @Test func aFailingMigrationChangesNothing() throws {
         let folder = try Folder()
         let path = folder.file("x")
-        _ = try ResultsStore(
+        _ = try ResultsArchive(
             path: path,
-            migrations: ResultsStore.migrations(first: 1),
+            migrations: ResultsArchive.migrations(first: 1),
             busySeconds: 1
         )
         let bytes = try folder.bytes("x")
         #expect(throws: StoreError.self) {
-            _ = try ResultsStore(
+            _ = try ResultsArchive(
                 path: path,
-                migrations: ResultsStore.migrations(first: 1)
+                migrations: ResultsArchive.migrations(first: 1)
                     + ["CREATE TABLE half (id); CREATE TABLE run (id)"],
                 busySeconds: 1
             )
@@ -121,7 +121,7 @@ import Units
 
     /// Released migrations are part of archives out there; an edit would make two kinds of them.
     @Test func releasedMigrationsAreNeverEdited() {
-        let digests = ResultsStore.migrations(first: 2).map { text in
+        let digests = ResultsArchive.migrations(first: 2).map { text in
             var chain = HashChain()
             chain.combine(text)
             return chain.fingerprint.description
@@ -136,7 +136,7 @@ import Units
     @Test func aFullDiskKeepsWhatWasRecorded() throws {
         let folder = try Folder()
         let path = folder.file("x")
-        let store = try ResultsStore(path: path)
+        let store = try ResultsArchive(path: path)
         try store.record(Archives.record("dwcp", seed: 1), in: Archives.plan)
         let pages = try #require(Int(store.query("PRAGMA page_count").rows[0][0] ?? ""))
         try store.limitPages(to: pages)
@@ -167,10 +167,10 @@ import Units
         )
         #expect(error(opening: folder.file("folder")) != nil)
         let path = folder.file("x")
-        let holder = try ResultsStore(path: path)
-        let other = try ResultsStore(
+        let holder = try ResultsArchive(path: path)
+        let other = try ResultsArchive(
             path: path,
-            migrations: ResultsStore.migrations(first: ResultsStore.schemaVersion),
+            migrations: ResultsArchive.migrations(first: ResultsArchive.schemaVersion),
             busySeconds: 0.05
         )
         try holder.whileLocked {
@@ -188,7 +188,7 @@ import Units
 
     @Test func aKilledCampaignKeepsItsFinishedRuns() throws {
         let folder = try Folder()
-        let store = try ResultsStore(path: folder.file("x"))
+        let store = try ResultsArchive(path: folder.file("x"))
         var runs: [RunRecord] = []
         for seed in 1...6 as ClosedRange<UInt64> {
             runs.append(Archives.record("dwcp", seed: seed))
@@ -205,7 +205,7 @@ import Units
             try folder.write(database, "copy")
             try folder.write(Array(log[..<cut]), "copy-wal")
             try? FileManager.default.removeItem(atPath: folder.file("copy-shm"))
-            let copy = try ResultsStore(path: folder.file("copy"))
+            let copy = try ResultsArchive(path: folder.file("copy"))
             let kept = try copy.records(ofPlan: Archives.plan.identity)
             #expect(kept == Array(runs.prefix(kept.count)))
             if round == 0 { #expect(kept.count == 6) }

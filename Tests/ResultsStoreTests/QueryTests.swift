@@ -15,8 +15,8 @@ import Units
         (2.0, 6.1), (2.2, 6.4), (1.9, 6.0), (2.05, 6.6),
     ]
 
-    private func archive(_ folder: Folder) throws -> ResultsStore {
-        let store = try ResultsStore(path: folder.file("r.sqlite"))
+    private func archive(_ folder: Folder) throws -> ResultsArchive {
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
         for (seed, time) in times.enumerated() {
             try store.record(
                 Archives.record("dwcp", seed: UInt64(seed), time: time.dwcp),
@@ -52,7 +52,7 @@ import Units
     }
 
     private func figure(
-        _ store: ResultsStore,
+        _ store: ResultsArchive,
         _ target: Target,
         _ subject: Target.Subject
     ) throws -> [Double] {
@@ -140,7 +140,7 @@ import Units
     @Test func aThousandRunsStaySmallAndComparable() throws {
         let folder = try Folder()
         let path = folder.file("r.sqlite")
-        let store = try ResultsStore(path: path)
+        let store = try ResultsArchive(path: path)
         for seed in 0..<500 as Range<UInt64> {
             for variant in ["dwcp", "baseline"] {
                 try store.record(

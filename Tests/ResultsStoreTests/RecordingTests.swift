@@ -16,10 +16,10 @@ import Units
             Archives.record("dwcp", seed: .max, time: 2.1),
         ]
         do {
-            let store = try ResultsStore(path: path)
+            let store = try ResultsArchive(path: path)
             for run in written { try store.record(run, in: Archives.plan) }
         }
-        let store = try ResultsStore(path: path)
+        let store = try ResultsArchive(path: path)
         let identity = Archives.plan.identity
         #expect(try store.records(ofPlan: identity) == written)
         #expect(try store.loadPlan(identity) == Archives.plan)
@@ -35,7 +35,7 @@ import Units
     ])
     func outcomesComeBack(outcome: RunOutcome) throws {
         let folder = try Folder()
-        let store = try ResultsStore(path: folder.file("r.sqlite"))
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
         var run = Archives.record("dwcp", seed: 1)
         run.outcome = outcome
         try store.record(run, in: Archives.plan)
@@ -44,7 +44,7 @@ import Units
 
     @Test func impossibleFiguresComeBackToBeJudged() throws {
         let folder = try Folder()
-        let store = try ResultsStore(path: folder.file("r.sqlite"))
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
         var run = Archives.record("dwcp", seed: 1)
         run.metrics = [
             MetricValue("goodput", .infinity, bound: nil),
@@ -62,7 +62,7 @@ import Units
 
     @Test func aSeedIsRecordedOnce() throws {
         let folder = try Folder()
-        let store = try ResultsStore(path: folder.file("r.sqlite"))
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
         try store.record(Archives.record("dwcp", seed: 1, time: 2), in: Archives.plan)
         #expect(throws: StoreError.duplicate(variant: "dwcp", seed: 1)) {
             try store.record(Archives.record("dwcp", seed: 1, time: 3), in: Archives.plan)
@@ -82,7 +82,7 @@ import Units
 
     @Test func contradictionsLeaveNothingBehind() throws {
         let folder = try Folder()
-        let store = try ResultsStore(path: folder.file("r.sqlite"))
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
         var twice = Archives.record("dwcp", seed: 1)
         twice.metrics.append(twice.metrics[0])
         var negative = Archives.record("dwcp", seed: 2)
@@ -139,7 +139,7 @@ import Units
 
     @Test func listingsFilterAndNameArtifacts() throws {
         let folder = try Folder()
-        let store = try ResultsStore(path: folder.file("r.sqlite"))
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
         for seed in 1...3 as ClosedRange<UInt64> {
             try store.record(Archives.record("dwcp", seed: seed), in: Archives.plan)
         }

@@ -104,7 +104,6 @@ public struct MetricCatalogue: Sendable {
                 """,
             boundDescription: "decoded bit for bit; dirty state bytes / header bytes of the frames",
             boundSide: .upper,
-            environments: [.simulated],
             isNetworkDependent: false
         ),
         MetricDefinition(
@@ -117,7 +116,6 @@ public struct MetricCatalogue: Sendable {
                 """,
             boundDescription: "decoded bit for bit",
             boundSide: nil,
-            environments: [.simulated],
             isNetworkDependent: false,
             gating: .onlyBeside("ratio-dirty")
         ),

@@ -13,7 +13,7 @@ public enum StoreError: Error, Hashable, Sendable {
     case full(path: String)
     /// The file or its folder cannot be written.
     case readOnly(path: String)
-    /// Another process kept the file locked for longer than ``ResultsStore/busySeconds``.
+    /// Another process kept the file locked for longer than ``ResultsArchive/busySeconds``.
     case locked(path: String)
     /// The file or its folder cannot be opened or made.
     case cannotOpen(path: String, detail: String)
@@ -38,7 +38,7 @@ extension StoreError: CustomStringConvertible {
             "\(path) is not an SQLite database; it was left untouched"
         case .foreign(let path, let id):
             "\(path) is the database of another application (application_id \(id), expected "
-                + "\(ResultsStore.applicationID)); it was left untouched"
+                + "\(ResultsArchive.applicationID)); it was left untouched"
         case .newer(let path, let version, let supported):
             "\(path) has schema version \(version) and this build knows versions up to "
                 + "\(supported); it was left untouched"

@@ -3,11 +3,11 @@ import GRDB
 public import Measurements
 import Units
 
-extension ResultsStore {
+extension ResultsArchive {
     /// Makes the plan known; doing so again changes nothing.
     public func register(_ plan: ArchivedPlan) throws(StoreError) {
         try write { database in
-            _ = try ResultsStore.identifier(of: plan, database)
+            _ = try ResultsArchive.identifier(of: plan, database)
         }
     }
 
@@ -36,7 +36,7 @@ extension ResultsStore {
             )
         }
         try write { database in
-            let planID = try ResultsStore.identifier(of: plan, database)
+            let planID = try ResultsArchive.identifier(of: plan, database)
             let key: StatementArguments = [
                 planID, run.key.variant, Int64(bitPattern: run.key.seed),
             ]
@@ -64,7 +64,7 @@ extension ResultsStore {
         of plan: ArchivedPlan
     ) throws(StoreError) {
         try write { database in
-            let planID = try ResultsStore.identifier(of: plan, database)
+            let planID = try ResultsArchive.identifier(of: plan, database)
             try database.execute(
                 sql: "INSERT OR IGNORE INTO artifact (plan_id, kind, path) VALUES (?, ?, ?)",
                 arguments: [planID, kind, file]

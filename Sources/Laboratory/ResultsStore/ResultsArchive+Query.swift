@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 
-extension ResultsStore {
+extension ResultsArchive {
     /// Runs one SQL statement that only reads, on a connection that cannot write.
     ///
     /// - Parameter limit: The most rows returned.
@@ -10,11 +10,11 @@ extension ResultsStore {
         precondition(limit > 0, "a query of \(limit) rows")
         var configuration = Configuration()
         configuration.readonly = true
-        configuration.busyMode = .timeout(ResultsStore.busySeconds)
+        configuration.busyMode = .timeout(ResultsArchive.busySeconds)
         do {
             let reader = try DatabaseQueue(path: path, configuration: configuration)
             let result = try reader.read { database in
-                try ResultsStore.fetch(sql, limit: limit, database)
+                try ResultsArchive.fetch(sql, limit: limit, database)
             }
             try reader.close()
             return result

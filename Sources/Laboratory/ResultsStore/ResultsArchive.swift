@@ -7,7 +7,7 @@ import GRDB
 /// before. The file is in WAL mode with a single writer, so `novalab runs` can read while a campaign
 /// writes. Opening checks the file before anything touches it: what is not an archive, or is one of
 /// a newer laboratory, stays byte for byte as it was.
-public final class ResultsStore: Sendable {
+public final class ResultsArchive: Sendable {
     /// `NCLB`; marks the file as ours (SQLite's `application_id`).
     public static let applicationID: Int32 = 0x4E43_4C42
     /// How long an operation waits for another process's lock.
@@ -24,7 +24,7 @@ public final class ResultsStore: Sendable {
         try self.init(
             path: path,
             migrations: Schema.migrations,
-            busySeconds: ResultsStore.busySeconds
+            busySeconds: ResultsArchive.busySeconds
         )
     }
 
@@ -35,14 +35,14 @@ public final class ResultsStore: Sendable {
         busySeconds: Double
     ) throws(StoreError) {
         self.path = path
-        try ResultsStore.makeFolder(of: path)
-        try ResultsStore.inspect(path, supported: migrations.count)
-        var configuration = ResultsStore.configuration
+        try ResultsArchive.makeFolder(of: path)
+        try ResultsArchive.inspect(path, supported: migrations.count)
+        var configuration = ResultsArchive.configuration
         configuration.busyMode = .timeout(busySeconds)
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try queue.inTransaction(.immediate) { database in
-                try ResultsStore.migrate(database, migrations)
+                try ResultsArchive.migrate(database, migrations)
                 return .commit
             }
         } catch {
@@ -74,7 +74,7 @@ public final class ResultsStore: Sendable {
 
     private static var configuration: Configuration {
         var configuration = Configuration()
-        configuration.label = "ResultsStore"
+        configuration.label = "ResultsArchive"
         configuration.prepareDatabase { database in
             // The library's own setting for this writes a table and drops it at every opening.
             try database.execute(sql: "PRAGMA journal_mode = WAL")
@@ -147,7 +147,7 @@ public final class ResultsStore: Sendable {
     }
 }
 
-extension ResultsStore {
+extension ResultsArchive {
     /// Runs `body` on the writing connection, outside a transaction of ours.
     func perform<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
         do {

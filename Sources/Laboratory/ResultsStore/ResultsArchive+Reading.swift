@@ -10,7 +10,7 @@ public struct RecordedRun: Hashable, Sendable {
     public let fingerprint: String
 }
 
-extension ResultsStore {
+extension ResultsArchive {
     /// The runs of a plan that need not run again, by variant and seed; empty for an unknown plan.
     /// `--resume` leaves these out.
     public func completedRuns(of plan: ArchivedPlan) throws(StoreError) -> [RecordedRun] {
