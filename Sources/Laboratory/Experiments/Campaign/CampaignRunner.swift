@@ -122,11 +122,12 @@ public struct CampaignRunner: Sendable {
             for _ in 0..<workers { startNext() }
             do {
                 while let record = try await group.next() {
+                    // First, so that no worker waits while the archive writes.
+                    startNext()
                     if let record {
                         try listener.keep(record)
                         records.append(record)
                     }
-                    startNext()
                 }
             } catch {
                 isFailed.raise()
