@@ -34,7 +34,7 @@ import Testing
         #expect(
             Set(object.keys) == [
                 "verdict", "exitCode", "exitCodes", "scenario", "commit", "environment", "store",
-                "report", "runs", "targets", "invariants",
+                "report", "runs", "targets", "invariants", "metrics",
             ]
         )
         let run = try #require((object["runs"] as? [[String: Any]])?.first)

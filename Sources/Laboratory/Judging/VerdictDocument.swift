@@ -19,6 +19,19 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
     public let runs: [Run]
     public let targets: [Target]
     public let invariants: [Invariant]
+    /// Every figure of every variant, gated or not: means over replications with 95 % intervals.
+    public let metrics: [Metric]
+
+    public struct Metric: Hashable, Sendable, Encodable {
+        public let metric: String
+        public let variant: String
+        public let n: Int
+        public let mean: Double
+        /// `nil` where one replication bounds nothing.
+        public let low: Double?
+        public let high: Double?
+        public let unit: String
+    }
 
     public struct Run: Hashable, Sendable, Encodable {
         public let seed: UInt64
@@ -70,11 +83,35 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
         runs = campaign.variants.flatMap { campaign.replications(of: $0) }.map(Run.init)
         targets = judgement.targets.map(Target.init)
         invariants = judgement.invariants.map(Invariant.init)
+        metrics = campaign.variants.flatMap { variant in
+            VerdictDocument.metrics(of: campaign.replications(of: variant), variant)
+        }
+    }
+
+    /// Figures that all completed replications of a variant have, in catalogue order.
+    private static func metrics(of runs: [RunRecord], _ variant: String) -> [Metric] {
+        let completed = runs.filter { $0.outcome == .completed }
+        guard !completed.isEmpty else { return [] }
+        return MetricCatalogue.standard.definitions.compactMap { definition in
+            let values = completed.compactMap { $0.value(of: definition.name)?.value }
+            guard values.count == completed.count,
+                let estimate = Estimate.mean(of: values, confidence: 0.95)
+            else { return nil }
+            return Metric(
+                metric: definition.name,
+                variant: variant,
+                n: estimate.count,
+                mean: estimate.value,
+                low: estimate.low.isFinite ? estimate.low : nil,
+                high: estimate.high.isFinite ? estimate.high : nil,
+                unit: definition.unit.rawValue
+            )
+        }
     }
 
     private enum CodingKeys: String, CodingKey {
         case verdict, exitCode, exitCodes, scenario, commit, environment, store, report
-        case runs, targets, invariants
+        case runs, targets, invariants, metrics
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -90,6 +127,7 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
         try container.encode(runs, forKey: .runs)
         try container.encode(targets, forKey: .targets)
         try container.encode(invariants, forKey: .invariants)
+        try container.encode(metrics, forKey: .metrics)
     }
 }
 

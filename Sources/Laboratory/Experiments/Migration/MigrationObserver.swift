@@ -94,6 +94,7 @@ public struct MigrationObserver: ExperimentObserver {
         record.facts += facts(done)
         guard !done.isEmpty else { return }
         measureTimes(done, ending, into: &record)
+        measureUtilisation(done, ending, into: &record)
         measureRatios(done, ending, into: &record)
     }
 
@@ -208,6 +209,32 @@ public struct MigrationObserver: ExperimentObserver {
                     roundTrip.milliseconds / 2,
                     derivation: "RTT/2 of \(roundTrip)"
                 )
+            )
+        )
+    }
+
+    /// What the migrations delivered, over all the time they took; pauses and rounds that wait for the
+    /// guest count as time. Runs below 50 bandwidth-delay products say nothing about a link.
+    private func measureUtilisation(
+        _ done: [Story],
+        _ ending: ReplicationEnding,
+        into record: inout RunRecord
+    ) {
+        guard !ending.links.isEmpty, done.count == workload.count,
+            let first = done.compactMap(\.started).min(),
+            let last = done.compactMap(\.running).max(), last > first
+        else { return }
+        let free = Double(path.rate.bitsPerSecond) * (1 - path.background.value)
+        let delivered = done.reduce(0.0) { $0 + Double($1.summary?.encodedBytes ?? 0) }
+        let products = delivered / (free / 8 * roundTrip.seconds)
+        let rounded = (products * 10).rounded() / 10
+        record.facts.append(Fact("bandwidth-delay products", "\(rounded) delivered"))
+        guard products >= 50 else { return }
+        record.metrics.append(
+            MetricValue(
+                "utilisation",
+                100 * delivered * 8 / (last - first).seconds / free,
+                bound: ending.bound(.upper, 100, derivation: "the free rate of the link")
             )
         )
     }
