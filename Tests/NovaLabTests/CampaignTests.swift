@@ -66,8 +66,7 @@ import Testing
             "900", "--store",
         ]
         let running = try lab.start(campaign + [lab.store])
-        try await lab.waitForRuns(3)
-        running.signal(signal)
+        lab.send(signal, to: running)
         let ended = try await running.wait()
         #expect(ended.code == code)
         let kept = try await lab.archivedRuns()

@@ -100,12 +100,21 @@ final class Laboratory: Sendable {
         return ending.output.split(separator: "\n").last.flatMap { Int($0) } ?? 0
     }
 
-    /// Waits until the archive holds `count` replications of a campaign that runs.
-    func waitForRuns(_ count: Int) async throws {
-        let limit = Date().addingTimeInterval(30)
-        while try await archivedRuns() < count {
-            try #require(Date() < limit, "no \(count) replications within 30 s")
-            try await Task.sleep(for: .milliseconds(10))
+    /// Sends a signal once the archive's log has grown to the size of several runs. A thread of its
+    /// own watches, because the threads of the test pool may be busy for longer than a campaign takes.
+    func send(_ signal: Int32, to program: RunningProgram, onceLogReaches bytes: Int = 600_000) {
+        let log = store + "-wal"
+        let process = program.identifier
+        Thread.detachNewThread {
+            let limit = Date().addingTimeInterval(30)
+            while Date() < limit {
+                var status = stat()
+                if stat(log, &status) == 0, Int(status.st_size) >= bytes {
+                    kill(process, signal)
+                    return
+                }
+                usleep(1_000)
+            }
         }
     }
 }
@@ -133,6 +142,8 @@ final class RunningProgram {
         process.standardError = try FileHandle(forWritingTo: errors)
         try process.run()
     }
+
+    var identifier: Int32 { process.processIdentifier }
 
     func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
