@@ -80,6 +80,12 @@ let novaCron = [
         ["DeltaEncoding", "Determinism", "Machines", "Transport", "Units"]
     ),
     room("NovaCron", "Initialization", ["Determinism", "Effects", "Units"]),
+    // The node: what it is told, what it stands on, what it does.
+    room(
+        "NovaCron",
+        "NodeFoundation",
+        ["Determinism", "Effects", "Initialization", "Units", logging, yams]
+    ),
 ]
 
 let environments = [
