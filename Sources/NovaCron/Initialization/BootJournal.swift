@@ -1,4 +1,5 @@
 public import Effects
+import Synchronization
 
 /// The durable memory of a boot: which steps were begun and ended, which phases were reached.
 ///
@@ -6,56 +7,52 @@ public import Effects
 /// `step`, which gives it a name and makes it a place where a crash can be put and told apart. After
 /// a crash `previous` says what was cut short. A component's step must be safe to repeat: the journal
 /// tells, it does not undo.
-public struct BootJournal: Sendable {
-    /// What the file told about the life before this one; `nil` for the first.
-    public let previous: PreviousBoot?
-    /// This boot's number in the file, counted from one.
-    public let number: UInt64
-    private let path: String?
+///
+/// A journal is *closed* until `begin` opens its file, which must wait until this process is known
+/// to be the only one that uses the folder; steps before that are places for crashes and leave no
+/// record. One that is never begun suits nodes that keep nothing.
+public final class BootJournal: Sendable {
     private let effects: Effects
+    private let file = Mutex<OpenFile?>(nil)
 
     /// The longest file that is read. A boot writes some hundred bytes a step, and each boot starts a
     /// new file.
     static let sizeLimit = 1 << 20
 
-    /// A journal that is kept nowhere; steps are still places for crashes.
+    private struct OpenFile {
+        var path: String
+        var number: UInt64
+        var previous: PreviousBoot?
+    }
+
     public init(effects: Effects) {
-        previous = nil
-        number = 1
-        path = nil
         self.effects = effects
     }
 
-    private init(previous: PreviousBoot?, number: UInt64, path: String, effects: Effects) {
-        self.previous = previous
-        self.number = number
-        self.path = path
-        self.effects = effects
-    }
+    /// What the file told about the life before this one; `nil` for the first, and while closed.
+    public var previous: PreviousBoot? { file.withLock { $0?.previous } }
+
+    /// This boot's number in the file, counted from one; `nil` while closed.
+    public var number: UInt64? { file.withLock { $0?.number } }
 
     /// Reads what the boot before left at `path` and begins a new journal there.
     ///
-    /// A record that is cut or damaged ends the reading: it was not durable.
-    public static func begin(at path: String, effects: Effects) async throws(FileError)
-        -> BootJournal
-    {
+    /// A record that is cut or damaged ends the reading: it was not durable. A file that is no
+    /// journal counts as none. Traps when the journal is open.
+    public func begin(at path: String) async throws(FileError) {
+        precondition(file.withLock { $0 == nil }, "the journal is open already")
         var previous: PreviousBoot?
         do {
-            let bytes = try await effects.files.read(path, limit: sizeLimit)
+            let bytes = try await effects.files.read(path, limit: BootJournal.sizeLimit)
             previous = PreviousBoot(records: JournalRecord.read(bytes))
         } catch  where error.reason == .notFound {
             previous = nil
         }
         let number = (previous?.number ?? 0) + 1
-        let journal = BootJournal(
-            previous: previous,
-            number: number,
-            path: path,
-            effects: effects
-        )
         let first = JournalRecord(kind: .boot, name: String(number))
         try await effects.files.replace(path, with: first.bytes, permissions: 0o600)
-        return journal
+        let opened = OpenFile(path: path, number: number, previous: previous)
+        file.withLock { $0 = opened }
     }
 
     /// Runs one durable step between two records. The name is unique in the node, for example
@@ -87,7 +84,7 @@ public struct BootJournal: Sendable {
     }
 
     private func append(_ kind: JournalRecord.Kind, _ name: String) async throws(FileError) {
-        guard let path else { return }
+        guard let path = file.withLock({ $0?.path }) else { return }
         let record = JournalRecord(kind: kind, name: name)
         try await effects.files.append(record.bytes, to: path, synced: true)
     }

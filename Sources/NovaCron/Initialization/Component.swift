@@ -18,7 +18,12 @@ public protocol Component: Sendable {
     func initialize(_ context: ComponentContext) async throws
     /// Begins to serve.
     func start(_ context: ComponentContext) async throws
-    /// Takes no new work and finishes what is under way; cancelled at the drain's deadline.
+    /// Works for as long as the node is READY: periodic checks, workers, schedules. It runs from
+    /// READY, or from the component's own readiness when that is later, until the node has been
+    /// drained, and is cancelled then. It may return early.
+    func serve(_ context: ComponentContext) async
+    /// Takes no new work and finishes what is under way, while `serve` still runs; cancelled at the
+    /// drain's deadline.
     func drain(_ context: ComponentContext) async
     func stop(_ context: ComponentContext) async
     func healthCheck(_ context: ComponentContext) async -> ComponentHealth
@@ -27,6 +32,7 @@ public protocol Component: Sendable {
 extension Component {
     public var fallbacks: [any Component] { [] }
     public func start(_ context: ComponentContext) async throws {}
+    public func serve(_ context: ComponentContext) async {}
     public func drain(_ context: ComponentContext) async {}
     public func stop(_ context: ComponentContext) async {}
     public func healthCheck(_ context: ComponentContext) async -> ComponentHealth { .healthy }

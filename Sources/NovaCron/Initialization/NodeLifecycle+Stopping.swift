@@ -7,7 +7,6 @@ extension NodeLifecycle {
     func finish(_ ending: StartEnding) async -> LifecycleOutcome {
         switch ending {
         case .served:
-            await drain()
             let left = await stopAll(within: policy.shutdown.cleanup)
             // The mark is for the next boot's report only; without it that boot assumes a crash.
             try? await journal.stopped()
@@ -30,7 +29,7 @@ extension NodeLifecycle {
     }
 
     /// Components that others depend on are drained after those others.
-    private func drain() async {
+    func drain() async {
         emit(.drainStarted)
         let end = effects.clock.now.advanced(by: policy.shutdown.drain)
         let complete = await withDeadline(policy.shutdown.drain, effects.clock) { [self] in

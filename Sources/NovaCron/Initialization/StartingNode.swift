@@ -48,6 +48,8 @@ struct StartingNode {
         case checkpointed(BootPhase, failure: String?)
         case readyRecorded(failure: String?)
         case served
+        /// A component's own work has ended; the node goes on.
+        case retired
         case stopRequested
         case deadline
     }
@@ -80,6 +82,8 @@ struct StartingNode {
             while ending == nil, let report = await group.next() {
                 ending = take(report, &group, serve)
             }
+            // What serves goes on until nothing is under way any more.
+            if case .served = ending { await node.drain() }
             group.cancelAll()
             return ending ?? .served
         }
@@ -102,6 +106,8 @@ struct StartingNode {
             return .late(waitingFor: waitingFor)
         case .served:
             return .served
+        case .retired:
+            return nil
         case .checkpointed(let phase, let failure):
             if let failure { return journalFailure(failure) }
             openCheckpoints -= 1
@@ -116,6 +122,7 @@ struct StartingNode {
                 await serve(node)
                 return .served
             }
+            for position in node.graph.order { serveComponent(at: position, &group) }
             return advance(&group, serve)
         case .component(let position, let ending):
             runningCount -= 1
@@ -211,6 +218,17 @@ struct StartingNode {
         return nil
     }
 
+    /// Lets a component that is there do its own work.
+    private func serveComponent(at position: Int, _ group: inout TaskGroup<Report>) {
+        guard case .ready = states[position],
+            let part = node.runningComponent(specifications[position].name)
+        else { return }
+        group.addTask {
+            await part.component.serve(part.context)
+            return .retired
+        }
+    }
+
     // MARK: - Results
 
     private mutating func settle(
@@ -223,6 +241,7 @@ struct StartingNode {
         case .ready(let fallback):
             states[position] = .ready(fallback: fallback)
             node.emit(.componentReady(component: specification.name, fallback: fallback))
+            if readiness == .ready { serveComponent(at: position, &group) }
         case .failed(let reason):
             states[position] = .absent
             node.emit(
