@@ -136,18 +136,34 @@ public struct Field: Hashable, Sendable, Codable {
 
 /// Something worth showing on a time axis or in a table: a migration round, a pause, a stream that
 /// died.
-public struct Marker: Hashable, Sendable, Codable {
+public struct Marker: Hashable, Sendable, Encodable {
     public let time: Instant
     /// The node's name; empty for the experiment itself.
     public let node: String
     /// For example `migration.round`; all markers of a kind carry the same fields.
     public let kind: String
+    /// What it is about where a number cannot say it, for example a crash point's name; often empty.
+    public let text: String
     public let fields: [Field]
 
-    public init(time: Instant, node: String = "", kind: String, fields: [Field] = []) {
+    /// Kind: ``node`` became ready to serve.
+    public static let bootReady = "boot.ready"
+    /// Kind: a crash was made at the point named by ``text``; the field ``survivedField`` is 1 when
+    /// the next start recovered, else 0.
+    public static let crashPoint = "boot.crash-point"
+    public static let survivedField = "survived"
+
+    public init(
+        time: Instant,
+        node: String = "",
+        kind: String,
+        text: String = "",
+        fields: [Field] = []
+    ) {
         self.time = time
         self.node = node
         self.kind = kind
+        self.text = text
         self.fields = fields
     }
 
@@ -186,7 +202,7 @@ public struct NamedHistogram: Equatable, Sendable, Codable {
 
 /// Everything one replication leaves behind. It is filled in memory during the run and written to
 /// the archive in one transaction afterwards.
-public struct RunRecord: Equatable, Sendable, Codable {
+public struct RunRecord: Equatable, Sendable, Encodable {
     public var key: RunKey
     /// The commit that was built, with `-dirty` behind it when the work tree differed.
     public var commit: String
@@ -213,10 +229,14 @@ public struct RunRecord: Equatable, Sendable, Codable {
     public var invariants: [InvariantOutcome]
     /// In order of time; at most ``markerLimit`` are archived.
     public var markers: [Marker]
+    /// Lane by lane, each in order of time; at most ``spanLimit`` are archived. A run of many nodes
+    /// keeps the lanes worth looking at, whole.
+    public var spans: [Span]
     /// In the order a report prints them.
     public var facts: [Fact]
 
     public static let markerLimit = 10_000
+    public static let spanLimit = 5_000
 
     public init(
         key: RunKey,
@@ -236,6 +256,7 @@ public struct RunRecord: Equatable, Sendable, Codable {
         faults: [FaultRecord] = [],
         invariants: [InvariantOutcome] = [],
         markers: [Marker] = [],
+        spans: [Span] = [],
         facts: [Fact] = []
     ) {
         self.key = key
@@ -255,6 +276,7 @@ public struct RunRecord: Equatable, Sendable, Codable {
         self.faults = faults
         self.invariants = invariants
         self.markers = markers
+        self.spans = spans
         self.facts = facts
     }
 

@@ -117,6 +117,7 @@ private struct RunWriter {
         for series in run.series { try write(series, id) }
         for histogram in run.histograms { try write(histogram, id) }
         try writeMarkers(id)
+        try writeSpans(id)
         try writeFaults(id)
         try writeInvariants(id)
         for (sequence, checkpoint) in run.checkpoints.enumerated() {
@@ -203,11 +204,31 @@ private struct RunWriter {
 
     private func writeMarkers(_ id: Int64) throws {
         for (sequence, marker) in run.markers.prefix(RunRecord.markerLimit).enumerated() {
+            let columns = "run_id, sequence, time_ns, node, kind, fields"
+            let values: StatementArguments = [
+                id, sequence, marker.time.nanoseconds, marker.node, marker.kind,
+                ArchivedText.encoded(marker.fields),
+            ]
+            // Most events have no text; the column's default stands for it.
+            if marker.text.isEmpty {
+                try insert("event (\(columns))", values)
+            } else {
+                try insert("event (\(columns), text)", values + [marker.text])
+            }
+        }
+    }
+
+    private func writeSpans(_ id: Int64) throws {
+        for (sequence, span) in run.spans.prefix(RunRecord.spanLimit).enumerated() {
             try insert(
-                "event (run_id, sequence, time_ns, node, kind, fields)",
+                """
+                span (run_id, sequence, lane, name, group_name, start_ns, end_ns, outcome,
+                is_critical, fields)
+                """,
                 [
-                    id, sequence, marker.time.nanoseconds, marker.node, marker.kind,
-                    ArchivedText.encoded(marker.fields),
+                    id, sequence, span.lane, span.name, span.group, span.start.nanoseconds,
+                    span.end.nanoseconds, span.outcome.rawValue, span.isCritical,
+                    ArchivedText.encoded(span.fields),
                 ]
             )
         }

@@ -42,6 +42,7 @@ struct RunReader {
             faults: try faults(id),
             invariants: try invariants(id),
             markers: try markers(id),
+            spans: try spans(id),
             facts: try rows("fact", id, order: "sequence").map {
                 try Fact($0.value("key"), $0.value("value"))
             }
@@ -147,6 +148,33 @@ struct RunReader {
                 time: Instant(nanoseconds: try row.value("time_ns")),
                 node: try row.value("node"),
                 kind: try row.value("kind"),
+                text: row.hasColumn("text") ? try row.value("text") : "",
+                fields: fields
+            )
+        }
+    }
+
+    /// An archive that an older laboratory wrote and that cannot be migrated has no such table.
+    private func spans(_ id: Int64) throws -> [Span] {
+        guard try database.tableExists("span") else { return [] }
+        return try rows("span", id, order: "sequence").map { row in
+            let name: String = try row.value("name")
+            let start: Int64 = try row.value("start_ns")
+            let end: Int64 = try row.value("end_ns")
+            guard start <= end,
+                let outcome = Span.Outcome(rawValue: try row.value("outcome")),
+                let fields = ArchivedText.decoded([Field].self, try row.value("fields"))
+            else {
+                throw damage("the span \(name) contradicts itself")
+            }
+            return Span(
+                lane: try row.value("lane"),
+                name: name,
+                group: try row.value("group_name"),
+                start: Instant(nanoseconds: start),
+                end: Instant(nanoseconds: end),
+                outcome: outcome,
+                isCritical: try row.value("is_critical"),
                 fields: fields
             )
         }

@@ -6,7 +6,7 @@
 enum Schema {
     static var version: Int { migrations.count }
 
-    static let migrations = [first, second]
+    static let migrations = [first, second, third]
 
     private static let first = """
         CREATE TABLE scenario (
@@ -167,5 +167,25 @@ enum Schema {
             UNIQUE (plan_id, kind, path)
         ) STRICT;
         CREATE INDEX metric_value_by_metric ON metric_value (metric, run_id, value);
+        """
+
+    /// Pieces of time on a run's lanes, such as the components of a boot; and what an event is about
+    /// where no number says it.
+    private static let third = """
+        CREATE TABLE span (
+            run_id INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+            sequence INTEGER NOT NULL CHECK (sequence >= 0),
+            lane TEXT NOT NULL,
+            name TEXT NOT NULL CHECK (name <> ''),
+            group_name TEXT NOT NULL,
+            start_ns INTEGER NOT NULL,
+            end_ns INTEGER NOT NULL CHECK (end_ns >= start_ns),
+            outcome TEXT NOT NULL CHECK (outcome IN ('ready', 'fallback', 'failed', 'skipped',
+                'cancelled')),
+            is_critical INTEGER NOT NULL CHECK (is_critical IN (0, 1)),
+            fields TEXT NOT NULL CHECK (json_valid(fields)),
+            PRIMARY KEY (run_id, sequence)
+        ) STRICT, WITHOUT ROWID;
+        ALTER TABLE event ADD COLUMN text TEXT NOT NULL DEFAULT '';
         """
 }
