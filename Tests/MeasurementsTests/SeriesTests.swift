@@ -187,6 +187,27 @@ import Units
         #expect(try JSONDecoder().decode(RunRecord.self, from: data) == record)
         #expect(record.value(of: "downtime")?.value == 20)
         #expect(record.fact("profile") == "lab-vm")
+        #expect(record.spans[1]["attempt"] == 2 && record.spans[1].duration == .milliseconds(30))
+        #expect(record.markers[0].text == "database.migrate" && record.markers[0]["survived"] == 1)
+    }
+
+    /// A record from before spans and texts of markers existed.
+    @Test func olderRecordsDecode() throws {
+        var expected = Samples.record(seed: 7)
+        let data = try JSONEncoder().encode(expected)
+        var object = try #require(
+            try JSONSerialization.jsonObject(with: data) as? [String: Any]
+        )
+        object["spans"] = nil
+        var markers = try #require(object["markers"] as? [[String: Any]])
+        for index in markers.indices { markers[index]["text"] = nil }
+        object["markers"] = markers
+        let older = try JSONSerialization.data(withJSONObject: object)
+        expected.spans = []
+        expected.markers = expected.markers.map {
+            Marker(time: $0.time, node: $0.node, kind: $0.kind, fields: $0.fields)
+        }
+        #expect(try JSONDecoder().decode(RunRecord.self, from: older) == expected)
     }
 }
 
@@ -208,7 +229,35 @@ enum Samples {
                 MetricValue("downtime", samples: [10, 30], bound: nil),
                 MetricValue("request-latency", distribution: histogram, bound: nil),
             ],
+            markers: [
+                Marker(
+                    time: Instant(nanoseconds: 50_000_000),
+                    node: "node 0",
+                    kind: Marker.crashPoint,
+                    text: "database.migrate",
+                    fields: [Field(Marker.survivedField, 1)]
+                )
+            ],
+            spans: [attempt(1, .failed, from: 0, to: 10), attempt(2, .ready, from: 20, to: 50)],
             facts: [Fact("profile", "lab-vm")]
+        )
+    }
+
+    private static func attempt(
+        _ number: Double,
+        _ outcome: Span.Outcome,
+        from start: Int64,
+        to end: Int64
+    ) -> Span {
+        Span(
+            lane: "node 0",
+            name: "cache",
+            group: "core",
+            start: Instant(nanoseconds: start * 1_000_000),
+            end: Instant(nanoseconds: end * 1_000_000),
+            outcome: outcome,
+            isCritical: true,
+            fields: [Field(Span.attemptField, number)]
         )
     }
 }

@@ -106,6 +106,35 @@ enum Archives {
         )
     }
 
+    /// A boot whose record has spans and a marker with a text, which archives before the third
+    /// version cannot hold.
+    static func boot(_ variant: String, seed: UInt64) -> RunRecord {
+        var run = record(variant, seed: seed)
+        let times: [Int64] = [0, 7, 7, 20]
+        run.spans = Span.Outcome.allCases.enumerated().map { index, outcome in
+            Span(
+                lane: "node \(index / 3)",
+                name: "part.\(index)",
+                group: index == 0 ? "" : "core",
+                start: Instant(nanoseconds: times[index % 2]),
+                end: Instant(nanoseconds: times[2 + index % 2]),
+                outcome: outcome,
+                isCritical: index.isMultiple(of: 2),
+                fields: index == 1 ? [] : [Field(Span.attemptField, Double(index))]
+            )
+        }
+        run.markers.append(
+            Marker(
+                time: Instant(nanoseconds: 30),
+                node: "node 1",
+                kind: Marker.crashPoint,
+                text: "database.migrations' \"first\"",
+                fields: [Field(Marker.survivedField, 1)]
+            )
+        )
+        return run
+    }
+
     /// In the archive's own order: by metric, then by labels.
     private static func metrics(_ time: Double, _ latencies: LogHistogram) -> [MetricValue] {
         [

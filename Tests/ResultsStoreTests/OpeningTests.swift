@@ -96,6 +96,10 @@ import Units
                     == [["\(ResultsArchive.schemaVersion)"]]
             )
             try store.recordArtifact(kind: "report", path: "r.html", of: Archives.plan)
+            // What the older version could not hold goes in beside it.
+            let boot = Archives.boot("graph", seed: 1)
+            try store.record(boot, in: Archives.plan)
+            #expect(try store.records(ofPlan: Archives.plan.identity) == runs + [boot])
         }
     }
 
@@ -121,7 +125,7 @@ import Units
 
     /// Released migrations are part of archives out there; an edit would make two kinds of them.
     @Test func releasedMigrationsAreNeverEdited() {
-        let digests = ResultsArchive.migrations(first: 2).map { text in
+        let digests = ResultsArchive.migrations(first: 3).map { text in
             var chain = HashChain()
             chain.combine(text)
             return chain.fingerprint.description
@@ -129,6 +133,7 @@ import Units
         #expect(
             digests == [
                 "913aecc6edbbe989173ad4d81bb8e84b", "f977c1fdf68c7c1e4ba3f4c7e800bf18",
+                "9ba03a1de43347eccc940023dad98961",
             ]
         )
     }

@@ -13,7 +13,7 @@ import Units
         let path = folder.file("deep/er/results.sqlite")
         let written = [
             Archives.record("baseline", seed: 42), Archives.record("dwcp", seed: 41, time: 1.9),
-            Archives.record("dwcp", seed: .max, time: 2.1),
+            Archives.record("dwcp", seed: .max, time: 2.1), Archives.boot("graph", seed: 3),
         ]
         do {
             let store = try ResultsArchive(path: path)
@@ -24,8 +24,8 @@ import Units
         #expect(try store.records(ofPlan: identity) == written)
         #expect(try store.loadPlan(identity) == Archives.plan)
         let completed = try store.completedRuns(of: Archives.plan)
-        #expect(completed.map(\.seed) == [42, 41, .max])
-        #expect(completed.map(\.variant) == ["baseline", "dwcp", "dwcp"])
+        #expect(completed.map(\.seed) == [42, 41, .max, 3])
+        #expect(completed.map(\.variant) == ["baseline", "dwcp", "dwcp", "graph"])
         #expect(FileManager.default.fileExists(atPath: path + "-wal"))
     }
 
@@ -78,6 +78,26 @@ import Units
         // The rows of the replaced run are gone from every table.
         let left = try store.query("SELECT count(*) FROM event").rows
         #expect(left == [["1"]])
+    }
+
+    @Test func spansAreBoundedAndGoWithTheirRun() throws {
+        let folder = try Folder()
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
+        var run = Archives.boot("graph", seed: 1)
+        run.spans = (0..<RunRecord.spanLimit + 7).map { index in
+            Span(
+                lane: "node 0",
+                name: "part",
+                start: Instant(nanoseconds: Int64(index)),
+                end: Instant(nanoseconds: Int64(index) + 1)
+            )
+        }
+        try store.record(run, in: Archives.plan)
+        let back = try store.records(ofPlan: Archives.plan.identity)[0]
+        #expect(back.spans == Array(run.spans.prefix(RunRecord.spanLimit)))
+        run.spans = []
+        try store.record(run, in: Archives.plan, replacing: true)
+        #expect(try store.query("SELECT count(*) FROM span").rows == [["0"]])
     }
 
     @Test func contradictionsLeaveNothingBehind() throws {
