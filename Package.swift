@@ -102,6 +102,7 @@ let environments = [
         "SocketEnvironment",
         ["Determinism", "Machines", "Units", nioCore, nioPosix]
     ),
+    room("Environments", "SQLiteStorage", ["Effects", "Units", grdb]),
 ]
 
 let laboratory = [
@@ -196,6 +197,10 @@ let testTargets: [Target] = [
             "Transport", "Units",
         ],
         exclude: ["Scripts"]
+    ),
+    tests(
+        "Initialization",
+        ["Determinism", "Effects", "Machines", "SimulationKernel", "Units"]
     ),
     tests("SimulationKernel", ["Determinism", "Units"]),
     tests("NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),

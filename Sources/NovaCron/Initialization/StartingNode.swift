@@ -94,10 +94,11 @@ struct StartingNode {
         _ group: inout TaskGroup<Report>,
         _ serve: @escaping @Sendable (NodeLifecycle) async -> Void
     ) -> StartEnding? {
+        // A cancelled caller has cut every child short: what they report now means nothing.
+        if Task.isCancelled { return stopRequested() }
         switch report {
         case .stopRequested:
-            node.emit(.stopRequested)
-            return readiness == .ready ? .served : .cancelled
+            return stopRequested()
         case .deadline:
             guard readiness != .ready else { return nil }
             let waitingFor = specifications.indices.filter { isHoldingUp($0) }
@@ -129,6 +130,11 @@ struct StartingNode {
             if let failure = settle(position, ending, &group) { return failure }
             return advance(&group, serve)
         }
+    }
+
+    private func stopRequested() -> StartEnding {
+        node.emit(.stopRequested)
+        return readiness == .ready ? .served : .cancelled
     }
 
     /// A node that cannot keep its journal could not keep anything else.
