@@ -13,7 +13,7 @@ public struct CrashPoint: Hashable, Sendable, CustomStringConvertible {
     public var step: String
     public var side: Side
 
-    public enum Side: String, Hashable, Sendable, CaseIterable {
+    public enum Side: String, Hashable, Sendable, CaseIterable, Codable {
         /// Nothing of the step is done.
         case before
         /// The step is done and durable, but nobody has heard of it.

@@ -30,7 +30,7 @@ public struct MachineResources: Hashable, Sendable {
 }
 
 /// What a process has used since its start.
-public struct ProcessUsage: Hashable, Sendable {
+public struct ProcessUsage: Hashable, Sendable, Codable {
     /// User and system time of all threads.
     public var cpu: Interval
     public var residentMemory: ByteCount

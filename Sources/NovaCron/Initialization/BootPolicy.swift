@@ -29,7 +29,7 @@ public struct BootPolicy: Hashable, Sendable {
 }
 
 /// When a component may start.
-public enum StartOrder: String, Hashable, Sendable, CaseIterable {
+public enum StartOrder: String, Hashable, Sendable, CaseIterable, Codable {
     /// One after the other, by phase and then in the order of the list.
     case sequential
     /// Barriers between phases, and between the levels of the graph inside each.

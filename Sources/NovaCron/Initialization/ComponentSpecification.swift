@@ -47,7 +47,7 @@ public struct ComponentSpecification: Hashable, Sendable {
 
 /// The four phases of a boot, in order. Components wait for their dependencies, not for phases; a
 /// phase says how a boot is reported and which way dependencies may point.
-public enum BootPhase: String, Hashable, Sendable, CaseIterable, Comparable {
+public enum BootPhase: String, Hashable, Sendable, CaseIterable, Codable, Comparable {
     /// Environment, configuration, logger, resources.
     case pre
     /// Security, database, cache, network, DWCP.
@@ -73,7 +73,7 @@ public enum BootPhase: String, Hashable, Sendable, CaseIterable, Comparable {
 }
 
 /// What the failure of a component, with its retries and fallbacks used up, means for the boot.
-public enum Criticality: String, Hashable, Sendable, CaseIterable {
+public enum Criticality: String, Hashable, Sendable, CaseIterable, Codable {
     /// The boot ends and is rolled back.
     case halt
     /// The node runs without the component and says that it is degraded.

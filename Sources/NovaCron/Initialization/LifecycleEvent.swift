@@ -1,7 +1,7 @@
 public import Units
 
 /// One fact of a node's life, in the order in which it happened.
-public struct LifecycleEvent: Hashable, Sendable {
+public struct LifecycleEvent: Hashable, Sendable, Codable {
     public var time: Instant
     public var kind: Kind
 
@@ -10,7 +10,7 @@ public struct LifecycleEvent: Hashable, Sendable {
         self.kind = kind
     }
 
-    public enum Kind: Hashable, Sendable {
+    public enum Kind: Hashable, Sendable, Codable {
         case bootStarted(order: StartOrder)
         /// The first component of the phase starts.
         case phaseStarted(BootPhase)
@@ -47,7 +47,7 @@ public struct LifecycleEvent: Hashable, Sendable {
 }
 
 /// How a node's life ended.
-public enum LifecycleOutcome: Hashable, Sendable {
+public enum LifecycleOutcome: Hashable, Sendable, Codable {
     /// It was READY and ended in order.
     case stopped(left: [String])
     /// The boot failed and was rolled back.
