@@ -224,6 +224,7 @@ struct RunCommand: AsyncParsableCommand {
                 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
             print(VerdictBlock(result.judgement, isColoured: isColoured).text)
             for sentence in result.judgement.verdict.sentences { print("  \(sentence)") }
+            if let boots = BootBlock(result.campaign).text { print(boots) }
             print(CostLine(result.campaign.runs, seconds: seconds).text)
             if let page { print("report   \(page)") }
             print("archive  \(archive.path)")

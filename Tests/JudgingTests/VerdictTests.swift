@@ -171,7 +171,7 @@ import Units
         #expect(
             Set(object.keys) == [
                 "verdict", "exitCode", "exitCodes", "scenario", "commit", "environment", "store",
-                "report", "runs", "targets", "invariants", "metrics",
+                "report", "runs", "targets", "invariants", "metrics", "boots", "crashPoints",
             ]
         )
         #expect(object["report"] is NSNull)

@@ -34,7 +34,7 @@ import Testing
         #expect(
             Set(object.keys) == [
                 "verdict", "exitCode", "exitCodes", "scenario", "commit", "environment", "store",
-                "report", "runs", "targets", "invariants", "metrics",
+                "report", "runs", "targets", "invariants", "metrics", "boots", "crashPoints",
             ]
         )
         let run = try #require((object["runs"] as? [[String: Any]])?.first)

@@ -21,6 +21,10 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
     public let invariants: [Invariant]
     /// Every figure of every variant, gated or not: means over replications with 95 % intervals.
     public let metrics: [Metric]
+    /// The boots that stand for all boots of each variant; empty when nothing was booted.
+    public let boots: [Boot]
+    /// Empty when no crash was made.
+    public let crashPoints: [CrashPoint]
 
     public struct Metric: Hashable, Sendable, Encodable {
         public let metric: String
@@ -86,6 +90,8 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
         metrics = campaign.variants.flatMap { variant in
             VerdictDocument.metrics(of: campaign.replications(of: variant), variant)
         }
+        boots = RepresentativeBoot.all(of: campaign).map(Boot.init)
+        crashPoints = CrashPoints(campaign.runs).points.map(CrashPoint.init)
     }
 
     /// Figures that all completed replications of a variant have, in catalogue order.
@@ -111,7 +117,7 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
 
     private enum CodingKeys: String, CodingKey {
         case verdict, exitCode, exitCodes, scenario, commit, environment, store, report
-        case runs, targets, invariants, metrics
+        case runs, targets, invariants, metrics, boots, crashPoints
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -128,6 +134,8 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
         try container.encode(targets, forKey: .targets)
         try container.encode(invariants, forKey: .invariants)
         try container.encode(metrics, forKey: .metrics)
+        try container.encode(boots, forKey: .boots)
+        try container.encode(crashPoints, forKey: .crashPoints)
     }
 }
 

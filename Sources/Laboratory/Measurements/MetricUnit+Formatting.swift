@@ -89,4 +89,12 @@ public enum Decimals {
         let padding = String(repeating: "0", count: places - fraction.count)
         return "\(sign)\(whole).\(padding)\(fraction)"
     }
+
+    /// Seconds as people read them, in the unit that leaves digits before the point: `12.4 s`,
+    /// `213.7 ms`, `84 µs`.
+    public static func duration(_ seconds: Double) -> String {
+        if seconds == 0 || abs(seconds) >= 1 { return MetricUnit.seconds.shortText(seconds) }
+        if abs(seconds) >= 1e-3 { return MetricUnit.milliseconds.shortText(seconds * 1e3) }
+        return MetricUnit.joined(text(seconds * 1e6, places: 0), "µs")
+    }
 }

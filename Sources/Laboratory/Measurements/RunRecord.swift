@@ -146,8 +146,10 @@ public struct Marker: Hashable, Sendable, Encodable {
     public let text: String
     public let fields: [Field]
 
-    /// Kind: ``node`` became ready to serve.
+    /// Kind: ``node`` became ready to serve. The field ``secondsField``, where present, is its boot
+    /// time, so that nodes whose spans are not kept can be ranked.
     public static let bootReady = "boot.ready"
+    public static let secondsField = "seconds"
     /// Kind: a crash was made at the point named by ``text``; the field ``survivedField`` is 1 when
     /// the next start recovered, else 0.
     public static let crashPoint = "boot.crash-point"
