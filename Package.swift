@@ -86,6 +86,11 @@ let novaCron = [
         "NodeFoundation",
         ["Determinism", "Effects", "Initialization", "Units", logging, yams]
     ),
+    room(
+        "NovaCron",
+        "NodeOperations",
+        ["Determinism", "Effects", "Initialization", "NodeFoundation", "Units", metrics]
+    ),
 ]
 
 let environments = [
@@ -101,6 +106,14 @@ let environments = [
         "Environments",
         "SocketEnvironment",
         ["Determinism", "Machines", "Units", nioCore, nioPosix]
+    ),
+    room(
+        "Environments",
+        "SimulatedEffects",
+        [
+            "Determinism", "Effects", "HardwareModel", "Machines", "SQLiteStorage",
+            "SimulationKernel", "Units",
+        ]
     ),
     room("Environments", "SQLiteStorage", ["Effects", "Units", grdb]),
 ]

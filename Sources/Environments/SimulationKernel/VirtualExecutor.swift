@@ -30,8 +30,8 @@ public final class VirtualExecutor: TaskExecutor, @unchecked Sendable {
     private var trace: HashChain
     private var sleepers: EventQueue<UInt32>
     private var origin: EventOrigin
-    /// Sleepers by the index that their event carries; free places are `nil`.
-    private var table: [Sleeper?] = []
+    /// Who waits, by the index that the event carries.
+    private var table: [Waiting] = []
     private var freeIndices: [UInt32] = []
     private var thread: pthread_t?
 
@@ -93,15 +93,24 @@ public final class VirtualExecutor: TaskExecutor, @unchecked Sendable {
         return run
     }
 
-    /// Moves time forward and makes every sleeper ready whose deadline is not after `time`.
-    /// Traps when `time` is past.
+    /// Moves time forward, makes every sleeper ready whose deadline is not after `time`, and rings
+    /// the alarms on the way, each at its own time. Traps when `time` is past.
     public func advance(to time: Instant) {
         checkThread()
         precondition(time >= now, "time cannot go back from \(now) to \(time)")
-        now = time
         while let event = sleepers.next(notAfter: time) {
-            release(event.payload).finish(.success(()))
+            now = max(now, event.time)
+            switch release(event.payload) {
+            case .sleeper(let sleeper):
+                sleeper.index = nil
+                sleeper.finish(.success(()))
+            case .alarm(let target, let number):
+                target.ring(number)
+            case .nobody:
+                preconditionFailure("waiting place \(event.payload) was woken twice")
+            }
         }
+        now = time
     }
 
     /// Runs `body` to its end, alternating between ready jobs and the next wake-up.
@@ -132,7 +141,9 @@ public final class VirtualExecutor: TaskExecutor, @unchecked Sendable {
     // MARK: - Sleeping
 
     /// Suspends the task until `deadline`; one that is not later than now still lets others run.
-    func sleep(until deadline: Instant) async throws {
+    /// Throws `CancellationError` when the task is cancelled before. To be used by this executor's
+    /// tasks only.
+    public func sleep(until deadline: Instant) async throws {
         let sleeper = Sleeper()
         try await withTaskCancellationHandler {
             try await withUnsafeThrowingContinuation { continuation in
@@ -143,19 +154,18 @@ public final class VirtualExecutor: TaskExecutor, @unchecked Sendable {
         }
     }
 
-    private func arm(_ sleeper: Sleeper, _ continuation: Sleeper.Waiting, until deadline: Instant) {
+    private func arm(
+        _ sleeper: Sleeper,
+        _ continuation: Sleeper.Continuation,
+        until deadline: Instant
+    ) {
         checkThread()
         sleeper.continuation = continuation
         guard !sleeper.isCancelled else {
             sleeper.finish(.failure(CancellationError()))
             return
         }
-        if freeIndices.isEmpty {
-            freeIndices.append(UInt32(table.count))
-            table.append(nil)
-        }
-        let index = freeIndices.removeLast()
-        table[Int(index)] = sleeper
+        let index = reserve(.sleeper(sleeper))
         sleeper.index = index
         sleeper.token = sleepers.schedule(index, at: max(deadline, now), from: &origin)
     }
@@ -166,25 +176,64 @@ public final class VirtualExecutor: TaskExecutor, @unchecked Sendable {
         // Not armed yet, or already woken: there is nothing to take back.
         guard let index = sleeper.index else { return }
         sleepers.cancel(sleeper.token)
-        release(index).finish(.failure(CancellationError()))
+        _ = release(index)
+        sleeper.index = nil
+        sleeper.finish(.failure(CancellationError()))
     }
 
-    private func release(_ index: UInt32) -> Sleeper {
-        guard let sleeper = table[Int(index)] else {
-            preconditionFailure("sleeper \(index) was woken twice")
+    // MARK: - Alarms
+
+    /// Calls `target.ring(number)` when time has come to `time`; a time that is past means now, once
+    /// the executor is driven on. Alarms and sleepers of one instant take their turns in the order
+    /// in which they were set. For models of shared things, which decide who may go on.
+    public func setAlarm(
+        at time: Instant,
+        for target: any AlarmTarget,
+        number: UInt32 = 0
+    ) -> VirtualAlarm {
+        checkThread()
+        let index = reserve(.alarm(target, number))
+        let token = sleepers.schedule(index, at: max(time, now), from: &origin)
+        return VirtualAlarm(token: token, index: index)
+    }
+
+    /// Takes an alarm back; `false`, and no effect, when it has rung or was taken back before.
+    @discardableResult
+    public func cancelAlarm(_ alarm: VirtualAlarm) -> Bool {
+        checkThread()
+        guard sleepers.cancel(alarm.token) else { return false }
+        _ = release(alarm.index)
+        return true
+    }
+
+    private enum Waiting {
+        case nobody
+        case sleeper(Sleeper)
+        case alarm(any AlarmTarget, UInt32)
+    }
+
+    private func reserve(_ waiting: Waiting) -> UInt32 {
+        guard let index = freeIndices.popLast() else {
+            table.append(waiting)
+            return UInt32(table.count - 1)
         }
-        table[Int(index)] = nil
+        table[Int(index)] = waiting
+        return index
+    }
+
+    private func release(_ index: UInt32) -> Waiting {
+        let waiting = table[Int(index)]
+        table[Int(index)] = .nobody
         freeIndices.append(index)
-        sleeper.index = nil
-        return sleeper
+        return waiting
     }
 
     /// One call of `sleep`: not armed, then armed while `index` is set, then finished.
     private final class Sleeper: @unchecked Sendable {
-        typealias Waiting = UnsafeContinuation<Void, any Error>
+        typealias Continuation = UnsafeContinuation<Void, any Error>
 
         // Unchecked, because the executor checks the thread before it touches a sleeper.
-        var continuation: Waiting?
+        var continuation: Continuation?
         var index: UInt32?
         var token = EventToken.none
         var isCancelled = false
