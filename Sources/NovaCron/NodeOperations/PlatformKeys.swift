@@ -1,0 +1,6 @@
+import Effects
+import Initialization
+
+enum PlatformKeys {
+    static let database = DependencyKey<any Database>("database", from: "database")
+}
