@@ -6,8 +6,8 @@ import Testing
 @Suite struct TidyTests {
     /// Wings whose code must behave the same in every process.
     static let deterministicWings = ["Core", "NovaCron", "Environments"]
-    /// The room that talks to the real world on purpose.
-    static let realRooms = ["SocketEnvironment"]
+    /// The rooms that talk to the real world on purpose.
+    static let realRooms = ["HostEffects", "SocketEnvironment"]
 
     static let replacements: [(pattern: String, instead: String)] = [
         (#"\bimport Foundation\b"#, "Foundation stays in Laboratory and the commands"),

@@ -1,6 +1,7 @@
 public import Machines
 public import NIOCore
 import NIOPosix
+import Synchronization
 public import Units
 
 /// One node on real sockets: the same machines as in simulation, on TCP and UDP over the loopback
@@ -26,7 +27,10 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private var origin: Int64 = 0
     private var listener: (any Channel)?
     private var datagrams: (any Channel)?
-    private var streams: [StreamID: SocketStream] = [:]
+    private var streams: [StreamID: SocketStream] = [:] {
+        didSet { openStreams.store(streams.count, ordering: .relaxed) }
+    }
+    private let openStreams = Atomic(0)
     /// Accepted connections whose opener has not yet said which stream they carry.
     private var unnamed: [ObjectIdentifier: SocketStream] = [:]
     private var timers: [Program.Timer: Scheduled<Void>] = [:]
@@ -36,9 +40,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// channels call back in the middle of a step.
     private var isRunning = false
     private var hasStopped = false
+    /// Whether nodes without an address in `peers` may open streams.
+    private var servesStrangers = false
 
     /// Connections beyond these are closed until others have found their names.
     private static var unnamedLimit: Int { 256 }
+    /// Streams that strangers may have open; a transfer uses at most 256.
+    private static var strangersLimit: Int { 4096 }
 
     /// - Parameters:
     ///   - journalPath: where durable records go; machines without records need none.
@@ -72,20 +80,9 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// Listens on free ports of the loopback interface.
     public func bind() async throws -> NodeAddress {
-        let streamListener = try await ServerBootstrap(group: loop)
-            .serverChannelOption(ChannelOptions.backlog, value: 512)
-            // Peers may be quicker than we are: their streams wait in the kernel until we start.
-            .serverChannelOption(ChannelOptions.autoRead, value: false)
-            .childChannelOption(ChannelOptions.autoRead, value: false)
-            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
-            .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelInitializer { [self] channel in
-                guard unnamed.count < SocketNode.unnamedLimit else { return channel.close() }
-                let stream = accept()
-                unnamed[ObjectIdentifier(stream)] = stream
-                return channel.pipeline.addHandler(stream)
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
+        let streamListener = try await bindStreams(
+            to: SocketAddress(ipAddress: "127.0.0.1", port: 0)
+        )
         let datagramChannel = try await DatagramBootstrap(group: loop)
             .channelOption(
                 ChannelOptions.recvAllocator,
@@ -103,6 +100,40 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             datagrams = datagramChannel
         }.get()
         return NodeAddress(streamPort: streamPort, datagramPort: datagramPort)
+    }
+
+    /// Listens at `address` for nodes of which no address is known: they may open streams, from any
+    /// identity below 2^24. There are no datagrams: messages to and from them are lost. Gives the port.
+    public func bindForStrangers(to address: SocketAddress) async throws -> Int {
+        let streamListener = try await bindStreams(to: address)
+        try await loop.submit { [self] in
+            listener = streamListener
+            servesStrangers = true
+        }.get()
+        guard let port = streamListener.localAddress?.port else {
+            throw SocketFailure("the system gave no port to listen on")
+        }
+        return port
+    }
+
+    /// Streams that are open or being opened. May be read from any thread.
+    public var streamCount: Int { openStreams.load(ordering: .relaxed) }
+
+    private func bindStreams(to address: SocketAddress) async throws -> any Channel {
+        try await ServerBootstrap(group: loop)
+            .serverChannelOption(ChannelOptions.backlog, value: 512)
+            // Peers may be quicker than we are: their streams wait in the kernel until we start.
+            .serverChannelOption(ChannelOptions.autoRead, value: false)
+            .childChannelOption(ChannelOptions.autoRead, value: false)
+            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+            .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { [self] channel in
+                guard unnamed.count < SocketNode.unnamedLimit else { return channel.close() }
+                let stream = accept()
+                unnamed[ObjectIdentifier(stream)] = stream
+                return channel.pipeline.addHandler(stream)
+            }
+            .bind(to: address).get()
     }
 
     /// Starts the machine once the shared clock shows `origin`, which becomes the run's time zero.
@@ -199,7 +230,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     private func accept() -> SocketStream {
         SocketStream { [self] (reader: inout WireReader) throws(WireError) in
-            try StreamPreamble(from: &reader, to: node, peers: peers.count)
+            let known = servesStrangers ? 1 << 24 : peers.count
+            return try StreamPreamble(from: &reader, to: node, peers: known)
         } tell: { [self] stream, happening in
             hear(stream, happening)
         }
@@ -238,7 +270,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// A peer opened a stream to us.
     private func take(_ stream: SocketStream, _ id: StreamID) {
-        guard isRunning else {
+        guard isRunning, !servesStrangers || streams.count < SocketNode.strangersLimit else {
             stream.reset()
             return
         }

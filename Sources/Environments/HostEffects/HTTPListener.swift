@@ -1,0 +1,143 @@
+import Effects
+import HummingbirdCore
+import Logging
+import NIOCore
+import Synchronization
+
+/// A running HTTP server.
+final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
+    let endpoint: SocketEndpoint
+    private let server: Server<Child>
+    private let running: Task<Void, any Error>
+    private let connections: OpenConnections
+
+    /// How long requests under way may take once the listener is being closed.
+    private static var patience: Duration { .seconds(5) }
+
+    private init(
+        endpoint: SocketEndpoint,
+        server: Server<Child>,
+        running: Task<Void, any Error>,
+        connections: OpenConnections
+    ) {
+        self.endpoint = endpoint
+        self.server = server
+        self.running = running
+        self.connections = connections
+    }
+
+    var connectionCount: Int { connections.count }
+
+    static func listen(
+        _ child: Child,
+        _ connections: OpenConnections,
+        at endpoint: SocketEndpoint,
+        _ address: SocketAddress,
+        on group: any EventLoopGroup
+    ) async throws(NetworkError) -> HTTPListener {
+        let (bound, report) = AsyncStream.makeStream(of: SocketAddress?.self)
+        let server = Server(
+            childChannelSetup: child,
+            configuration: ServerConfiguration(
+                address: .hostname(address.ipAddress ?? endpoint.host, port: Int(endpoint.port)),
+                serverName: nil
+            ),
+            onServerRunning: { channel in report.yield(channel.localAddress) },
+            eventLoopGroup: group,
+            // The node has its own words for what happens here.
+            logger: Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }
+        )
+        // Not a child of the caller: it runs until the listener is closed. And detached, so that a
+        // graceful shutdown of the whole process does not reach it before the node's own order does.
+        let running = Task.detached {
+            defer { report.finish() }
+            try await server.run()
+        }
+        for await address in bound {
+            return HTTPListener(
+                endpoint: endpoint.listening(at: address),
+                server: server,
+                running: running,
+                connections: connections
+            )
+        }
+        do {
+            try await running.value
+            throw NetworkError(.failed("the listener ended at once"), endpoint)
+        } catch let error as NetworkError {
+            throw error
+        } catch {
+            throw NetworkError(error, endpoint)
+        }
+    }
+
+    func close() async {
+        // Detached, so that it takes its time also for a caller that is cancelled.
+        await Task.detached { [self] in
+            let watch = Task.detached { [self] in
+                try await Task.sleep(for: HTTPListener.patience)
+                running.cancel()
+                connections.cut()
+            }
+            try? await server.shutdownGracefully()
+            try? await running.value
+            watch.cancel()
+        }.value
+    }
+}
+
+/// Refuses connections beyond the limit and knows those that are open.
+struct LimitedChannel<Base: ServerChildChannel>: ServerChildChannel {
+    typealias Value = Base.Value
+    private let base: Base
+    private let connections: OpenConnections
+
+    init(_ base: Base, _ connections: OpenConnections) {
+        self.base = base
+        self.connections = connections
+    }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        guard connections.enter(channel) else {
+            channel.close(promise: nil)
+            return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
+        }
+        return base.setup(channel: channel, logger: logger)
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        await base.handle(value: value, logger: logger)
+    }
+}
+
+/// The open connections of one listener.
+final class OpenConnections: Sendable {
+    private let limit: Int
+    private let channels = Mutex<[ObjectIdentifier: any Channel]>([:])
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    var count: Int { channels.withLock { $0.count } }
+
+    /// `false` when there are as many as may be.
+    func enter(_ channel: any Channel) -> Bool {
+        let isAdmitted = channels.withLock { channels in
+            guard channels.count < limit else { return false }
+            channels[ObjectIdentifier(channel)] = channel
+            return true
+        }
+        if isAdmitted {
+            channel.closeFuture.whenComplete { [self] _ in
+                channels.withLock { $0[ObjectIdentifier(channel)] = nil }
+            }
+        }
+        return isAdmitted
+    }
+
+    /// Closes all of them at once.
+    func cut() {
+        for channel in channels.withLock({ Array($0.values) }) { channel.close(promise: nil) }
+    }
+}

@@ -1,0 +1,61 @@
+import Effects
+import Machines
+import NIOCore
+import SocketEnvironment
+import Units
+
+/// A protocol machine that peers connect to.
+final class MachineListener<Program: Machine>: NetworkListener {
+    let endpoint: SocketEndpoint
+    private let node: SocketNode<Program>
+
+    private init(endpoint: SocketEndpoint, node: SocketNode<Program>) {
+        self.endpoint = endpoint
+        self.node = node
+    }
+
+    var connectionCount: Int { node.streamCount }
+
+    static func listen(
+        node: NodeID,
+        at endpoint: SocketEndpoint,
+        address: SocketAddress,
+        on group: any EventLoopGroup,
+        machine: @escaping @Sendable (Birth<Program>) -> Program,
+        observe: @escaping @Sendable (Program.Event) -> Void
+    ) async throws(NetworkError) -> MachineListener {
+        var generator = SystemRandomNumberGenerator()
+        let seed: UInt64 = generator.next()
+        do {
+            let socketNode = try SocketNode<Program>(
+                node: node,
+                on: group,
+                journalPath: nil,
+                workers: 1,
+                machine: machine,
+                observe: { event, _ in observe(event) },
+                fail: { failure in preconditionFailure("\(failure)") }
+            )
+            do {
+                let port = try await socketNode.bindForStrangers(to: address)
+                socketNode.start(
+                    peers: [],
+                    origin: MonotonicClock.nanoseconds,
+                    incarnation: 0,
+                    seed: seed
+                )
+                let taken = SocketEndpoint(host: endpoint.host, port: UInt16(port))
+                return MachineListener(endpoint: taken, node: socketNode)
+            } catch {
+                await socketNode.stop()
+                throw error
+            }
+        } catch {
+            throw NetworkError(error, endpoint)
+        }
+    }
+
+    func close() async {
+        await node.stop()
+    }
+}
