@@ -149,6 +149,7 @@ let laboratory = [
         ["CZstd", "Determinism", "Machines", "Migration", "Units", crypto, sqlite]
     ),
     .target(
+    room("Laboratory", "RealNodes", ["Effects", "Initialization", "Units", crypto, sqlite]),
         name: "CGnuplot",
         path: "Sources/Laboratory/CGnuplot",
         linkerSettings: [.linkedLibrary("boost_iostreams")]
@@ -261,6 +262,7 @@ let testTargets: [Target] = [
     ),
     tests(
         "SimulatedEnvironment",
+    tests("RealNodes", ["Determinism", "Effects", "Initialization", "Units", sqlite]),
         ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
     ),
     tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),

@@ -1,0 +1,73 @@
+import Effects
+import Foundation
+import Initialization
+import RealNodes
+import Units
+
+/// A shell script that stands for the daemon: it tells reports, serves and ends as it is told.
+enum FakeNode {
+    static let graph = [
+        ComponentSpecification(name: "first", phase: .pre),
+        ComponentSpecification(name: "second", phase: .core, dependencies: ["first"]),
+    ]
+
+    /// A boot of both components, as reports.
+    static let boot: [NodeReport] = [
+        .started(process: 0, origin: 0),
+        .graph(graph.map { ComponentPlace($0) }),
+        event(0, .bootStarted(order: .dependencyReady), cpu: 1),
+        event(1, .phaseStarted(.pre), cpu: 1),
+        event(1, .attemptStarted(component: "first", attempt: 1), cpu: 1),
+        .reached(step: "first.file", side: .before, time: .zero),
+        .reached(step: "first.file", side: .after, time: .zero),
+        event(4, .componentReady(component: "first", fallback: nil), cpu: 3),
+        event(4, .phaseEnded(.pre), cpu: 3),
+        event(4, .attemptStarted(component: "second", attempt: 1), cpu: 3),
+        event(9, .componentReady(component: "second", fallback: nil), cpu: 4),
+        event(10, .ready(degraded: []), cpu: 4),
+        .usage(
+            ProcessUsage(
+                cpu: .milliseconds(4),
+                residentMemory: ByteCount(8 << 20),
+                peakResidentMemory: ByteCount(9 << 20),
+                openFiles: 5
+            )
+        ),
+        event(11, .bootCompleted(degraded: []), cpu: 4),
+    ]
+
+    static func event(_ time: Int64, _ kind: LifecycleEvent.Kind, cpu: Int64) -> NodeReport {
+        let event = LifecycleEvent(time: .zero + .milliseconds(time), kind: kind)
+        return .lifecycle(event, cpu: .milliseconds(cpu))
+    }
+
+    /// Shell commands that tell `reports`.
+    static func tell(_ reports: [NodeReport]) throws -> String {
+        try reports.map { report in
+            let line = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
+            return "echo '\(line)' >&3"
+        }.joined(separator: "\n")
+    }
+
+    /// Serves until SIGTERM.
+    static func serve(_ code: Int32 = 0) throws -> String {
+        let end = try tell([.ended(.stopped(left: []))])
+        return """
+            ended() {
+            \(end)
+            exit \(code)
+            }
+            trap ended TERM
+            while :; do sleep 0.01; done
+            """
+    }
+
+    /// A node whose program is `script`; `$data` names its folder.
+    static func node(_ script: String) throws -> RealNode {
+        let program = FileManager.default.temporaryDirectory
+            .appending(path: "fake-node-\(UUID().uuidString)").path
+        let text = "data=$6\nmkdir -p $data\n\(script)\n"
+        try Data(text.utf8).write(to: URL(filePath: program))
+        return try RealNode(program: ["/bin/sh", program])
+    }
+}
