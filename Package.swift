@@ -235,6 +235,14 @@ let testTargets: [Target] = [
         "Scenarios",
         ["Determinism", "HardwareModel", "Machines", "Measurements", "Units"]
     ),
+    tests("SQLiteStorage", ["Effects", "SimulationKernel", "Units", sqlite]),
+    tests(
+        "HostEffects",
+        [
+            "Determinism", "Effects", "Machines", "SocketEnvironment", "Units", certificates,
+            crypto, nioCore, nioPosix, nioSSL,
+        ]
+    ),
     tests("FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     tests("Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
     tests("ResultsStore", ["Determinism", "Measurements", "Scenarios", "Statistics", "Units"]),

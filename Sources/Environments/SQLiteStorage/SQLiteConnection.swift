@@ -20,13 +20,13 @@ final class SQLiteConnection: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .timeout(max(0, busyTimeout.seconds))
         configuration.journalMode = .wal
-        configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL")
-        }
         name = path
         thread = DispatchQueue(label: "novacron.sqlite")
         queue = try SQLiteConnection.mapping(path) {
-            try DatabaseQueue(path: path, configuration: configuration)
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            // Afterwards: with WAL, the library itself asks for less.
+            try queue.inDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            return queue
         }
     }
 
