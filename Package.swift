@@ -148,8 +148,8 @@ let laboratory = [
         "DataSets",
         ["CZstd", "Determinism", "Machines", "Migration", "Units", crypto, sqlite]
     ),
-    .target(
     room("Laboratory", "RealNodes", ["Effects", "Initialization", "Units", crypto, sqlite]),
+    .target(
         name: "CGnuplot",
         path: "Sources/Laboratory/CGnuplot",
         linkerSettings: [.linkedLibrary("boost_iostreams")]
@@ -254,6 +254,7 @@ let testTargets: [Target] = [
             "Units",
         ]
     ),
+    tests("RealNodes", ["Determinism", "Effects", "Initialization", "Units", sqlite]),
     tests(
         "Experiments",
         [
@@ -270,7 +271,6 @@ let testTargets: [Target] = [
     ),
     tests(
         "SimulatedEnvironment",
-    tests("RealNodes", ["Determinism", "Effects", "Initialization", "Units", sqlite]),
         ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
     ),
     tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),
