@@ -123,7 +123,8 @@ let environments = [
         "HostEffects",
         [
             "Effects", "Machines", "SQLiteStorage", "SocketEnvironment", "Units", asn1,
-            certificates, httpTypes, hummingbirdCore, hummingbirdTLS, logging, nioCore, nioPosix, nioSSL,
+            certificates, httpTypes, hummingbirdCore, hummingbirdTLS, logging, nioCore, nioPosix,
+            nioSSL,
         ]
     ),
 ]
@@ -134,7 +135,7 @@ let laboratory = [
     room(
         "Laboratory",
         "Scenarios",
-        ["HardwareModel", "Machines", "Measurements", "Units", crypto, yams]
+        ["HardwareModel", "Initialization", "Machines", "Measurements", "Units", crypto, yams]
     ),
     room("Laboratory", "FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     room("Laboratory", "Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
@@ -226,15 +227,14 @@ let testTargets: [Target] = [
         "Initialization",
         ["Determinism", "Effects", "Machines", "SimulationKernel", "Units"]
     ),
-    tests("SimulationKernel", ["Determinism", "Units"]),
-    tests("NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
-    tests("HardwareModel", ["Machines", "Units"]),
-    tests("Measurements", ["Units"]),
-    tests("Statistics", ["Determinism"]),
     tests(
-        "Scenarios",
-        ["Determinism", "HardwareModel", "Machines", "Measurements", "Units"]
+        "NodeOperations",
+        [
+            "Determinism", "Effects", "HardwareModel", "Initialization", "NodeFoundation",
+            "SimulatedEffects", "SimulationKernel", "Units", metrics,
+        ]
     ),
+    tests("SimulationKernel", ["Determinism", "Units"]),
     tests("SQLiteStorage", ["Effects", "SimulationKernel", "Units", sqlite]),
     tests(
         "HostEffects",
@@ -242,6 +242,14 @@ let testTargets: [Target] = [
             "Determinism", "Effects", "Machines", "SocketEnvironment", "Units", certificates,
             crypto, nioCore, nioPosix, nioSSL,
         ]
+    ),
+    tests("NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
+    tests("HardwareModel", ["Machines", "Units"]),
+    tests("Measurements", ["Units"]),
+    tests("Statistics", ["Determinism"]),
+    tests(
+        "Scenarios",
+        ["Determinism", "HardwareModel", "Machines", "Measurements", "Units"]
     ),
     tests("FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     tests("Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
@@ -273,6 +281,10 @@ let testTargets: [Target] = [
         "SimulatedEnvironment",
         ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
     ),
+    tests(
+        "SimulatedEffects",
+        ["Determinism", "Effects", "HardwareModel", "Machines", "SimulationKernel", "Units"]
+    ),
     tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),
     .testTarget(
         name: "ConformanceTests",
@@ -294,12 +306,12 @@ let package = Package(
         + [.executable(name: "novalab", targets: ["novalab"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
