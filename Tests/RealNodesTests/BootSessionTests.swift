@@ -12,7 +12,7 @@ import RealNodes
 @Suite struct BootSessionTests {
     @Test func anOrderlyBootIsMeasuredFromBeforeTheProcess() throws {
         let node = try FakeNode.node(
-            "\(try FakeNode.tell(FakeNode.boot))\n\(try FakeNode.serve())"
+            try FakeNode.serve()
         )
         let measured = try #require(try BootSession(node).measure())
         #expect(measured.problems == [])
@@ -64,8 +64,7 @@ import RealNodes
             printf 'half' > $data/.queue.replacing
             printf 'SQLite format 3\\000 and then nothing' > $data/broken.sqlite
             (exec 3>&-; sleep 5) &
-            \(try FakeNode.tell(FakeNode.boot))
-            \(try FakeNode.serve(7))
+            \(try FakeNode.serve(code: 7))
             """
         )
         let measured = try #require(try BootSession(node).measure())
@@ -80,7 +79,7 @@ import RealNodes
 
     @Test func garbageIsAProblem() throws {
         let node = try FakeNode.node(
-            "echo what >&3\n\(try FakeNode.tell(FakeNode.boot))\n\(try FakeNode.serve())"
+            "echo what >&3\n\(try FakeNode.serve())"
         )
         let measured = try #require(try BootSession(node).measure())
         #expect(measured.problems == ["the node told garbage: what"])
@@ -108,12 +107,12 @@ import RealNodes
             """
         let point = CrashPoint(step: "first.file", side: .before)
         let good = try FakeNode.node(
-            "\(crashing)\n\(try FakeNode.tell(FakeNode.boot))\n\(try FakeNode.serve())"
+            "\(crashing)\n\(try FakeNode.serve())"
         )
         let survival = try #require(try BootSession(good).survive(point))
         #expect(survival.isSurvived && survival.crash?.cause == .signal(SIGKILL))
         let immune = try FakeNode.node(
-            "\(try FakeNode.tell(FakeNode.boot))\n\(try FakeNode.serve())"
+            try FakeNode.serve()
         )
         let missed = try #require(try BootSession(immune).survive(point))
         #expect(!missed.isSurvived)

@@ -49,17 +49,17 @@ enum FakeNode {
         }.joined(separator: "\n")
     }
 
-    /// Serves until SIGTERM.
-    static func serve(_ code: Int32 = 0) throws -> String {
-        let end = try tell([.ended(.stopped(left: []))])
-        return """
-            ended() {
-            \(end)
-            exit \(code)
-            }
-            trap ended TERM
-            while :; do sleep 0.01; done
-            """
+    /// Tells `reports`, then serves until SIGTERM and ends with `code`.
+    static func serve(_ reports: [NodeReport] = boot, code: Int32 = 0) throws -> String {
+        """
+        ended() {
+        \(try tell([.ended(.stopped(left: []))]))
+        exit \(code)
+        }
+        trap ended TERM
+        \(try tell(reports))
+        while :; do sleep 0.01; done
+        """
     }
 
     /// A node whose program is `script`; `$data` names its folder.

@@ -21,7 +21,7 @@ public final class NodeProcess {
     public static let eventsDescriptor: Int32 = 3
     /// How long a process that is no longer wanted may take to end in order.
     private static let patience = Interval.seconds(2)
-    /// Processes that were ended stay in their group until their new parent has reaped them.
+    /// Processes that were killed need this to go.
     private static let moment = Interval.milliseconds(200)
 
     /// Starts `command`.
@@ -155,7 +155,7 @@ public final class NodeProcess {
     /// a moment are ended. To be asked once the node itself has been reaped.
     public func endGroup() -> Bool {
         let deadline = MonotonicClock.now + NodeProcess.moment.nanoseconds
-        while kill(-pid, 0) == 0 || errno == EPERM {
+        while ProcessGroup(pid).isAlive {
             if MonotonicClock.now >= deadline {
                 kill(-pid, SIGKILL)
                 return true
