@@ -239,7 +239,7 @@ let testTargets: [Target] = [
     tests(
         "HostEffects",
         [
-            "Determinism", "Effects", "Machines", "SocketEnvironment", "Units", certificates,
+            "Determinism", "Effects", "Machines", "SocketEnvironment", "Units", asn1, certificates,
             crypto, nioCore, nioPosix, nioSSL,
         ]
     ),

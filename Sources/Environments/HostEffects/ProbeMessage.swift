@@ -1,4 +1,4 @@
-import Machines
+package import Machines
 
 /// One packet of a path measurement, request or answer.
 ///
@@ -7,24 +7,24 @@ import Machines
 /// arrived (64; zero in requests). A request is filled up with any bytes to the size that is
 /// measured. An answer is exactly the 28 bytes, so it is never longer than its request, and an answer
 /// is never answered: the responder cannot be used to amplify, nor two of them to talk forever.
-struct ProbeMessage: Hashable, Sendable {
-    static let length = 28
+package struct ProbeMessage: Hashable, Sendable {
+    package static let length = 28
     private static let magic: UInt32 = 0x5250_434E
     private static let version: UInt8 = 1
 
-    enum Kind: UInt8, Sendable {
+    package enum Kind: UInt8, Sendable {
         case request = 1
         case answer = 2
     }
 
-    var kind: Kind
+    package var kind: Kind
     /// Drawn at random by the one that measures: answers to others are not taken for its own.
-    var session: UInt64
-    var train: UInt16
-    var packet: UInt16
-    var arrival: Int64
+    package var session: UInt64
+    package var train: UInt16
+    package var packet: UInt16
+    package var arrival: Int64
 
-    init(kind: Kind, session: UInt64, train: UInt16, packet: UInt16, arrival: Int64) {
+    package init(kind: Kind, session: UInt64, train: UInt16, packet: UInt16, arrival: Int64) {
         self.kind = kind
         self.session = session
         self.train = train
@@ -32,7 +32,7 @@ struct ProbeMessage: Hashable, Sendable {
         self.arrival = arrival
     }
 
-    init(_ bytes: [UInt8]) throws(WireError) {
+    package init(_ bytes: [UInt8]) throws(WireError) {
         var reader = WireReader(bytes)
         let magic = try reader.read(UInt32.self)
         guard magic == ProbeMessage.magic else { throw .malformed("not a probe") }
@@ -55,7 +55,7 @@ struct ProbeMessage: Hashable, Sendable {
     }
 
     /// Filled up with zeros to `size`, or as long as it is.
-    func bytes(size: Int = length) -> [UInt8] {
+    package func bytes(size: Int = length) -> [UInt8] {
         var writer = WireWriter(reserving: max(size, ProbeMessage.length))
         writer.write(ProbeMessage.magic)
         writer.write(ProbeMessage.version)
@@ -72,7 +72,7 @@ struct ProbeMessage: Hashable, Sendable {
     }
 
     /// What a responder says to `request` that arrived at `arrival`; `nil` when it says nothing.
-    static func answer(to request: [UInt8], arrival: Int64) -> [UInt8]? {
+    package static func answer(to request: [UInt8], arrival: Int64) -> [UInt8]? {
         guard var message = try? ProbeMessage(request), message.kind == .request else { return nil }
         message.kind = .answer
         message.arrival = arrival
