@@ -32,14 +32,14 @@ struct BootHearing {
     mutating func hear(until deadline: Int64) {
         switch process.listen(until: deadline) {
         case .report(let report): take(report)
-        case .garbage(let line): measurement.problems.append("the node told garbage: \(line)")
+        case .garbage(let line): measurement.failures.append("the node told garbage: \(line)")
         case .end:
             isAtEnd = true
             isComplete = true
         case .silence: break
         }
         if measurement.events.count > BootHearing.eventLimit {
-            measurement.problems.append("the node told more than \(BootHearing.eventLimit) events")
+            measurement.failures.append("the node told more than \(BootHearing.eventLimit) events")
             isAtEnd = true
         }
     }
@@ -74,13 +74,13 @@ struct BootHearing {
         case .bootCompleted:
             isComplete = true
         case .bootFailed(let component, let reason):
-            measurement.problems.append("\(component): \(reason)")
+            measurement.failures.append("\(component): \(reason)")
         case .bootDeadlineExceeded(let waitingFor):
             let names = waitingFor.joined(separator: ", ")
-            measurement.problems.append("not READY in time; waiting for \(names)")
+            measurement.failures.append("not READY in time; waiting for \(names)")
         case .shutdownEnded(let left) where !left.isEmpty,
             .rollbackEnded(let left) where !left.isEmpty:
-            measurement.problems.append("did not stop: \(left.joined(separator: ", "))")
+            measurement.failures.append("did not stop: \(left.joined(separator: ", "))")
         case .bootStarted, .phaseStarted, .phaseEnded, .checkpoint, .attemptStarted, .attemptFailed,
             .retryScheduled, .fallbackStarted, .componentReady, .componentFailed, .componentSkipped,
             .stopRequested, .rollbackStarted, .rollbackEnded, .drainStarted,

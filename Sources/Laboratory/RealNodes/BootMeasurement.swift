@@ -1,4 +1,3 @@
-public import Effects
 import Foundation
 public import Initialization
 public import Units
@@ -22,8 +21,12 @@ public struct BootMeasurement: Hashable, Sendable {
     public var outcome: LifecycleOutcome?
     /// `nil` when it could not be ended, which leaves a process.
     public var ending: ProcessEnding?
-    /// What was wrong, one sentence each: the node's own failure first, then what it left behind.
-    public var problems: [String] = []
+    /// What was wrong with the node, one sentence each.
+    public var failures: [String] = []
+    /// What it left behind after its end, one sentence each.
+    public var leftovers: [String] = []
+
+    public var problems: [String] { failures + leftovers }
 
     public init() {}
 
@@ -55,7 +58,7 @@ public struct BootMeasurement: Hashable, Sendable {
 /// process is gone; then its traces are looked for. A request to stop, in either state, ends the
 /// process and gives no measurement.
 public struct BootSession {
-    private let node: RealNode
+    let node: RealNode
     private let isCancelled: () -> Bool
     /// From the process's start to READY.
     public var bootLimit = Interval.seconds(90)
@@ -79,25 +82,37 @@ public struct BootSession {
     public func measure(_ arguments: [String] = []) throws(RealNodeError) -> BootMeasurement? {
         let process = try node.start(arguments)
         var hearing = BootHearing(process)
-        let limit = process.spawned + bootLimit.nanoseconds
-        guard hear(&hearing, until: limit, { $0.isBootOver }) else { return nil }
-        if hearing.measurement.ready != nil {
-            hearing.measurement.usageAtReady?.peakMemorySeen = BootSession.peakMemory(process.pid)
-            let rest = MonotonicClock.now + completionLimit.nanoseconds
-            guard hear(&hearing, until: rest, { $0.isComplete }) else { return nil }
-            hearing.measurement.sockets = ListeningSocket.all(of: process.pid)
-        } else if !hearing.isBootOver {
-            hearing.measurement.problems.append("the node was not READY within \(bootLimit)")
-        }
-        process.signal(SIGTERM)
-        let end = MonotonicClock.now + stopLimit.nanoseconds
-        guard hear(&hearing, until: end, { $0.isAtEnd }) else { return nil }
-        hearing.measurement.ending = process.waitForEnd(until: end)
+        guard boot(&hearing, process), end(&hearing, process) else { return nil }
         if hearing.measurement.ending == nil {
-            hearing.measurement.problems.append("the node did not end within \(stopLimit)")
+            hearing.measurement.failures.append("the node did not end within \(stopLimit)")
             process.killGroup()
         }
         return conclusion(hearing.measurement, process)
+    }
+
+    /// Listens until the boot is over and everything is loaded; `false` when it was cancelled.
+    func boot(_ hearing: inout BootHearing, _ process: NodeProcess) -> Bool {
+        let limit = process.spawned + bootLimit.nanoseconds
+        guard hear(&hearing, until: limit, { $0.isBootOver }) else { return false }
+        if hearing.measurement.ready != nil {
+            hearing.measurement.usageAtReady?.peakMemorySeen = BootSession.peakMemory(process.pid)
+            let rest = MonotonicClock.now + completionLimit.nanoseconds
+            guard hear(&hearing, until: rest, { $0.isComplete }) else { return false }
+            hearing.measurement.sockets = ListeningSocket.all(of: process.pid)
+        } else if !hearing.isBootOver {
+            hearing.measurement.failures.append("the node was not READY within \(bootLimit)")
+        }
+        return true
+    }
+
+    /// Asks for the end and listens until it; `false` when it was cancelled.
+    func end(_ hearing: inout BootHearing, _ process: NodeProcess) -> Bool {
+        // A node that has told its outcome goes by itself.
+        if hearing.measurement.outcome == nil { process.signal(SIGTERM) }
+        let end = MonotonicClock.now + stopLimit.nanoseconds
+        guard hear(&hearing, until: end, { $0.isAtEnd }) else { return false }
+        hearing.measurement.ending = process.waitForEnd(until: end)
+        return true
     }
 
     /// Listens until the predicate holds or the time is over; `false` when it was cancelled.
@@ -121,9 +136,9 @@ public struct BootSession {
         var measurement = measured
         if let ending = measurement.ending, ending.cause != .exit(0) {
             let words = node.errors.split(separator: "\n").last.map { ": \($0)" } ?? ""
-            measurement.problems.append("the node \(ending.cause)\(words)")
+            measurement.failures.append("the node \(ending.cause)\(words)")
         }
-        measurement.problems += traces(measurement.sockets, process)
+        measurement.leftovers = traces(measurement.sockets, process)
         return measurement
     }
 
@@ -138,47 +153,5 @@ public struct BootSession {
         let line = text?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
         let words = line?.split(whereSeparator: { $0 == " " || $0 == "\t" }) ?? []
         return words.count == 3 ? Int64(words[1]).map { ByteCount($0 << 10) } : nil
-    }
-}
-
-extension BootSession {
-    /// Boots the node with `--crash-at`, waits for the crash, then boots it again in order.
-    ///
-    /// - Returns: what the crash and the boot after it came to; `nil` when it was cancelled.
-    public func survive(_ point: CrashPoint) throws(RealNodeError) -> CrashSurvival? {
-        let process = try node.start(["--crash-at", point.description])
-        var hearing = BootHearing(process)
-        let limit = process.spawned + bootLimit.nanoseconds
-        // Steps of an orderly end are reached only on the way out.
-        guard hear(&hearing, until: limit, { $0.isBootOver }) else { return nil }
-        if hearing.measurement.ready != nil { process.signal(SIGTERM) }
-        let end = MonotonicClock.now + stopLimit.nanoseconds
-        guard hear(&hearing, until: end, { $0.isAtEnd }) else { return nil }
-        let ending = process.waitForEnd(until: end)
-        var problems: [String] = []
-        if ending?.cause != .signal(SIGKILL) {
-            let what = ending?.cause.description ?? "went on"
-            problems.append("the node was to be killed at \(point), but \(what)")
-            process.killGroup()
-        }
-        if process.endGroup() { problems.append("the crash left processes of the node's group") }
-        guard let recovered = try measure() else { return nil }
-        if recovered.ready == nil { problems.append("it was not READY after the crash") }
-        return CrashSurvival(point: point, crash: ending, problems: problems, recovered: recovered)
-    }
-}
-
-/// What became of a node that was killed at one point.
-public struct CrashSurvival: Hashable, Sendable {
-    public var point: CrashPoint
-    /// How the killed process ended.
-    public var crash: ProcessEnding?
-    /// What was wrong with the crash or the recovery, beside the recovered boot's own problems.
-    public var problems: [String]
-    /// The boot after it.
-    public var recovered: BootMeasurement
-
-    public var isSurvived: Bool {
-        problems.isEmpty && recovered.problems.isEmpty && recovered.ready != nil
     }
 }

@@ -38,6 +38,11 @@ public struct DataFolder: Hashable, Sendable {
         return SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
     }
 
+    /// The digest of the certificate of the node's own authority; `nil` when there is none.
+    public var authority: String? { digest(of: DataFolder.authorityFile) }
+
+    private static let authorityFile = "security/authority.pem"
+
     /// Regular files below a folder, by path, sorted; bounded.
     static func files(below folder: String) -> [String] {
         guard let names = FileManager.default.enumerator(atPath: folder) else { return [] }
