@@ -10,7 +10,6 @@ extension TaskQueue {
                 id INTEGER PRIMARY KEY AUTOINCREMENT,
                 kind TEXT NOT NULL CHECK (length(kind) BETWEEN 1 AND 100),
                 key TEXT CHECK (length(key) BETWEEN 1 AND 200),
-                payload BLOB NOT NULL,
                 state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'dead')),
                 attempts INTEGER NOT NULL CHECK (attempts >= 0),
                 created INTEGER NOT NULL,
@@ -19,6 +18,7 @@ extension TaskQueue {
                 expires INTEGER,
                 finished INTEGER,
                 failure TEXT,
+                payload BLOB NOT NULL,
                 CHECK ((state = 'running') = (expires IS NOT NULL)),
                 CHECK ((state IN ('done', 'dead')) = (finished IS NOT NULL)),
                 CHECK (state <> 'running' OR token IS NOT NULL)
@@ -31,6 +31,7 @@ extension TaskQueue {
             WHERE key IS NOT NULL AND state IN ('waiting', 'running')
             """
         ),
+        SQLStatement("CREATE INDEX IF NOT EXISTS task_state ON task (state)"),
         SQLStatement(
             "CREATE INDEX IF NOT EXISTS task_waiting ON task (due, id) WHERE state = 'waiting'"
         ),
