@@ -8,12 +8,12 @@ public protocol EffectClock: Sendable {
     var wallTime: WallTime { get }
     /// Suspends until `now` is not before `deadline`; throws `CancellationError` when the task is
     /// cancelled before.
-    func sleep(until deadline: Instant) async throws
+    nonisolated(nonsending) func sleep(until deadline: Instant) async throws
 }
 
 extension EffectClock {
     /// Suspends for `interval`; zero and less still let others run.
-    public func sleep(for interval: Interval) async throws {
+    public nonisolated(nonsending) func sleep(for interval: Interval) async throws {
         try await sleep(until: now.advanced(by: interval))
     }
 }

@@ -4,15 +4,43 @@
 /// runs on a host (`HostEffects`) and under virtual time (`SimulatedEffects`), where time, disks,
 /// networks and crashes are modelled. Protocol machines do not use it: they have inputs and actions.
 public struct Effects: Sendable {
-    public var clock: any EffectClock
-    public var files: any FileAccess
-    public var machine: any MachineAccess
-    public var network: any NetworkAccess
-    public var databases: any DatabaseAccess
-    public var secrets: any SecretSource
-    public var log: any LogSink
+    // Boxed: effects are handed on with every context, and copying eight existentials costs sixteen
+    // reference counts.
+    private var box: Box
+
+    public var clock: any EffectClock {
+        get { box.values.clock }
+        set { change { $0.clock = newValue } }
+    }
+    public var files: any FileAccess {
+        get { box.values.files }
+        set { change { $0.files = newValue } }
+    }
+    public var machine: any MachineAccess {
+        get { box.values.machine }
+        set { change { $0.machine = newValue } }
+    }
+    public var network: any NetworkAccess {
+        get { box.values.network }
+        set { change { $0.network = newValue } }
+    }
+    public var databases: any DatabaseAccess {
+        get { box.values.databases }
+        set { change { $0.databases = newValue } }
+    }
+    public var secrets: any SecretSource {
+        get { box.values.secrets }
+        set { change { $0.secrets = newValue } }
+    }
+    public var log: any LogSink {
+        get { box.values.log }
+        set { change { $0.log = newValue } }
+    }
     /// Told of every durable step, so that a crash can be placed there.
-    public var crashPoints: any CrashPoints
+    public var crashPoints: any CrashPoints {
+        get { box.values.crashPoints }
+        set { change { $0.crashPoints = newValue } }
+    }
 
     public init(
         clock: any EffectClock,
@@ -24,13 +52,42 @@ public struct Effects: Sendable {
         log: any LogSink,
         crashPoints: any CrashPoints = NoCrashPoints()
     ) {
-        self.clock = clock
-        self.files = files
-        self.machine = machine
-        self.network = network
-        self.databases = databases
-        self.secrets = secrets
-        self.log = log
-        self.crashPoints = crashPoints
+        box = Box(
+            Values(
+                clock: clock,
+                files: files,
+                machine: machine,
+                network: network,
+                databases: databases,
+                secrets: secrets,
+                log: log,
+                crashPoints: crashPoints
+            )
+        )
+    }
+
+    private mutating func change(_ body: (inout Values) -> Void) {
+        var values = box.values
+        body(&values)
+        box = Box(values)
+    }
+
+    private struct Values: Sendable {
+        var clock: any EffectClock
+        var files: any FileAccess
+        var machine: any MachineAccess
+        var network: any NetworkAccess
+        var databases: any DatabaseAccess
+        var secrets: any SecretSource
+        var log: any LogSink
+        var crashPoints: any CrashPoints
+    }
+
+    private final class Box: Sendable {
+        let values: Values
+
+        init(_ values: Values) {
+            self.values = values
+        }
     }
 }

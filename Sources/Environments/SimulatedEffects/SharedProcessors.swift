@@ -66,7 +66,7 @@ public final class SharedProcessors: AlarmTarget, @unchecked Sendable {
     ///
     /// - Throws: `CancellationError` when the task is cancelled before the end; what was computed
     ///   until then counts as busy.
-    public func run(_ work: Interval) async throws {
+    public nonisolated(nonsending) func run(_ work: Interval) async throws {
         precondition(work >= .zero, "a job of \(work)")
         guard work > .zero else { return try Task.checkCancellation() }
         let job = Job()

@@ -29,7 +29,7 @@ public struct VirtualEffectClock: EffectClock {
         wallOrigin + (executor.now - .zero) + (process?.host.wallClockError ?? .zero)
     }
 
-    public func sleep(until deadline: Instant) async throws {
+    public nonisolated(nonsending) func sleep(until deadline: Instant) async throws {
         guard process?.isAlive ?? true else { throw CancellationError() }
         try await executor.sleep(until: deadline)
         guard process?.isAlive ?? true else { throw CancellationError() }

@@ -7,6 +7,8 @@ public struct ComponentGraph: Hashable, Sendable {
     public let components: [ComponentSpecification]
     /// By component: positions of those it waits for, required and optional, in order.
     public let prerequisites: [[Int]]
+    /// By component: positions of those that it cannot do without, as it names them.
+    let required: [[Int]]
     /// By component: positions of those that wait for it, in order.
     public let dependents: [[Int]]
     /// All positions, dependencies first; among the free ones by phase, then in the list's order.
@@ -15,7 +17,8 @@ public struct ComponentGraph: Hashable, Sendable {
 
     public init(_ components: [ComponentSpecification]) throws(GraphError) {
         self.components = components
-        positions = try ComponentGraph.positions(components)
+        let positions = try ComponentGraph.positions(components)
+        self.positions = positions
         var prerequisites: [[Int]] = []
         for component in components {
             var found: Set<Int> = []
@@ -36,6 +39,7 @@ public struct ComponentGraph: Hashable, Sendable {
             prerequisites.append(row.sorted())
         }
         self.prerequisites = prerequisites
+        required = components.map { $0.dependencies.compactMap { positions[$0] } }
         var dependents = [[Int]](repeating: [], count: components.count)
         for position in components.indices {
             for prerequisite in prerequisites[position] {
@@ -145,16 +149,15 @@ public struct ComponentGraph: Hashable, Sendable {
 }
 
 extension ComponentGraph {
-    /// By position: the names of all components that stand below, through any number of steps.
-    var reachable: [String: Set<String>] {
-        var below = [Set<String>](repeating: [], count: components.count)
+    /// Which components stand below which, through any number of steps.
+    var reachable: Reachability {
+        var below = Reachability(count: components.count)
         for position in order {
             for prerequisite in prerequisites[position] {
-                below[position].insert(components[prerequisite].name)
-                below[position].formUnion(below[prerequisite])
+                below.insert(prerequisite, below: position)
             }
         }
-        return Dictionary(uniqueKeysWithValues: zip(components.map(\.name), below))
+        return below
     }
 
     /// Groups that could start together: the first waits for nobody, each waits for those before.
@@ -260,5 +263,28 @@ public struct CriticalPath: Hashable, Sendable {
     public init(components: [String], length: Interval) {
         self.components = components
         self.length = length
+    }
+}
+
+/// Pairs of components of which one stands below the other; one bit each.
+struct Reachability: Sendable {
+    private let wordsPerRow: Int
+    private var words: [UInt64]
+
+    init(count: Int) {
+        wordsPerRow = (count + 63) / 64
+        words = Array(repeating: 0, count: wordsPerRow * count)
+    }
+
+    /// Puts a component, and all that stand below it already, below another one.
+    mutating func insert(_ lower: Int, below upper: Int) {
+        for word in 0..<wordsPerRow {
+            words[upper * wordsPerRow + word] |= words[lower * wordsPerRow + word]
+        }
+        words[upper * wordsPerRow + lower / 64] |= 1 << UInt64(lower % 64)
+    }
+
+    func contains(_ lower: Int, below upper: Int) -> Bool {
+        words[upper * wordsPerRow + lower / 64] >> UInt64(lower % 64) & 1 == 1
     }
 }

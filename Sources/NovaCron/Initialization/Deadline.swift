@@ -3,7 +3,7 @@ import Units
 
 /// Runs `body` and cancels it when `limit` has passed; then the answer is `nil`. Waits for the
 /// cancelled body to end. In a task that is cancelled already the body runs to its end, too.
-func withDeadline<Value: Sendable>(
+nonisolated(nonsending) func withDeadline<Value: Sendable>(
     _ limit: Interval,
     _ clock: any EffectClock,
     _ body: @escaping @Sendable () async -> Value

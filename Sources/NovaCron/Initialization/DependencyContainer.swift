@@ -33,11 +33,12 @@ public enum DependencyError: Error, Hashable, Sendable, CustomStringConvertible 
 /// The values that components have provided so far.
 final class DependencyContainer: Sendable {
     private let values = Mutex<[String: [String: any Sendable]]>([:])
-    /// By component: the names of all components that stand below it.
-    private let reachable: [String: Set<String>]
+    private let graph: ComponentGraph
+    private let reachable: Reachability
 
-    init(reachable: [String: Set<String>]) {
-        self.reachable = reachable
+    init(_ graph: ComponentGraph) {
+        self.graph = graph
+        reachable = graph.reachable
     }
 
     func provide<Value>(_ key: DependencyKey<Value>, _ value: Value) {
@@ -53,11 +54,16 @@ final class DependencyContainer: Sendable {
         _ key: DependencyKey<Value>,
         for component: String
     ) throws(DependencyError) -> Value? {
-        guard key.component == component || reachable[component]?.contains(key.component) == true
-        else {
+        guard key.component == component || stands(key.component, below: component) else {
             throw .undeclared(component: component, key: key.name, provider: key.component)
         }
         return values.withLock { $0[key.component]?[key.name] } as? Value
+    }
+
+    private func stands(_ lower: String, below upper: String) -> Bool {
+        guard let lower = graph.position(of: lower), let upper = graph.position(of: upper)
+        else { return false }
+        return reachable.contains(lower, below: upper)
     }
 
     func require<Value>(

@@ -53,7 +53,7 @@ public final class NodeLifecycle: Sendable {
         self.seed = seed
         self.entity = entity
         observer = observe
-        container = DependencyContainer(reachable: graph.reachable)
+        container = DependencyContainer(graph)
     }
 
     /// Boots, calls `serve` once the node is READY, and stops everything when `serve` returns.

@@ -200,12 +200,10 @@ struct StartingNode {
     private mutating func skipHopeless(_ group: inout TaskGroup<Report>) -> StartEnding? {
         for position in node.graph.order {
             guard case .waiting = states[position] else { continue }
+            guard let absent = node.graph.required[position].first(where: { states[$0].isAbsent })
+            else { continue }
             let specification = specifications[position]
-            let missing = specification.dependencies.first { name in
-                guard let needed = node.graph.position(of: name) else { return true }
-                return states[needed].isAbsent
-            }
-            guard let missing else { continue }
+            let missing = specifications[absent].name
             states[position] = .absent
             node.emit(
                 .componentSkipped(
