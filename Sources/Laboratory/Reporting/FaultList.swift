@@ -5,6 +5,9 @@ internal import Measurements
 struct FaultList {
     private let evidence: Evidence
 
+    /// A page lists no more crash points than this; a sentence names the rest.
+    private static let pointLimit = 1_000
+
     init(_ evidence: Evidence) {
         self.evidence = evidence
     }
@@ -75,5 +78,29 @@ struct FaultList {
                 first: invariant.firstViolation ?? ""
             )
         }
+    }
+
+    /// `nil` when no crash was made.
+    var crashPoints: PageView.CrashPoints? {
+        let list = CrashPoints(evidence.input.campaign.runs)
+        guard !list.points.isEmpty else { return nil }
+        let isWhole = list.survivedCount == list.points.count
+        let shown = list.points.prefix(FaultList.pointLimit)
+        let more = list.points.count - shown.count
+        return PageView.CrashPoints(
+            tone: (isWhole ? VerdictTone.go : .no).rawValue,
+            summary: "\(FigureText.count(list.survivedCount)) of "
+                + "\(FigureText.count(list.points.count)) crash points were survived every time."
+                + (more > 0 ? " \(FigureText.count(more)) more are in the archive." : ""),
+            rows: shown.map { point in
+                PageView.CrashPoint(
+                    tone: (point.isSurvived ? VerdictTone.go : .no).rawValue,
+                    sign: point.isSurvived ? "✓" : "✗",
+                    name: point.name,
+                    tried: FigureText.count(point.tried),
+                    survived: FigureText.count(point.survived)
+                )
+            }
+        )
     }
 }

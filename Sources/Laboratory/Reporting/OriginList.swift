@@ -17,6 +17,26 @@ struct OriginList {
     private var allRuns: [RunRecord] { evidence.input.campaign.runs }
     private var provenance: Provenance { evidence.input.provenance }
 
+    /// What a reader has to know about the runs before any figure, in one line.
+    var summary: String {
+        let code =
+            switch provenance.commit {
+            case .known(let hash):
+                switch provenance.isDirty {
+                case .known(true): "commit \(hash.prefix(12)) with uncommitted changes"
+                case .known(false): "commit \(hash.prefix(12))"
+                case .unknown: "commit \(hash.prefix(12)), cleanliness unknown"
+                }
+            case .unknown: "commit unknown"
+            }
+        let machine = "\(provenance.processor), \(provenance.coreCount) cores"
+        let runs = FigureText.count(allRuns.count)
+        return [
+            code, "\(runs) \(allRuns.count == 1 ? "run" : "runs"), seeds \(seeds)", environment,
+            machine,
+        ].joined(separator: " · ")
+    }
+
     var rows: [PageView.Row] {
         var rows = [PageView.Row(name: "commit", value: commit)]
         let built = distinct(allRuns.map(\.commit))

@@ -69,6 +69,7 @@ struct PageDraft {
         )
         let summary = VerdictSummary(evidence)
         let origins = OriginList(evidence)
+        let boot = BootSection(evidence).view
         let input = evidence.input
         return PageView(
             title: input.campaign.scenario,
@@ -80,9 +81,10 @@ struct PageDraft {
             reasons: summary.otherReasons,
             chips: summary.chips,
             replay: input.replay,
-            contents: contents,
+            contents: contents(hasBoot: boot != nil),
             targets: input.judgement.targets.map { TargetLine($0, evidence).view },
             noTargets: input.judgement.targets.isEmpty ? "The scenario names no target." : nil,
+            boot: boot,
             series: series.compactMap { plan in
                 figure(plan.place, drawings, plan.words, keys: keys(of: plan.source))
             },
@@ -95,6 +97,8 @@ struct PageDraft {
             faults: FaultList(evidence).rows,
             faultNote: FaultList(evidence).note,
             invariants: FaultList(evidence).invariants,
+            crashPoints: FaultList(evidence).crashPoints,
+            originSummary: origins.summary,
             origins: origins.rows,
             models: input.models.map { PageView.Row(name: $0.name, value: $0.assumption) },
             settings: origins.settings,
@@ -106,12 +110,14 @@ struct PageDraft {
         )
     }
 
-    private var contents: [PageView.Link] {
-        [
-            ("targets", "Targets"), ("time", "Over time"), ("metrics", "Metrics"),
-            ("variants", "Variants"), ("faults", "Faults and invariants"), ("origins", "What ran"),
-            ("queries", "SQL"),
-        ].map { PageView.Link(anchor: $0.0, text: $0.1) }
+    private func contents(hasBoot: Bool) -> [PageView.Link] {
+        let boot = hasBoot ? [("boot", "Boot")] : []
+        let before = [("origins", "What ran"), ("targets", "Targets")]
+        let after = [
+            ("time", "Over time"), ("metrics", "Metrics"), ("variants", "Variants"),
+            ("faults", "Faults and invariants"), ("queries", "SQL"),
+        ]
+        return (before + boot + after).map { PageView.Link(anchor: $0.0, text: $0.1) }
     }
 
     private func key(_ variant: Int) -> PageView.Key {

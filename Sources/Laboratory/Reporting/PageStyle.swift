@@ -1,7 +1,8 @@
 /// The page's style: calm, one accent a variant, readable on a phone, in the dark and on paper.
 enum PageStyle {
-    static let sheet = [colours, text, verdict, targets, figures, tables, small, paper]
-        .joined(separator: "\n")
+    static let sheet = [
+        colours, text, verdict, targets, figures, boot, tables, small, smallBoot, paper, paperBoot,
+    ].joined(separator: "\n")
 
     /// The accents differ in lightness as well as in hue, so that they stay apart in grey print.
     private static let colours = """
@@ -35,6 +36,7 @@ enum PageStyle {
         dl{margin:.4rem 0}dt{color:var(--dim);font-size:.88rem}dd{margin:0;overflow-wrap:anywhere}
         .rows{display:grid;grid-template-columns:minmax(7rem,13rem) 1fr;gap:.3rem 1.25rem}
         .rows dt{padding-top:.1rem}
+        .folds{display:flex;flex-wrap:wrap;gap:0 1.4rem}.folds details[open]{flex:0 0 100%;min-width:0}
         .definition dl{display:grid;grid-template-columns:auto 1fr;gap:.1rem 1rem;font-size:.92rem;
         border-left:.2rem solid var(--line);padding-left:.8rem}
         """
@@ -129,8 +131,8 @@ enum PageStyle {
         body{max-width:none;padding:0}nav{display:none}h2{margin-top:1.6rem;break-after:avoid}
         h3,summary{break-after:avoid}figure,.target,.verdict,.metric,tr{break-inside:avoid}
         .target .definition{display:none}
-        .two{grid-template-columns:1fr 1fr}.scroll{overflow:visible}table{font-size:.85em}
+        .folds{display:block}.two{grid-template-columns:1fr 1fr}.scroll{overflow:visible}table{font-size:.85em}
         pre{white-space:pre-wrap;overflow-wrap:anywhere}
-        .definition::details-content,#queries details::details-content{content-visibility:visible;block-size:auto;display:block}}
+        .definition::details-content,.facts::details-content,#queries details::details-content{content-visibility:visible;block-size:auto;display:block}}
         """
 }

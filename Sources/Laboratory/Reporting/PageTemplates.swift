@@ -4,6 +4,7 @@ enum PageTemplates {
         ("page", page), ("head", head), ("verdict", verdict), ("targets", targets),
         ("definition", definition), ("figure", figure), ("time", time), ("metrics", metrics),
         ("variants", variants), ("faults", faults), ("origins", origins), ("queries", queries),
+        ("boot", boot), ("crashPoints", crashPoints),
     ]
 
     private static let page = """
@@ -17,12 +18,13 @@ enum PageTemplates {
         </header>
         <main>
         {{> verdict}}
+        {{> origins}}
         {{> targets}}
+        {{> boot}}
         {{> time}}
         {{> metrics}}
         {{> variants}}
         {{> faults}}
-        {{> origins}}
         {{> queries}}
         </main>
         </body>
@@ -242,30 +244,38 @@ enum PageTemplates {
         </div>
         {{/last()}}
         {{/invariants}}
+        {{> crashPoints}}
         </section>
         """
 
     private static let origins = """
         <section id="origins">
         <h2>What ran</h2>
+        <p>{{originSummary}}</p>
+        {{#runNotes}}
+        <p class="dim">{{.}}</p>
+        {{/runNotes}}
+        <div class="folds">
+        <details class="facts">
+        <summary>Code, machine, seeds and data</summary>
         <dl class="rows">
         {{#origins}}
         <dt>{{name}}</dt><dd>{{value}}</dd>
         {{/origins}}
         </dl>
+        </details>
         {{#models}}
         {{#first()}}
-        <h3>Models and what they assume</h3>
+        <details class="facts">
+        <summary>Models and what they assume</summary>
         <dl class="rows">
         {{/first()}}
         <dt>{{name}}</dt><dd>{{value}}</dd>
         {{#last()}}
         </dl>
+        </details>
         {{/last()}}
         {{/models}}
-        {{#runNotes}}
-        <p class="dim">{{.}}</p>
-        {{/runNotes}}
         {{#runs}}
         {{#first()}}
         <details>
@@ -295,6 +305,7 @@ enum PageTemplates {
         </details>
         {{/last()}}
         {{/settings}}
+        </div>
         </section>
         """
 

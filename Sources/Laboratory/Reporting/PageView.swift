@@ -13,6 +13,7 @@ struct PageView {
     var contents: [Link]
     var targets: [Target]
     var noTargets: String?
+    var boot: Boot?
     var series: [Figure]
     var rounds: [Rounds]
     var timeNotes: [String]
@@ -23,6 +24,8 @@ struct PageView {
     var faults: [Fault]
     var faultNote: String
     var invariants: [Invariant]
+    var crashPoints: CrashPoints?
+    var originSummary: String
     var origins: [Row]
     var models: [Row]
     var settings: [Row]

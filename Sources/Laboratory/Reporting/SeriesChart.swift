@@ -148,6 +148,10 @@ struct SeriesChart {
         let warm = lines.contains { line in
             line.run.markers.contains { $0.kind == SeriesChart.warmUpEnd }
         }
+        if name == "goodput" {
+            text += " Bytes count once everything before them has arrived, so the bucket after a "
+            text += "repair can stand above the link's rate."
+        }
         if warm { text += " The warm-up that was cut is shaded grey." }
         if lines.contains(where: { line in line.run.faults.contains { $0.fired != nil } }) {
             text += " Shaded red: a fault was active."
