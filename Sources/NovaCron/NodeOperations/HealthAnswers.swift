@@ -7,8 +7,8 @@ public import Units
 ///
 /// Probes have the meaning that orchestrators give them: 200 yes, 503 no. *startup*: the node has
 /// been READY. *ready*: it is READY, does not end, and no halting component is unhealthy. *live*: the
-/// process answers, and while READY its health has been looked at lately; an answer of 503 means that
-/// a restart would help.
+/// process answers, and while READY its health, once looked at, has been looked at lately; an answer
+/// of 503 means that a restart would help.
 public struct HealthAnswers: Sendable {
     private let status: NodeStatus
     private let registry: PrometheusRegistry
@@ -57,8 +57,9 @@ public struct HealthAnswers: Sendable {
         case .starting, .draining, .stopping: return true
         case .stopped, .failed: return false
         case .ready:
-            let started = (snapshot.bootStarted ?? now) + (snapshot.bootDuration ?? .zero)
-            return now - max(snapshot.healthChecked ?? started, started) <= staleAfter
+            // Without a monitor nobody looks, and nobody can be late.
+            guard let checked = snapshot.healthChecked else { return true }
+            return now - checked <= staleAfter
         }
     }
 

@@ -8,8 +8,8 @@ public import Units
 /// A job waits or runs at most once at a time: while its task is not finished, its next times pass.
 /// Times that passed while the node was down lead to one run together, and those of before the
 /// job's first planning to none. The last planned time is in the database, written in the
-/// transaction that adds the task, so a crash neither loses nor repeats a run. Each run's time moves
-/// by a random part of `jitter`.
+/// transaction that adds the task, so a crash neither loses nor repeats a run; a full queue does lose
+/// it, and says so. Each run's time moves by a random part of `jitter`.
 public final class JobScheduler: Sendable {
     public struct Job: Sendable {
         public var name: String
