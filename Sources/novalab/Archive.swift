@@ -25,6 +25,18 @@ final class Archive: Sendable {
         return try attempt { () throws(StoreError) in try ResultsArchive(path: path) }
     }
 
+    /// Opens an archive that is only read: it may lie where nothing can be written, and one of an
+    /// older laboratory is not changed.
+    static func reading(_ path: String) throws -> ResultsArchive {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw CommandFailure(
+                code: 74,
+                message: "there is no archive at \(path); 'novalab run' makes one"
+            )
+        }
+        return try attempt { () throws(StoreError) in try ResultsArchive(reading: path) }
+    }
+
     static func attempt<Value>(_ body: () throws(StoreError) -> Value) throws -> Value {
         do {
             return try body()

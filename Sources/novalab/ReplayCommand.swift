@@ -115,7 +115,7 @@ struct ReplayCommand: ParsableCommand {
     private func archivedRuns(_ preparation: Preparation) throws -> [RunRecord] {
         let path = store ?? LabFolders.current.store
         guard FileManager.default.fileExists(atPath: path) else { return [] }
-        let archive = try Archive.open(path)
+        let archive = try Archive.reading(path)
         let plan = preparation.plan
         let known = try Archive.attempt { () throws(StoreError) in
             try archive.plans(ofScenario: plan.scenario)

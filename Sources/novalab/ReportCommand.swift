@@ -31,13 +31,7 @@ struct ReportCommand: ParsableCommand {
 
     func run() throws {
         let path = store ?? LabFolders.current.store
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw CommandFailure(
-                code: 74,
-                message: "there is no archive at \(path); 'novalab run' makes one"
-            )
-        }
-        let archive = try Archive.open(path)
+        let archive = try Archive.reading(path)
         let found = try Archive.attempt { () throws(StoreError) in
             if let newest = try archive.plans(ofScenario: plan).first {
                 return try archive.loadPlan(newest)

@@ -42,13 +42,7 @@ struct RunsCommand: ParsableCommand {
 
     func run() throws {
         let path = store ?? LabFolders.current.store
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw CommandFailure(
-                code: 74,
-                message: "there is no archive at \(path); 'novalab run' makes one"
-            )
-        }
-        let archive = try Archive.open(path)
+        let archive = try Archive.reading(path)
         let result = try Archive.attempt { () throws(StoreError) -> QueryResult in
             if let sql { return try archive.query(sql, limit: limit) }
             let filter = RunFilter(

@@ -19,6 +19,7 @@ import Units
         #expect(boots[0].role == .only && boots[0].replications == 4)
         #expect(boots[0].choice == "seed 1, median of 4")
         #expect(boots[0].criticalSeconds == 9 && boots[0].speedupBound == 2.5)
+        #expect(boots[0].speedup == 1 && boots[0].componentSeconds == 12)
     }
 
     @Test func figuresFollowFromTheSpans() throws {
@@ -39,6 +40,32 @@ import Units
         #expect(path.map(\.attempts) == [1, 3, 1])
         #expect(path[1].text == "cache 7 s (after waiting 1 s, 3 attempts, fallback)")
         #expect(BootTimeline(Boots.run("graph", seed: 1, seconds: 12), lane: "node 7") == nil)
+    }
+
+    @Test func theLastOfSeveralBootsIsTheOneInTheSpans() throws {
+        var run = Boots.run("graph", seed: 1, seconds: 12)
+        // An earlier boot, and one second between process start and first attempt.
+        run.markers = [0.5, 13].map { time in
+            Marker(
+                time: Boots.at(time),
+                node: "node 0",
+                kind: Marker.bootReady,
+                fields: [Field(Marker.secondsField, time == 13 ? 13 : 0.4)]
+            )
+        }
+        run.metrics = [MetricValue("boot-speedup", samples: [1, 3], bound: nil)]
+        let boot = try #require(RepresentativeBoot.all(of: Boots.campaign([run])).first)
+        #expect(boot.role == .only && boot.nodes == 1)
+        #expect(boot.timeline.start == .zero && boot.timeline.bootSeconds == 13)
+        #expect(boot.timeline.criticalPath[0].wait == .milliseconds(1_000))
+        #expect(boot.speedup == 12.0 / 13, "the mean of several boots is not this one's")
+        run.markers[1] = Marker(
+            time: Boots.at(13),
+            node: "node 0",
+            kind: Marker.bootReady,
+            fields: [Field(Marker.secondsField, .infinity)]
+        )
+        #expect(BootTimeline(run, lane: "node 0")?.start == Boots.at(1))
     }
 
     @Test func ofManyNodesTheMedianAndTheSlowestAreShown() throws {
@@ -102,14 +129,14 @@ import Units
 
     @Test func theTerminalNamesTheCriticalPath() throws {
         var second = Boots.run("sequential", seed: 1, seconds: 24)
-        second.markers.append(
+        second.markers += [("database.migrate before", 0.0), ("a", 1), ("b", 1)].map { point in
             Marker(
                 time: .zero,
                 kind: Marker.crashPoint,
-                text: "database.migrate before",
-                fields: [Field(Marker.survivedField, 0)]
+                text: point.0,
+                fields: [Field(Marker.survivedField, point.1)]
             )
-        )
+        }
         let campaign = Boots.campaign([second, Boots.run("graph", seed: 1, seconds: 12)])
         let text = try #require(BootBlock(campaign).text)
         #expect(
@@ -123,8 +150,9 @@ import Units
                   critical path of sequential: configuration 2 s
                     → cache 7 s (after waiting 1 s, 3 attempts, fallback) → api 2 s
                     = 12 s of 24 s
-                █ CRASH POINTS  0/1 survived
+                █ CRASH POINTS  2/3 survived
                  ✗ database.migrate before  0/1 survived
+                  survived: a, b
                 """
         )
         #expect(BootBlock(Boots.campaign([])).text == nil)

@@ -103,6 +103,45 @@ import Units
         }
     }
 
+    @Test func readingLeavesOlderArchivesAsTheyAre() throws {
+        let folder = try Folder()
+        for version in 1...ResultsArchive.schemaVersion {
+            let name = "v\(version)?#%.sqlite"
+            let path = folder.file(name)
+            let runs = [Archives.record("dwcp", seed: 1)]
+            do {
+                let old = try ResultsArchive(
+                    path: path,
+                    migrations: ResultsArchive.migrations(first: version),
+                    busySeconds: 1
+                )
+                for run in runs { try old.record(run, in: Archives.plan) }
+            }
+            let bytes = try folder.bytes(name)
+            let store = try ResultsArchive(reading: path)
+            #expect(try store.records(ofPlan: Archives.plan.identity) == runs)
+            #expect(try store.runs(RunFilter()).count == 1)
+            #expect(try store.artifacts(ofPlan: Archives.plan.identity).isEmpty)
+            #expect(throws: StoreError.readOnly(path: path)) {
+                try store.record(Archives.record("dwcp", seed: 2), in: Archives.plan)
+            }
+            #expect(try folder.bytes(name) == bytes)
+        }
+        let absent = folder.file("absent")
+        guard
+            case .cannotOpen? = #expect(
+                throws: StoreError.self,
+                performing: {
+                    _ = try ResultsArchive(reading: absent)
+                }
+            )
+        else {
+            Issue.record("an absent archive is not named as such")
+            return
+        }
+        #expect(!FileManager.default.fileExists(atPath: absent))
+    }
+
     @Test func aFailingMigrationChangesNothing() throws {
         let folder = try Folder()
         let path = folder.file("x")

@@ -9,6 +9,7 @@ public struct BootBlock: Sendable {
     private static let barWidth = 32
     /// More crash points that were not survived are counted instead of printed.
     private static let lostLimit = 20
+    private static let survivedLimit = 500
 
     public init(_ campaign: Campaign) {
         boots = RepresentativeBoot.all(of: campaign)
@@ -66,9 +67,14 @@ public struct BootBlock: Sendable {
         if let whole = boot.timeline.bootSeconds, whole - covered > 1e-6 {
             words.append("of \(Decimals.duration(whole))")
         }
+        return BootBlock.wrapped(words)
+    }
+
+    /// Words on as few lines as fit, further lines indented.
+    private static func wrapped(_ words: [String]) -> [String] {
         var lines: [String] = []
         for word in words {
-            if let last = lines.last, last.count + 1 + word.count <= BootBlock.width {
+            if let last = lines.last, last.count + 1 + word.count <= width {
                 lines[lines.count - 1] = last + " " + word
             } else {
                 lines.append((lines.isEmpty ? "  " : "    ") + word)
@@ -88,6 +94,14 @@ public struct BootBlock: Sendable {
         if lost.count > BootBlock.lostLimit {
             lines.append("   and \(lost.count - BootBlock.lostLimit) more that were not survived")
         }
+        let survived = points.filter(\.isSurvived)
+        guard !survived.isEmpty else { return lines }
+        let shown = survived.prefix(BootBlock.survivedLimit).map(\.name)
+        let more = survived.count - shown.count
+        let names = shown + (more > 0 ? ["and \(more) more"] : [])
+        lines += BootBlock.wrapped(
+            ["survived:"] + names.dropLast().map { $0 + "," } + names.suffix(1)
+        )
         return lines
     }
 

@@ -7,7 +7,7 @@ public struct BootTimeline: Equatable, Sendable {
     public let seed: UInt64
     /// The node, as the spans name it.
     public let lane: String
-    /// The begin of the first attempt.
+    /// When the process started, where the marker of READY tells; else the begin of the first attempt.
     public let start: Instant
     /// When the node became READY; `nil` when it never did.
     public let ready: Instant?
@@ -43,6 +43,9 @@ public struct BootTimeline: Equatable, Sendable {
         public var duration: Interval { end - start }
     }
 
+    /// More seconds than this between process start and first attempt are not believed.
+    private static let leadLimit = 3_600.0
+
     /// `nil` when the run has no span on `lane`.
     public init?(_ run: RunRecord, lane: String) {
         let spans = run.spans.filter { $0.lane == lane }
@@ -50,9 +53,15 @@ public struct BootTimeline: Equatable, Sendable {
         variant = run.key.variant
         seed = run.key.seed
         self.lane = lane
-        start = first
-        let marker = run.markers.first { $0.kind == Marker.bootReady && $0.node == lane }
+        // A node that was started several times has a marker a boot; its spans are those of the last.
+        let marker = run.markers.first {
+            $0.kind == Marker.bootReady && $0.node == lane && $0.time >= first
+        }
         ready = marker?.time
+        let seconds = marker?[Marker.secondsField] ?? 0
+        let before = marker.map { $0.time.seconds - first.seconds } ?? 0
+        let lead = seconds.isFinite ? min(max(0, seconds - before), BootTimeline.leadLimit) : 0
+        start = first - Interval(seconds: lead)
         components = BootTimeline.components(spans)
     }
 

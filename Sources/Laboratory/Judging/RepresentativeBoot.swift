@@ -13,6 +13,10 @@ public struct RepresentativeBoot: Equatable, Sendable {
     public let replications: Int
     /// The nodes of the run whose boot times were compared.
     public let nodes: Int
+    /// The sum of component times and its ratio to the boot time: as the run measured its speed-up
+    /// where it is of this one boot, else from the spans.
+    public let componentSeconds: Double
+    public let speedup: Double?
     /// What no boot of this graph can be faster than, in seconds, as the run states it for its
     /// boot time; `nil` when it states none or there are several nodes.
     public let criticalSeconds: Double?
@@ -62,18 +66,10 @@ public struct RepresentativeBoot: Equatable, Sendable {
         for span in run.spans where !lanes.contains(span.lane) { lanes.append(span.lane) }
         let timelines = lanes.compactMap { BootTimeline(run, lane: $0) }
         func boot(_ timeline: BootTimeline, _ role: Role, nodes: Int) -> RepresentativeBoot {
-            let isAlone = role == .only
-            return RepresentativeBoot(
-                timeline: timeline,
-                role: role,
-                replications: replications,
-                nodes: nodes,
-                criticalSeconds: isAlone ? run.value(of: "boot-time")?.bound?.limit : nil,
-                speedupBound: isAlone ? run.value(of: "boot-speedup")?.bound?.limit : nil
-            )
+            RepresentativeBoot(run, timeline, role, replications: replications, nodes: nodes)
         }
         let readyNodes = run.markers.filter { $0.kind == Marker.bootReady }
-        guard timelines.count > 1 || readyNodes.count > 1 else {
+        guard timelines.count > 1 || Set(readyNodes.map(\.node)).count > 1 else {
             return timelines.map { boot($0, .only, nodes: 1) }
         }
         let times = nodeTimes(readyNodes, timelines)
@@ -93,6 +89,30 @@ public struct RepresentativeBoot: Equatable, Sendable {
         let nodes = max(times.count, timelines.count)
         guard nearest != slowest else { return [boot(slowest, .slowest, nodes: nodes)] }
         return [boot(nearest, .median, nodes: nodes), boot(slowest, .slowest, nodes: nodes)]
+    }
+
+    private init(
+        _ run: RunRecord,
+        _ timeline: BootTimeline,
+        _ role: Role,
+        replications: Int,
+        nodes: Int
+    ) {
+        self.timeline = timeline
+        self.role = role
+        self.replications = replications
+        self.nodes = nodes
+        let isAlone = role == .only
+        criticalSeconds = isAlone ? run.value(of: "boot-time")?.bound?.limit : nil
+        let measured = isAlone ? run.value(of: "boot-speedup") : nil
+        speedupBound = measured?.bound?.limit
+        if let measured, measured.sampleCount == 1, let bootSeconds = timeline.bootSeconds {
+            speedup = measured.value
+            componentSeconds = measured.value * bootSeconds
+        } else {
+            speedup = timeline.speedup
+            componentSeconds = timeline.componentSeconds
+        }
     }
 
     /// Seconds from a node's first attempt to READY; from the run's start where its spans were not

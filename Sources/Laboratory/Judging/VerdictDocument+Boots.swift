@@ -69,8 +69,8 @@ extension VerdictDocument.Boot: Encodable {
         replications = boot.replications
         nodes = boot.nodes
         bootSeconds = timeline.bootSeconds
-        componentSeconds = timeline.componentSeconds
-        speedup = finite(timeline.speedup)
+        componentSeconds = boot.componentSeconds
+        speedup = finite(boot.speedup)
         speedupBound = finite(boot.speedupBound)
         criticalPath = timeline.criticalPath.map { step in
             Step(

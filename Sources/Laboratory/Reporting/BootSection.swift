@@ -159,9 +159,9 @@ struct BootSection {
             variant: title(boot),
             choice: boot.choice,
             bootTime: timeline.bootSeconds.map(Decimals.duration) ?? "not READY",
-            sum: Decimals.duration(timeline.componentSeconds),
+            sum: Decimals.duration(boot.componentSeconds),
             critical: duration(boot.criticalSeconds),
-            speedup: factor(timeline.speedup),
+            speedup: factor(boot.speedup),
             bound: factor(boot.speedupBound)
         )
     }

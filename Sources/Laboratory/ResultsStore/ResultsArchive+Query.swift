@@ -8,11 +8,11 @@ extension ResultsArchive {
     /// - Throws: ``StoreError/query(detail:)`` for anything but exactly one reading statement.
     public func query(_ sql: String, limit: Int = 10_000) throws(StoreError) -> QueryResult {
         precondition(limit > 0, "a query of \(limit) rows")
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(ResultsArchive.busySeconds)
         do {
-            let reader = try DatabaseQueue(path: path, configuration: configuration)
+            let reader = try DatabaseQueue(
+                path: ResultsArchive.readingName(of: path),
+                configuration: ResultsArchive.readingConfiguration
+            )
             let result = try reader.read { database in
                 try ResultsArchive.fetch(sql, limit: limit, database)
             }

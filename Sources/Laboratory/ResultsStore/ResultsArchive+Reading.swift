@@ -141,6 +141,8 @@ extension ResultsArchive {
         ofPlan identity: String
     ) throws(StoreError) -> [(kind: String, path: String)] {
         try read { database in
+            // Not in archives of the first version.
+            guard try database.tableExists("artifact") else { return [] }
             let rows = try Row.fetchAll(
                 database,
                 sql: """

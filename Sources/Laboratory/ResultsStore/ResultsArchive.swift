@@ -50,6 +50,53 @@ public final class ResultsArchive: Sendable {
         }
     }
 
+    /// Opens the archive at `path` for reading only: one of an older laboratory stays as it is and
+    /// has none of what later versions added, and neither the file nor its folder need to be
+    /// writable. Writing to it throws ``StoreError/readOnly(path:)``.
+    ///
+    /// - Throws: ``StoreError/cannotOpen(path:detail:)`` when there is no file, otherwise what
+    ///   opening for writing throws.
+    public init(reading path: String) throws(StoreError) {
+        self.path = path
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw .cannotOpen(path: path, detail: "there is no such file")
+        }
+        try ResultsArchive.inspect(path, supported: Schema.version)
+        do {
+            queue = try DatabaseQueue(
+                path: ResultsArchive.readingName(of: path),
+                configuration: ResultsArchive.readingConfiguration
+            )
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    static var readingConfiguration: Configuration {
+        var configuration = Configuration()
+        configuration.label = "ResultsArchive"
+        configuration.readonly = true
+        configuration.busyMode = .timeout(busySeconds)
+        return configuration
+    }
+
+    /// What SQLite is asked to open for reading.
+    ///
+    /// Readers of a file in WAL mode make an index beside it, which a folder that cannot be written
+    /// refuses. Nothing can change a file that nobody can write, so it is opened as immutable then;
+    /// not while there is a log, whose runs would be missed.
+    static func readingName(of path: String) -> String {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        guard access(folder, W_OK) != 0 || access(path, W_OK) != 0,
+            !FileManager.default.fileExists(atPath: path + "-wal")
+        else { return path }
+        var allowed = CharacterSet.urlPathAllowed
+        allowed.remove("?")
+        let name = URL(fileURLWithPath: path).path
+        return "file:" + (name.addingPercentEncoding(withAllowedCharacters: allowed) ?? name)
+            + "?immutable=1"
+    }
+
     /// The package's migrations; the first `count` of them are an older archive's.
     package static func migrations(first count: Int) -> [String] {
         Array(Schema.migrations.prefix(count))
@@ -119,12 +166,12 @@ public final class ResultsArchive: Sendable {
         // An empty file is an empty SQLite database.
         guard !head.isEmpty else { return }
         guard head == Data("SQLite format 3\0".utf8) else { throw .notSQLite(path: path) }
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(busySeconds)
         let found: (id: Int32, version: Int, isEmpty: Bool)
         do {
-            let reader = try DatabaseQueue(path: path, configuration: configuration)
+            let reader = try DatabaseQueue(
+                path: readingName(of: path),
+                configuration: readingConfiguration
+            )
             found = try reader.read { database in
                 (
                     try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
