@@ -1,3 +1,4 @@
+import Determinism
 import Effects
 import SimulatedEffects
 import SimulationKernel
@@ -179,6 +180,44 @@ import Units
                 "/data/lock: is locked by process 1001", nil,
             ]
         )
+    }
+
+    /// Goal: only absolute paths without empty parts and dots are paths.
+    /// Method: some of each kind, and 100,000 random ones, which never trap.
+    @Test func pathsAreChecked() throws {
+        let world = ModelWorld()
+        let strange = ["", "a", "//", "/a//b", "/a/", "/.", "/..", "/a/./b", "/a/../b", "/\u{0}"]
+        let fine = ["/", "/...", "/.a", "/a.", "/..a", "/ä/b"]
+        _ = try world.run { process in
+            let files = process.effects.files
+            for path in strange {
+                #expect(
+                    await failure { _ = try await files.attributes(of: path) } != nil,
+                    "\(path)"
+                )
+            }
+            for path in fine + ["/" + String(repeating: "x", count: 255)] {
+                #expect(
+                    await failure { _ = try await files.attributes(of: path) } == nil,
+                    "\(path)"
+                )
+            }
+            let long = "/" + String(repeating: "x", count: 256)
+            #expect(await failure { _ = try await files.attributes(of: long) } != nil)
+            var random = SeededRandom(stateFrom: 5)
+            let letters = Array("/.a\u{0}ä")
+            for _ in 0..<100_000 {
+                var path = ""
+                for _ in 0..<random.below(8) { path.append(letters[Int(random.below(5))]) }
+                let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+                let isFine =
+                    path == "/"
+                    || path.hasPrefix("/") && !path.contains("\u{0}")
+                        && parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+                let error = await failure { _ = try await files.attributes(of: path) }
+                if (error == nil) != isFine { Issue.record("'\(path)': \(error ?? "fine")") }
+            }
+        }
     }
 
     /// Goal: an operation that is under way ends as though the task were not cancelled.

@@ -39,11 +39,26 @@ enum DiskPath {
     /// Absolute, with one `/` between parts that are neither empty nor dots.
     static func isValid(_ path: String) -> Bool {
         if path == root { return true }
-        guard path.hasPrefix("/"), path.utf8.count <= 4096, !path.utf8.contains(0) else {
-            return false
+        guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count <= 4096 else { return false }
+        var length = 0
+        var dots = 0
+        for byte in path.utf8.dropFirst() {
+            if byte == UInt8(ascii: "/") {
+                guard isName(length, dots) else { return false }
+                length = 0
+                dots = 0
+            } else {
+                guard byte != 0 else { return false }
+                length += 1
+                if byte == UInt8(ascii: ".") { dots += 1 }
+            }
         }
-        return path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
-            .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255 }
+        return isName(length, dots)
+    }
+
+    /// Neither empty nor `.` nor `..` nor longer than usual file systems allow.
+    private static func isName(_ length: Int, _ dots: Int) -> Bool {
+        length > 0 && length <= 255 && !(length <= 2 && dots == length)
     }
 
     /// Of a valid path that is not the root.

@@ -151,6 +151,11 @@ public final class SimulatedDisk: @unchecked Sendable {
 
     /// What is at `path` will survive, with the folders above it.
     func makeDurable(_ path: String) {
+        // What is durable already has durable folders.
+        if let entry = present[path], durable[path]?.birth == entry.birth {
+            durable[path] = entry
+            return
+        }
         for folder in DiskPath.folders(above: path)
         where durable[folder]?.birth != present[folder]?.birth {
             durable[folder] = present[folder]

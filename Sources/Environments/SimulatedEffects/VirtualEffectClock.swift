@@ -3,7 +3,9 @@ public import SimulationKernel
 public import Units
 
 /// The time of a `VirtualExecutor` as a node's effects show it.
-public struct VirtualEffectClock: EffectClock {
+public final class VirtualEffectClock: EffectClock {
+    // A class, because every event of a node copies its clock.
+
     private let executor: VirtualExecutor
     private let wallOrigin: WallTime
     private let process: SimulatedProcess?

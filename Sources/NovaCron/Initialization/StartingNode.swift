@@ -19,6 +19,8 @@ struct StartingNode {
     private let node: NodeLifecycle
     private let waits: [[Int]]
     private let tails: [Interval]
+    /// By phase.
+    private let members: [[Int]]
     private var states: [State]
     private var runningCount = 0
     private var startedPhases: Set<BootPhase> = []
@@ -58,6 +60,9 @@ struct StartingNode {
         self.node = node
         waits = node.graph.waits(in: node.policy.order)
         tails = node.graph.expectedTails
+        members = BootPhase.allCases.map { phase in
+            node.graph.components.indices.filter { node.graph.components[$0].phase == phase }
+        }
         states = Array(repeating: .waiting, count: node.components.count)
     }
 
@@ -271,7 +276,7 @@ struct StartingNode {
     /// Reports phases whose components have all ended and makes that durable.
     private mutating func endPhases(_ group: inout TaskGroup<Report>) {
         for phase in BootPhase.allCases where !endedPhases.contains(phase) {
-            let members = specifications.indices.filter { specifications[$0].phase == phase }
+            let members = members[phase.index]
             guard !members.isEmpty, !members.contains(where: { isHoldingUp($0) }) else { continue }
             endedPhases.insert(phase)
             node.emit(.phaseEnded(phase))
