@@ -26,7 +26,10 @@ public struct BootMeasurement: Hashable, Sendable {
     /// What it left behind after its end, one sentence each.
     public var leftovers: [String] = []
 
-    public var problems: [String] { failures + leftovers }
+    /// What is wrong with its databases after its end, one sentence each.
+    public var databaseProblems: [String] = []
+
+    public var problems: [String] { failures + leftovers + databaseProblems }
 
     public init() {}
 
@@ -139,6 +142,7 @@ public struct BootSession {
             measurement.failures.append("the node \(ending.cause)\(words)")
         }
         measurement.leftovers = traces(measurement.sockets, process)
+        measurement.databaseProblems = node.data.databaseProblems()
         return measurement
     }
 

@@ -14,7 +14,7 @@ public struct DataFolder: Hashable, Sendable {
     }
 
     /// What is wrong with it, one sentence each; empty when it is sound: no lock is held, no file is
-    /// half replaced, keys are readable by their owner alone, databases pass SQLite's integrity check.
+    /// half replaced, keys are readable by their owner alone.
     public func problems() -> [String] {
         var problems = FileLocks.held(below: path).map { "\($0) is still locked" }
         for file in DataFolder.files(below: path) {
@@ -23,11 +23,15 @@ public struct DataFolder: Hashable, Sendable {
                 problems.append("\(file) was left half replaced")
             }
             if let problem = DataFolder.openKey(file) { problems.append(problem) }
-            if DataFolder.isDatabase(file) {
-                problems += SQLiteFile.problems(of: file).map { "\(file): \($0)" }
-            }
         }
         return problems
+    }
+
+    /// What SQLite's integrity check finds in its databases, one sentence each.
+    public func databaseProblems() -> [String] {
+        DataFolder.files(below: path).filter { DataFolder.isDatabase($0) }.flatMap { file in
+            SQLiteFile.problems(of: file).map { "\(file): \($0)" }
+        }
     }
 
     /// The SHA-256 of a file below the folder; `nil` when it cannot be read.
@@ -89,12 +93,12 @@ private enum SQLiteFile {
         guard sqlite3_prepare_v2(handle, "PRAGMA integrity_check", -1, &statement, nil) == SQLITE_OK
         else { return [String(cString: sqlite3_errmsg(handle))] }
         var lines: [String] = []
-        var code2 = sqlite3_step(statement)
-        while code2 == SQLITE_ROW {
+        var step = sqlite3_step(statement)
+        while step == SQLITE_ROW {
             if let text = sqlite3_column_text(statement, 0) { lines.append(String(cString: text)) }
-            code2 = sqlite3_step(statement)
+            step = sqlite3_step(statement)
         }
-        guard code2 == SQLITE_DONE else { return [String(cString: sqlite3_errmsg(handle))] }
+        guard step == SQLITE_DONE else { return [String(cString: sqlite3_errmsg(handle))] }
         return lines == ["ok"] ? [] : lines
     }
 }
