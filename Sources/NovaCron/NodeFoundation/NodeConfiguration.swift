@@ -42,7 +42,8 @@ extension NodeConfiguration {
     public struct EnvironmentSettings: Hashable, Sendable {
         /// `nil` detects; otherwise the mode is fixed.
         public var mode: NetworkMode?
-        /// Nodes to measure paths to, beside those that discovery knows; at most sixteen are measured.
+        /// Nodes to measure paths to, beside those that discovery knows; at most sixteen are
+        /// measured.
         public var probes: [SocketEndpoint] = []
         /// Where this node answers probes.
         public var answersAt = SocketEndpoint(host: "127.0.0.1", port: 7402)
