@@ -188,6 +188,12 @@ let commands: [Target] = [
 /// What several test targets share.
 let testSupport: [Target] = [
     .target(
+        name: "FakeNodes",
+        dependencies: ["Initialization", "RealNodes", "Units"],
+        path: "Tests/FakeNodes",
+        swiftSettings: settings
+    ),
+    .target(
         name: "InteractionScripts",
         path: "Tests/InteractionScripts",
         swiftSettings: settings
@@ -262,7 +268,7 @@ let testTargets: [Target] = [
             "Units",
         ]
     ),
-    tests("RealNodes", ["Determinism", "Effects", "Initialization", "Units", sqlite]),
+    tests("RealNodes", ["Determinism", "Effects", "FakeNodes", "Initialization", "Units"]),
     tests(
         "Experiments",
         [

@@ -1,4 +1,5 @@
 import Effects
+import FakeNodes
 import Foundation
 import Initialization
 import Testing

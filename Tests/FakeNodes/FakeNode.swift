@@ -1,18 +1,18 @@
 import Effects
 import Foundation
-import Initialization
-import RealNodes
+public import Initialization
+public import RealNodes
 import Units
 
 /// A shell script that stands for the daemon: it tells reports, serves and ends as it is told.
-enum FakeNode {
-    static let graph = [
+public enum FakeNode {
+    public static let graph = [
         ComponentSpecification(name: "first", phase: .pre),
         ComponentSpecification(name: "second", phase: .core, dependencies: ["first"]),
     ]
 
     /// A boot of both components, as reports.
-    static let boot: [NodeReport] = [
+    public static let boot: [NodeReport] = [
         .started(process: 0, origin: 0),
         .graph(graph.map { ComponentPlace($0) }),
         event(0, .bootStarted(order: .dependencyReady), cpu: 1),
@@ -36,13 +36,13 @@ enum FakeNode {
         event(11, .bootCompleted(degraded: []), cpu: 4),
     ]
 
-    static func event(_ time: Int64, _ kind: LifecycleEvent.Kind, cpu: Int64) -> NodeReport {
+    public static func event(_ time: Int64, _ kind: LifecycleEvent.Kind, cpu: Int64) -> NodeReport {
         let event = LifecycleEvent(time: .zero + .milliseconds(time), kind: kind)
         return .lifecycle(event, cpu: .milliseconds(cpu))
     }
 
     /// Shell commands that tell `reports`.
-    static func tell(_ reports: [NodeReport]) throws -> String {
+    public static func tell(_ reports: [NodeReport]) throws -> String {
         try reports.map { report in
             let line = String(decoding: try JSONEncoder().encode(report), as: UTF8.self)
             return "echo '\(line)' >&3"
@@ -50,7 +50,7 @@ enum FakeNode {
     }
 
     /// Tells `reports`, then serves until SIGTERM and ends with `code`.
-    static func serve(_ reports: [NodeReport] = boot, code: Int32 = 0) throws -> String {
+    public static func serve(_ reports: [NodeReport] = boot, code: Int32 = 0) throws -> String {
         """
         ended() {
         \(try tell([.ended(.stopped(left: []))]))
@@ -62,12 +62,17 @@ enum FakeNode {
         """
     }
 
-    /// A node whose program is `script`; `$data` names its folder.
-    static func node(_ script: String) throws -> RealNode {
-        let program = FileManager.default.temporaryDirectory
+    /// A command that runs `script`; `$data` names the folder of the node that it stands for.
+    public static func program(_ script: String) throws -> [String] {
+        let path = FileManager.default.temporaryDirectory
             .appending(path: "fake-node-\(UUID().uuidString)").path
         let text = "data=$6\nmkdir -p $data\n\(script)\n"
-        try Data(text.utf8).write(to: URL(filePath: program))
-        return try RealNode(program: ["/bin/sh", program])
+        try Data(text.utf8).write(to: URL(filePath: path))
+        return ["/bin/sh", path]
+    }
+
+    /// A node whose program is `script`.
+    public static func node(_ script: String) throws -> RealNode {
+        try RealNode(program: try program(script))
     }
 }
