@@ -164,10 +164,11 @@ let laboratory = [
         "Laboratory",
         "Experiments",
         [
-            "DataSets", "DeltaEncoding", "Determinism", "Echoing", "FaultInjection",
-            "HardwareModel", "Judging", "Machines", "Measurements", "Migration", "NetworkModel",
-            "Scenarios", "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment",
-            "Statistics", "Transport", "Units", nioCore, nioPosix,
+            "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
+            "HardwareModel", "Initialization", "Judging", "Machines", "Measurements", "Migration",
+            "NetworkModel", "NodeOperations", "Scenarios", "SimulatedEffects",
+            "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment", "Statistics",
+            "Transport", "Units", nioCore, nioPosix,
         ]
     ),
 ]

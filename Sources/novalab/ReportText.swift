@@ -58,6 +58,10 @@ struct ReportText {
         + "nor the loss of the scenario, so targets that depend on a network are not judged."
 
     private var subtitle: String {
+        if case .boot(let boot) = scenario.workload {
+            let nodes = boot.nodes(in: scenario.topology).count
+            return "\(counted(nodes, "node")) booting, \(environment.rawValue)"
+        }
         let ends = scenario.workload.ends
         let regions = scenario.topology.regions
         let from = regions[Int(ends.first.rawValue)].name
@@ -71,6 +75,7 @@ struct ReportText {
         case .bulk(let bulk): "steady transfer, \(bulk.duration.measure) measured"
         case .migration(let migration):
             "\(counted(migration.count, "migration")) of '\(migration.memory.dataset)'"
+        case .boot(let boot): "boots within \(boot.deadline)"
         }
     }
 

@@ -36,19 +36,23 @@ public struct ReplicationSetting: Sendable {
     public var profile: HardwareProfile
     /// The memory that the workload moves, where it moves any.
     public var dataSet: MemoryDataSet?
+    /// What real boots took, where the workload names it.
+    public var recording: BootRecording?
 
     public init(
         scenario: Scenario,
         variant: Scenario.Variant,
         seed: UInt64,
         profile: HardwareProfile,
-        dataSet: MemoryDataSet?
+        dataSet: MemoryDataSet?,
+        recording: BootRecording? = nil
     ) {
         self.scenario = scenario
         self.variant = variant
         self.seed = seed
         self.profile = profile
         self.dataSet = dataSet
+        self.recording = recording
     }
 }
 

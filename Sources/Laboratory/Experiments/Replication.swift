@@ -1,5 +1,6 @@
 public import Measurements
 import Scenarios
+import SocketEnvironment
 public import Units
 
 /// The registered experiments: the one place that knows all workload kinds.
@@ -21,6 +22,8 @@ public enum Replication {
         case .migration:
             SimulatedReplication<MigrationExperiment>(setting, commit: commit, until: until)
                 .run(isCancelled: isCancelled)
+        case .boot:
+            BootReplication(setting, commit: commit, until: until).run(isCancelled: isCancelled)
         }
     }
 }
@@ -60,6 +63,8 @@ extension Replication {
                 agent: agent,
                 scenarioPath: scenarioPath
             ).run(isCancelled: isCancelled)
+        case .boot:
+            throw SocketFailure("nodes that boot are no machines; they run simulated")
         }
     }
 }

@@ -145,9 +145,11 @@ extension FaultPlan {
             return switch rule.action {
             case .netDelay(_, let extra): .delay(links, extra: extra)
             case .netLoss(_, let model): .loss(links, model)
-            case .netDown, .nodeCrash, .nodeRestart, .nodePause, .netPartition: .down(links)
+            case .netDown, .nodeCrash, .nodeRestart, .nodePause, .netPartition, .boot:
+                .down(links)
             }
         }
+        if case .boot(let fault) = rule.action, fault.service != nil { return .boot(fault, []) }
         let nodes = picked(
             selection.pick,
             from: scenario.nodeCandidates(for: selection),
@@ -157,6 +159,7 @@ extension FaultPlan {
         case .nodePause: .pause(nodes)
         case .netPartition(let mode):
             .cut(cuts(mode, of: nodes, among: scenario.topology.nodeCount))
+        case .boot(let fault): .boot(fault, nodes)
         case .nodeCrash, .nodeRestart, .netDown, .netDelay, .netLoss: .crash(nodes)
         }
     }

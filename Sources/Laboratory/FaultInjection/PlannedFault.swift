@@ -30,6 +30,9 @@ public struct PlannedFault: Hashable, Sendable {
         case loss([LinkEnds], Scenario.LossModel)
         /// Packets are dropped as they are sent.
         case cut([Cut])
+        /// Something goes wrong in the boots of the nodes, or at a service that they share; then there
+        /// are no nodes.
+        case boot(BootFault, [NodeID])
     }
 
     /// One direction of a partition: from every node of one group to every node of another.
@@ -62,6 +65,8 @@ extension PlannedFault.Effect {
             cuts.map {
                 "\(PlannedFault.Effect.listed($0.from)) -> \(PlannedFault.Effect.listed($0.to))"
             }.joined(separator: ", ")
+        case .boot(let fault, let nodes):
+            fault.service ?? PlannedFault.Effect.listed(nodes)
         }
     }
 

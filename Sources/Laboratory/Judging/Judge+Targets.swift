@@ -107,15 +107,18 @@ extension Judge {
         "\(run.name) did not complete: \(reason)"
     }
 
-    /// The figure the target selects: the one whose link and region labels are exactly the
+    /// The figure the target selects: the one whose link, phase and region labels are exactly the
     /// target's, otherwise the only one that has them.
     private func figure(of target: Target, in run: RunRecord) -> MetricValue? {
         var wanted: [Label] = []
         if let link = target.link { wanted.append(Label("link", link)) }
+        if let phase = target.phase { wanted.append(Label("phase", phase)) }
         if let region = target.region { wanted.append(Label("region", region)) }
+        // Sorted, as labels are.
+        let selectors = ["link", "phase", "region"]
         let exact = run.metrics.filter { value in
             value.metric == target.metric
-                && value.labels.filter { $0.key == "link" || $0.key == "region" } == wanted
+                && value.labels.filter { selectors.contains($0.key) } == wanted
         }
         if exact.count == 1 { return exact[0] }
         return run.value(of: target.metric, labels: wanted)

@@ -7,6 +7,7 @@ extension Target {
         var selectors: [String] = []
         if let link { selectors.append("link: \(link)") }
         if let region { selectors.append("region: \(region)") }
+        if let phase { selectors.append("phase: \(phase)") }
         let selector = selectors.isEmpty ? "" : "{\(selectors.joined(separator: ", "))}"
         let figure = unit.shortText(unit.value(fromBase: threshold))
         return "\(metric)\(selector) \(statistic.word) \(comparison.rawValue) \(figure)"

@@ -34,7 +34,9 @@ public struct MetricCatalogue: Sendable {
     }
 
     /// The metrics that the experiments of this laboratory produce.
-    public static let standard = MetricCatalogue(transferMetrics + requestMetrics + costMetrics)
+    public static let standard = MetricCatalogue(
+        transferMetrics + requestMetrics + costMetrics + bootMetrics
+    )
 
     private static let transferMetrics = [
         MetricDefinition(

@@ -8,7 +8,7 @@ public struct FaultRule: Hashable, Sendable {
     public var duration: ClosedRange<Interval>?
     public var selection: Selection
 
-    /// What happens to the selected nodes (`node.*`, `net.partition`) or to the selected links between
+    /// What happens to the selected nodes (`node.*`, `net.partition`, `init.*`) or to the selected links between
     /// regions (`net.down`, `net.delay`, `net.loss`).
     public enum Action: Hashable, Sendable {
         /// The process is gone until the fault heals; unsynced writes and running work are lost.
@@ -24,6 +24,8 @@ public struct FaultRule: Hashable, Sendable {
         /// Additional loss.
         case netLoss(Direction, Scenario.LossModel)
         case netPartition(PartitionMode)
+        /// Something in the boot of a node.
+        case boot(BootFault)
     }
 
     /// Which traffic of the selected nodes or regions is meant.
@@ -103,6 +105,7 @@ extension FaultRule.Action {
         case .netDelay: "net.delay"
         case .netLoss: "net.loss"
         case .netPartition: "net.partition"
+        case .boot(let fault): fault.kind
         }
     }
 }
@@ -125,7 +128,7 @@ extension FaultRule {
         switch action {
         case .netDown(let direction), .netDelay(let direction, _), .netLoss(let direction, _):
             direction
-        case .nodeCrash, .nodeRestart, .nodePause, .netPartition: nil
+        case .nodeCrash, .nodeRestart, .nodePause, .netPartition, .boot: nil
         }
     }
 }
@@ -146,6 +149,8 @@ extension Scenario {
             let ends = workload.ends
             return (region == ends.first ? [names[0]] : [])
                 + (region == ends.second ? [names[1]] : [])
+        case .boot(let boot):
+            return boot.region == nil || boot.region == region ? names : []
         }
     }
 

@@ -53,7 +53,7 @@ extension Scenario {
         }.joined()
     }
 
-    private func regionName(_ region: RegionID) -> String {
+    func regionName(_ region: RegionID) -> String {
         YAMLText.name(topology.regions[Int(region.rawValue)].name)
     }
 
@@ -131,9 +131,12 @@ extension Scenario {
 
     private func writeWorkload(into yaml: inout YAMLText) {
         yaml.field("kind", workload.kind.rawValue)
-        yaml.field("from", regionName(workload.ends.first))
-        yaml.field("to", regionName(workload.ends.second))
+        if workload.kind != .boot {
+            yaml.field("from", regionName(workload.ends.first))
+            yaml.field("to", regionName(workload.ends.second))
+        }
         switch workload {
+        case .boot(let boot): write(boot, into: &yaml)
         case .echo(let echo):
             yaml.field("requests", echo.requests)
             yaml.field("interval", echo.interval)
@@ -188,6 +191,7 @@ extension Scenario {
             yaml.field("max-rounds", system.migration.maximumRounds)
             yaml.field("downtime-goal", system.migration.downtimeGoal)
         }
+        write(system.initialization, into: &yaml)
     }
 
     private func write(_ rule: FaultRule, into yaml: inout YAMLText) {
@@ -201,6 +205,7 @@ extension Scenario {
         if let duration = rule.duration { yaml.field("for", Scenario.spanText(duration)) }
         switch rule.action {
         case .nodeCrash, .nodeRestart, .nodePause: break
+        case .boot(let fault): Scenario.write(fault, into: &yaml)
         case .netDown(let direction):
             yaml.field("direction", direction.rawValue)
         case .netDelay(let direction, let extra):
@@ -215,6 +220,8 @@ extension Scenario {
             yaml.field("mode", "one-way")
             yaml.field("direction", direction.rawValue)
         }
+        // A service is no node: its faults select nothing.
+        guard rule.action.service == nil else { return }
         yaml.mapping("select") { yaml in
             if let region = rule.selection.region { yaml.field("region", regionName(region)) }
             if let link = rule.selection.link { yaml.quoted("link", link) }
@@ -230,7 +237,7 @@ extension Scenario {
     }
 
     /// One duration, or a range whose ends keep their own units.
-    private static func spanText(_ span: ClosedRange<Interval>) -> String {
+    static func spanText(_ span: ClosedRange<Interval>) -> String {
         span.lowerBound == span.upperBound
             ? "\(span.lowerBound)" : "\(span.lowerBound)..\(span.upperBound)"
     }
@@ -245,6 +252,7 @@ extension Scenario {
         }
         if let link = target.link { yaml.quoted("link", link) }
         if let region = target.region { yaml.field("region", YAMLText.name(region)) }
+        if let phase = target.phase { yaml.field("phase", phase) }
         yaml.field("confidence", QuantityText.percentText(target.confidence))
     }
 }

@@ -53,6 +53,16 @@ public struct Scenario: Hashable, Sendable {
         case transferIdentical = "transfer-identical"
         /// The destination's whole memory equals the source's at the pause, byte for byte.
         case memoryIdenticalAfterMigration = "memory-identical-after-migration"
+        /// Each boot ended as the criticality of what failed in it says.
+        case bootOutcomeMatchesCriticality = "boot-outcome-matches-criticality"
+        /// After a rollback or an orderly end nothing of the node is held or runs.
+        case rollbackLeavesNothing = "rollback-leaves-nothing"
+        /// After every crash that was put at a point the next boot was READY.
+        case bootSurvivesCrashPoints = "boot-survives-crash-points"
+        /// After a crash the node has the certificate authority that it had before.
+        case identitySurvivesCrashes = "identity-survives-crashes"
+        /// After a crash the database is sound and has all of a migration or none.
+        case noHalfMigration = "no-half-migration"
         /// No link carried more than its rate.
         case linkRateRespected = "link-rate-respected"
     }

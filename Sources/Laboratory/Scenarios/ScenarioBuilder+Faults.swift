@@ -4,7 +4,9 @@ extension ScenarioBuilder {
     /// One fault rule, or `nil` when it cannot be read.
     mutating func fault(_ value: CheckedValue, in scenario: Scenario) -> FaultRule? {
         let record = value.record
-        guard record.isValid, let action = action(record) else { return nil }
+        guard record.isValid, applies(record, to: scenario.workload.kind),
+            let action = action(record, in: scenario)
+        else { return nil }
         guard let schedule = schedule(record, horizon: scenario.horizon) else { return nil }
         guard let selection = selection(record, action, in: scenario) else { return nil }
         let rule = FaultRule(
@@ -17,7 +19,31 @@ extension ScenarioBuilder {
         return rule
     }
 
-    private mutating func action(_ record: CheckedRecord) -> FaultRule.Action? {
+    /// Whether runs of the workload can carry the fault out; reports one that they cannot.
+    private mutating func applies(
+        _ record: CheckedRecord,
+        to workload: Scenario.Workload.Kind
+    ) -> Bool {
+        guard let word = record.word else { return false }
+        let allowed = ScenarioShapes.fault.words.filter { word in
+            workload == .boot
+                ? word.hasPrefix("init.") || ["node.crash", "node.restart"].contains(word)
+                : !word.hasPrefix("init.")
+        }
+        guard !allowed.contains(word) else { return true }
+        add(
+            .conflict,
+            record,
+            "'\(word)' does not apply to the workload '\(workload.rawValue)'",
+            expected: allowed.joined(separator: ", ")
+        )
+        return false
+    }
+
+    private mutating func action(
+        _ record: CheckedRecord,
+        in scenario: Scenario
+    ) -> FaultRule.Action? {
         let direction = record.text("direction").flatMap(FaultRule.Direction.init(rawValue:))
         switch record.word {
         case "node.crash": return .nodeCrash
@@ -39,7 +65,7 @@ extension ScenarioBuilder {
             case "one-way": return .netPartition(.oneWay(direction ?? .outbound))
             default: return nil
             }
-        default: return nil
+        default: return bootFault(record, in: scenario).map { .boot($0) }
         }
     }
 
@@ -97,7 +123,8 @@ extension ScenarioBuilder {
         in scenario: Scenario
     ) -> FaultRule.Selection? {
         let select = record.record("select")
-        guard select.isValid else { return nil }
+        let strikesService = action.service != nil
+        guard select.isValid || strikesService else { return nil }
         var isKnown = true
         var region: RegionID?
         if let value = select["region"] {
@@ -146,6 +173,7 @@ extension ScenarioBuilder {
                 isWritten: true,
                 content: .invalid
             )
+        guard rule.action.service == nil else { return }
         let direction = rule.linkDirection
         guard direction == nil || knowsAllLinks else { return }
         let candidates =

@@ -1,3 +1,4 @@
+import Initialization
 import Units
 
 extension ScenarioBuilder {
@@ -29,6 +30,7 @@ extension ScenarioBuilder {
         let transport = record.record("transport")
         let encoding = record.record("encoding")
         let migration = record.record("migration")
+        let boot = record.record("initialization")
         return Scenario.SystemConfiguration(
             transport: Scenario.SystemConfiguration.Transport(
                 streams: transport.optionalInteger("streams").map { .fixed($0) } ?? .automatic,
@@ -48,6 +50,12 @@ extension ScenarioBuilder {
             migration: Scenario.SystemConfiguration.Migration(
                 maximumRounds: migration.integer("max-rounds"),
                 downtimeGoal: migration.interval("downtime-goal")
+            ),
+            initialization: Scenario.SystemConfiguration.BootOptions(
+                order: boot.text("order").flatMap(StartOrder.init(rawValue:)) ?? .dependencyReady,
+                concurrency: max(1, boot.integer("concurrency")),
+                bootDeadline: boot.interval("boot-deadline"),
+                rollbackDeadline: boot.interval("rollback-deadline")
             )
         )
     }

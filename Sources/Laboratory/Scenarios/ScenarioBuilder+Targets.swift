@@ -138,6 +138,7 @@ extension ScenarioBuilder {
             subject: subject,
             link: record.text("link"),
             region: record.text("region"),
+            phase: record.text("phase"),
             confidence: record.share("confidence")
         )
     }

@@ -189,10 +189,14 @@ extension ScenarioBuilder {
         _ record: CheckedRecord,
         _ topology: Scenario.Topology
     ) -> Scenario.Workload? {
-        guard let kind = record.word.flatMap(Scenario.Workload.Kind.init(rawValue:)),
-            let ends = ends(record, kind, topology)
-        else { return nil }
+        guard let kind = record.word.flatMap(Scenario.Workload.Kind.init(rawValue:)) else {
+            return nil
+        }
+        // A boot has no ends.
+        if kind == .boot { return boot(record).map { .boot($0) } }
+        guard let ends = ends(record, kind, topology) else { return nil }
         switch kind {
+        case .boot: return nil
         case .echo:
             return .echo(
                 Scenario.EchoWorkload(

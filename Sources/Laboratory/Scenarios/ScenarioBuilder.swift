@@ -178,6 +178,11 @@ extension Scenario.Invariant {
             [.transferIdentical, .linkRateRespected]
         case .migration:
             [.memoryIdenticalAfterMigration, .linkRateRespected]
+        case .boot:
+            [
+                .bootOutcomeMatchesCriticality, .rollbackLeavesNothing, .bootSurvivesCrashPoints,
+                .identitySurvivesCrashes, .noHalfMigration,
+            ]
         }
     }
 }

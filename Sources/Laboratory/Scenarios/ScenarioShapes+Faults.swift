@@ -1,3 +1,5 @@
+import Initialization
+
 extension ScenarioShapes {
     static let fault = TaggedShape(
         title: "fault",
@@ -51,7 +53,74 @@ extension ScenarioShapes {
                     direction(.optional),
                 ] + nodes(pick: .optional)
             ),
-        ]
+        ] + boots
+    )
+
+    private static let boots = [
+        TaggedShape.Case(
+            "init.crash",
+            "The node crashes where its boot next comes to the place.",
+            when + [
+                Field("component", .name, .optional, "At this component; or phase."),
+                Field(
+                    "phase",
+                    .words(BootPhase.allCases.map(\.rawValue)),
+                    .optional,
+                    "At the first or after the last component of this phase; or component."
+                ),
+                Field(
+                    "point",
+                    .words(BootFault.Point.allCases.map(\.rawValue)),
+                    .text("before"),
+                    "Before the component starts, or after it is done."
+                ),
+            ] + nodes()
+        ),
+        TaggedShape.Case(
+            "init.dependency-slow",
+            "A shared service needs longer for each request.",
+            when + [service, factor]
+        ),
+        TaggedShape.Case(
+            "init.dependency-down",
+            "A shared service is gone, with all requests at it.",
+            when + [
+                service,
+                Field(
+                    "silence",
+                    .words(["refuses", "silent"]),
+                    .text("refuses"),
+                    "Whether clients notice at once or by their time-out."
+                ),
+            ]
+        ),
+        TaggedShape.Case(
+            "init.config-torn",
+            "The node's configuration file is cut in the middle.",
+            when + nodes()
+        ),
+        TaggedShape.Case(
+            "init.fail",
+            "The component's next attempts fail after their work.",
+            when + [
+                Field("component", .name, .required, "Which component."),
+                Field("attempts", .integer(1...1000), .text("1"), "How many attempts fail."),
+            ] + nodes()
+        ),
+        TaggedShape.Case(
+            "init.slow",
+            "The component's costs are higher.",
+            when + [Field("component", .name, .required, "Which component."), factor] + nodes()
+        ),
+    ]
+
+    private static let service = Field("service", .name, .required, "A shared service.")
+
+    private static let factor = Field(
+        "factor",
+        .number(above: 1, orEqual: true),
+        .required,
+        "So many times longer."
     )
 
     private static let schedule = [

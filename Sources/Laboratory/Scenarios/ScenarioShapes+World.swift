@@ -209,6 +209,7 @@ extension ScenarioShapes {
             TaggedShape.Case("echo", "Requests that a server makes durable and answers.", echo),
             TaggedShape.Case("bulk", "One endless transfer, measured in steady state.", bulk),
             TaggedShape.Case("migration", "Virtual machines that move while they run.", move),
+            TaggedShape.Case("boot", "Nodes that start their components.", boot),
         ]
     )
 

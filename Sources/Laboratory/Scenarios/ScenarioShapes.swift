@@ -1,3 +1,5 @@
+import Initialization
+
 /// The keys of the scenario language.
 enum ScenarioShapes {
     static let scenario = RecordShape(
@@ -73,6 +75,12 @@ enum ScenarioShapes {
                 .record(migration),
                 .empty,
                 "When a live migration pauses the source."
+            ),
+            Field(
+                "initialization",
+                .record(initialization),
+                .empty,
+                "How a node starts its components."
             ),
         ]
     )
@@ -161,6 +169,12 @@ enum ScenarioShapes {
             ),
             Field("link", .text, .optional, "Only samples of this link."),
             Field("region", .name, .optional, "Only samples of this region."),
+            Field(
+                "phase",
+                .words(BootPhase.allCases.map(\.rawValue)),
+                .optional,
+                "Only samples of this phase of a boot."
+            ),
             Field(
                 "confidence",
                 .share(.open),

@@ -1,3 +1,4 @@
+public import Initialization
 public import Units
 
 extension Scenario {
@@ -6,15 +7,18 @@ extension Scenario {
         public var transport: Transport
         public var encoding: Encoding
         public var migration: Migration
+        public var initialization: BootOptions
 
         public init(
             transport: Transport,
             encoding: Encoding,
-            migration: Migration
+            migration: Migration,
+            initialization: BootOptions
         ) {
             self.transport = transport
             self.encoding = encoding
             self.migration = migration
+            self.initialization = initialization
         }
     }
 }
@@ -84,6 +88,30 @@ extension Scenario.SystemConfiguration {
         public init(maximumRounds: Int, downtimeGoal: Interval) {
             self.maximumRounds = maximumRounds
             self.downtimeGoal = downtimeGoal
+        }
+    }
+}
+
+extension Scenario.SystemConfiguration {
+    /// How a node starts its components.
+    public struct BootOptions: Hashable, Sendable {
+        public var order: StartOrder
+        /// Components that start at the same time; at least one.
+        public var concurrency: Int
+        /// Beyond it a boot is rolled back.
+        public var bootDeadline: Interval
+        public var rollbackDeadline: Interval
+
+        public init(
+            order: StartOrder,
+            concurrency: Int,
+            bootDeadline: Interval,
+            rollbackDeadline: Interval
+        ) {
+            self.order = order
+            self.concurrency = concurrency
+            self.bootDeadline = bootDeadline
+            self.rollbackDeadline = rollbackDeadline
         }
     }
 }

@@ -17,6 +17,8 @@ public struct Target: Hashable, Sendable {
     public var link: String?
     /// Only samples of this region, by name.
     public var region: String?
+    /// Only samples of this phase of a boot.
+    public var phase: String?
     /// Of the two-sided interval; in (0, 1).
     public var confidence: Ratio
 
@@ -83,6 +85,7 @@ public struct Target: Hashable, Sendable {
         subject: Subject,
         link: String?,
         region: String?,
+        phase: String? = nil,
         confidence: Ratio
     ) {
         self.metric = metric
@@ -93,6 +96,7 @@ public struct Target: Hashable, Sendable {
         self.subject = subject
         self.link = link
         self.region = region
+        self.phase = phase
         self.confidence = confidence
     }
 }

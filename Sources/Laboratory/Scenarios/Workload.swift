@@ -6,12 +6,14 @@ extension Scenario {
         case echo(EchoWorkload)
         case bulk(BulkWorkload)
         case migration(MigrationWorkload)
+        case boot(BootWorkload)
 
         /// The word that `workload.kind` holds.
         public enum Kind: String, Hashable, Sendable, CaseIterable {
             case echo
             case bulk
             case migration
+            case boot
 
             /// The roles that the kind gives to nodes; fault selections may name them.
             public var roles: [String] {
@@ -19,6 +21,7 @@ extension Scenario {
                 case .echo: ["client", "server"]
                 case .bulk: ["sender", "receiver"]
                 case .migration: ["source", "destination"]
+                case .boot: ["node"]
                 }
             }
         }
@@ -28,15 +31,18 @@ extension Scenario {
             case .echo: .echo
             case .bulk: .bulk
             case .migration: .migration
+            case .boot: .boot
             }
         }
 
-        /// The regions whose nodes have the first and the second role of the kind.
+        /// The regions whose nodes have the first and the second role of the kind; a boot has one, the
+        /// first region when it is that of all.
         public var ends: (first: RegionID, second: RegionID) {
             switch self {
             case .echo(let echo): (echo.from, echo.to)
             case .bulk(let bulk): (bulk.from, bulk.to)
             case .migration(let migration): (migration.from, migration.to)
+            case .boot(let boot): (boot.region ?? RegionID(0), boot.region ?? RegionID(0))
             }
         }
 
@@ -46,6 +52,7 @@ extension Scenario {
             case .echo(let echo): echo.deadline
             case .bulk(let bulk): bulk.duration.horizon
             case .migration(let migration): migration.deadline
+            case .boot(let boot): boot.deadline
             }
         }
     }

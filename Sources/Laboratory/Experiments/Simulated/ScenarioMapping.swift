@@ -104,6 +104,8 @@ extension PlannedFault.Effect {
         case .loss(let ends, let model): .loss(ends.compactMap(links), LossModel(model))
         case .cut(let cuts):
             .block(cuts.map { NetworkRule(from: NodeSet($0.from), to: NodeSet($0.to)) })
+        case .boot(let fault, _):
+            preconditionFailure("\(fault.kind) in a world of machines was not checked")
         }
     }
 
@@ -111,7 +113,7 @@ extension PlannedFault.Effect {
         switch self {
         case .crash(let nodes): .restart(nodes)
         case .pause(let nodes): .resume(nodes)
-        case .down, .delay, .loss, .cut: .heal
+        case .down, .delay, .loss, .cut, .boot: .heal
         }
     }
 }

@@ -29,6 +29,7 @@ public enum AgentProgram {
             case .echo: try await serve(EchoExperiment(setting), assignment, &lines)
             case .bulk: try await serve(BulkExperiment(setting), assignment, &lines)
             case .migration: try await serve(MigrationExperiment(setting), assignment, &lines)
+            case .boot: throw SocketFailure("nodes that boot are no agents")
             }
         } catch {
             // No event is sent here, so any type of event will do.

@@ -267,7 +267,7 @@ struct SocketStage<Kind: Experiment> {
             case (.pause(let nodes), .heal):
                 for node in nodes { agents[Int(node.rawValue)]?.resume() }
                 log.heal(fault.id, at: now)
-            case (.down, _), (.delay, _), (.loss, _), (.cut, _):
+            case (.down, _), (.delay, _), (.loss, _), (.cut, _), (.boot, _):
                 break
             }
         }

@@ -1,0 +1,65 @@
+import Effects
+import Initialization
+import NodeOperations
+import SimulatedEffects
+import Units
+
+/// The project's own node for one life on modelled effects.
+final class RealGraph: Sendable {
+    let components: [any Component]
+    private let status = NodeStatus()
+    private let metrics: NodeMetrics
+    private static let path = "/etc/novacron/node.yaml"
+    private static let configuration = """
+        name: node
+        region: local
+        dataDirectory: /var/lib/novacron
+
+        """
+
+    init(seed: UInt64, node: NodeID) {
+        let options = NodeOptions(
+            configurationFile: RealGraph.path,
+            seed: seed,
+            entity: EntityID(node)
+        )
+        metrics = NodeMetrics(options.registry)
+        components = NodeGraph.components(options: options, status: status, metrics: metrics)
+    }
+
+    func connect(_ lifecycle: NodeLifecycle, _ journal: BootJournal) {
+        status.connect(
+            lifecycle.graph.components,
+            previousBoot: { journal.previous },
+            health: { timeout in await lifecycle.health(timeout: timeout) }
+        )
+    }
+
+    func disconnect() { status.disconnect() }
+
+    func observe(_ event: LifecycleEvent) {
+        status.observe(event)
+        metrics.observe(event)
+    }
+
+    /// Puts the node's configuration file there, whole or cut in the middle of a value.
+    static func configure(_ host: SimulatedHost, isTorn: Bool) {
+        let text = isTorn ? "name: node\nregion: {local, \"/var/l" : configuration
+        host.disk.place(path, Array(text.utf8))
+    }
+}
+
+extension RealGraph {
+    /// What is wrong with the node's database as it stands on the disk; `nil` when it is sound.
+    static func databaseProblem(_ effects: Effects) async -> String? {
+        let path = "/var/lib/novacron/node.sqlite"
+        do {
+            let database = try await effects.databases.open(path, busyTimeout: .seconds(1))
+            let problems = try await database.integrityProblems()
+            await database.close()
+            return problems.first
+        } catch {
+            return error.description
+        }
+    }
+}
