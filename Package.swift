@@ -90,6 +90,14 @@ let novaCron = [
     ),
     room(
         "NovaCron",
+        "NodePlatform",
+        [
+            "DeltaEncoding", "Determinism", "Effects", "Initialization", "Machines", "Migration",
+            "NodeFoundation", "Transport", "Units", asn1, certificates, crypto,
+        ]
+    ),
+    room(
+        "NovaCron",
         "NodeOperations",
         ["Determinism", "Effects", "Initialization", "NodeFoundation", "Units", metrics]
     ),

@@ -37,8 +37,21 @@ public protocol NetworkListener: Sendable {
     var endpoint: SocketEndpoint { get }
     /// Open connections; zero where there are none.
     var connectionCount: Int { get }
+    /// Shows another identity to connections that are made from now on; those that are open go on
+    /// with the one they began with.
+    ///
+    /// - Throws: `NetworkError` when the identity cannot be used, or there was none from the start;
+    ///   then the listener shows what it showed before.
+    func replaceIdentity(_ identity: TLSIdentity) async throws(NetworkError)
     /// Stops listening at once; returns when requests under way have been answered or cut.
     func close() async
+}
+
+extension NetworkListener {
+    /// For listeners that show no identity.
+    public func replaceIdentity(_ identity: TLSIdentity) async throws(NetworkError) {
+        throw NetworkError(.failed("this listener shows no certificate"), endpoint)
+    }
 }
 
 /// An address and a port.

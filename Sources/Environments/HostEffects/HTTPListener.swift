@@ -10,6 +10,10 @@ final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
     private let server: Server<Child>
     private let running: Task<Void, any Error>
     private let connections: OpenConnections
+    private let replacing: Replacing
+
+    /// Makes another identity the one that new connections see.
+    typealias Replacing = @Sendable (TLSIdentity) async throws(NetworkError) -> Void
 
     /// How long requests under way may take once the listener is being closed.
     private static var patience: Duration { .seconds(5) }
@@ -18,12 +22,14 @@ final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
         endpoint: SocketEndpoint,
         server: Server<Child>,
         running: Task<Void, any Error>,
-        connections: OpenConnections
+        connections: OpenConnections,
+        replacing: @escaping Replacing
     ) {
         self.endpoint = endpoint
         self.server = server
         self.running = running
         self.connections = connections
+        self.replacing = replacing
     }
 
     var connectionCount: Int { connections.count }
@@ -33,7 +39,8 @@ final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
         _ connections: OpenConnections,
         at endpoint: SocketEndpoint,
         _ address: SocketAddress,
-        on group: any EventLoopGroup
+        on group: any EventLoopGroup,
+        replacing: @escaping Replacing
     ) async throws(NetworkError) -> HTTPListener {
         let (bound, report) = AsyncStream.makeStream(of: SocketAddress?.self)
         let server = Server(
@@ -58,7 +65,8 @@ final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
                 endpoint: endpoint.listening(at: address),
                 server: server,
                 running: running,
-                connections: connections
+                connections: connections,
+                replacing: replacing
             )
         }
         do {
@@ -69,6 +77,10 @@ final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
         } catch {
             throw NetworkError(error, endpoint)
         }
+    }
+
+    func replaceIdentity(_ identity: TLSIdentity) async throws(NetworkError) {
+        try await replacing(identity)
     }
 
     func close() async {
@@ -83,6 +95,28 @@ final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
             try? await running.value
             watch.cancel()
         }.value
+    }
+}
+
+/// Sets connections up as the present channel does, which another one may replace.
+final class ReplaceableChannel<Base: ServerChildChannel>: ServerChildChannel {
+    typealias Value = Base.Value
+    private let present: Mutex<Base>
+
+    init(_ base: Base) {
+        present = Mutex(base)
+    }
+
+    func replace(by base: Base) {
+        present.withLock { $0 = base }
+    }
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        present.withLock { $0 }.setup(channel: channel, logger: logger)
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        await present.withLock { $0 }.handle(value: value, logger: logger)
     }
 }
 

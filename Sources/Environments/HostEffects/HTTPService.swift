@@ -44,27 +44,39 @@ struct HTTPService: Sendable {
             configuration: configuration
         )
         guard let identity else {
-            let limited = LimitedChannel(plain, connections)
             return try await HTTPListener.listen(
-                limited,
+                LimitedChannel(plain, connections),
                 connections,
                 at: endpoint,
                 address,
                 on: group
-            )
-        }
-        let secure = try await threads.run { () throws(NetworkError) in
-            do {
-                return try TLSChannel(
-                    plain,
-                    tlsConfiguration: HTTPService.configuration(of: identity)
-                )
-            } catch {
-                throw NetworkError(.badIdentity("\(error)"), endpoint)
+            ) { _ throws(NetworkError) in
+                throw NetworkError(.failed("this listener shows no certificate"), endpoint)
             }
         }
-        let limited = LimitedChannel(secure, connections)
-        return try await HTTPListener.listen(limited, connections, at: endpoint, address, on: group)
+        let secure: @Sendable (TLSIdentity) async throws(NetworkError) -> TLSChannel<HTTP1Channel> =
+            { (identity) async throws(NetworkError) in
+                try await threads.run { () throws(NetworkError) in
+                    do {
+                        return try TLSChannel(
+                            plain,
+                            tlsConfiguration: HTTPService.configuration(of: identity)
+                        )
+                    } catch {
+                        throw NetworkError(.badIdentity("\(error)"), endpoint)
+                    }
+                }
+            }
+        let channel = ReplaceableChannel(try await secure(identity))
+        return try await HTTPListener.listen(
+            LimitedChannel(channel, connections),
+            connections,
+            at: endpoint,
+            address,
+            on: group
+        ) { (identity) async throws(NetworkError) in
+            channel.replace(by: try await secure(identity))
+        }
     }
 
     // MARK: A request

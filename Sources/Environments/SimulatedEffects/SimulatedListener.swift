@@ -11,7 +11,7 @@ final class SimulatedListener: NetworkListener, @unchecked Sendable {
     let endpoint: SocketEndpoint
     let transport: PortTable.Transport
     let process: SimulatedProcess
-    private let service: Service
+    private var service: Service
     private(set) var connectionCount = 0
     private var state = State.open
     private var closers: [Closer] = []
@@ -69,6 +69,21 @@ final class SimulatedListener: NetworkListener, @unchecked Sendable {
         if state == .closing, connectionCount == 0 { finishClosing() }
         guard state != .cut else { throw NetworkError(.unreachable, endpoint) }
         return response
+    }
+
+    /// What the next client meets; `nil` shows none.
+    var identity: TLSIdentity? {
+        if case .http(let http) = service { http.identity } else { nil }
+    }
+
+    func replaceIdentity(_ identity: TLSIdentity) async throws(NetworkError) {
+        guard state == .open, process.isAlive else { throw NetworkError(.crashed, endpoint) }
+        guard case .http(var http) = service, http.identity != nil else {
+            throw NetworkError(.failed("this listener shows no certificate"), endpoint)
+        }
+        try identity.checkMarks(endpoint)
+        http.identity = identity
+        service = .http(http)
     }
 
     func close() async {

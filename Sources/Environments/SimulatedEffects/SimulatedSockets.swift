@@ -18,15 +18,7 @@ struct SimulatedSockets: NetworkAccess {
         limits: ListenerLimits,
         respond: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
     ) async throws(NetworkError) -> any NetworkListener {
-        if let identity {
-            // Nothing is encrypted here; what is no PEM at all would fail on a host, too.
-            let marks = [
-                (identity.certificateChain, "the certificate"), (identity.privateKey, "the key"),
-            ]
-            for (text, name) in marks where !text.contains("-----BEGIN ") {
-                throw NetworkError(.badIdentity("\(name) is not PEM"), endpoint)
-            }
-        }
+        try identity?.checkMarks(endpoint)
         return try listen(
             at: endpoint,
             .tcp,
@@ -94,6 +86,16 @@ struct SimulatedSockets: NetworkAccess {
         guard own.contains(endpoint.host) else { throw NetworkError(.unknownHost, endpoint) }
         return try process.host.ports.take(endpoint, transport) { taken in
             SimulatedListener(taken, transport, process, service)
+        }
+    }
+}
+
+extension TLSIdentity {
+    /// Nothing is encrypted here; what is no PEM at all would fail on a host, too.
+    func checkMarks(_ endpoint: SocketEndpoint) throws(NetworkError) {
+        let marks = [(certificateChain, "the certificate"), (privateKey, "the key")]
+        for (text, name) in marks where !text.contains("-----BEGIN ") {
+            throw NetworkError(.badIdentity("\(name) is not PEM"), endpoint)
         }
     }
 }
