@@ -53,8 +53,8 @@ let mustache = Target.Dependency.product(name: "Mustache", package: "swift-musta
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let serviceLifecycle = Target.Dependency.product(
-    name: "ServiceLifecycle",
+let unixSignals = Target.Dependency.product(
+    name: "UnixSignals",
     package: "swift-service-lifecycle"
 )
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -191,7 +191,16 @@ let commands: [Target] = [
         ],
         path: "Sources/novalab",
         swiftSettings: settings
-    )
+    ),
+    .executableTarget(
+        name: "novacron-node",
+        dependencies: [
+            "Effects", "HostEffects", "Initialization", "NodeFoundation", "NodeOperations", "Units",
+            argumentParser, unixSignals,
+        ],
+        path: "Sources/novacron-node",
+        swiftSettings: settings
+    ),
 ]
 
 /// What several test targets share.
@@ -318,7 +327,10 @@ let package = Package(
     name: "novacron-lab",
     // The wings are products so that the benchmarks, a package of their own, can use them.
     products: (core + environments).map { .library(name: $0.name, targets: [$0.name]) }
-        + [.executable(name: "novalab", targets: ["novalab"])],
+        + [
+            .executable(name: "novalab", targets: ["novalab"]),
+            .executable(name: "novacron-node", targets: ["novacron-node"]),
+        ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),

@@ -5,13 +5,20 @@ import Units
 /// The machine and this process, as Linux tells of them in /proc and /sys.
 public struct HostMachine: MachineAccess {
     private let threads: BlockingThreads
-    private let variables: [String]
+    public let environmentVariables: [(name: String, value: String)]
 
-    init(threads: BlockingThreads) {
+    /// `variables` go before those of the process's environment.
+    init(threads: BlockingThreads, variables: [(name: String, value: String)]) {
         self.threads = threads
         // As they were when the process began: nothing changes them afterwards.
-        variables = HostMachine.text(of: "/proc/self/environ")
-            .split(separator: "\0").map(String.init).sorted()
+        let inherited = HostMachine.text(of: "/proc/self/environ").split(separator: "\0")
+            .compactMap { variable -> (name: String, value: String)? in
+                guard let equals = variable.firstIndex(of: "=") else { return nil }
+                let value = variable[variable.index(after: equals)...]
+                return (String(variable[..<equals]), String(value))
+            }
+            .filter { inherited in !variables.contains { $0.name == inherited.name } }
+        environmentVariables = (inherited + variables).sorted { $0.name < $1.name }
     }
 
     public var processID: Int32 { getpid() }
@@ -20,15 +27,6 @@ public struct HostMachine: MachineAccess {
         var name = [CChar](repeating: 0, count: 256)
         guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
         return HostMachine.string(name)
-    }
-
-    public var environmentVariables: [(name: String, value: String)] {
-        variables.compactMap { variable in
-            guard let equals = variable.firstIndex(of: "=") else { return nil }
-            return (
-                String(variable[..<equals]), String(variable[variable.index(after: equals)...])
-            )
-        }
     }
 
     public func resources() async throws(MachineError) -> MachineResources {
