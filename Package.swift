@@ -99,7 +99,10 @@ let novaCron = [
     room(
         "NovaCron",
         "NodeOperations",
-        ["Determinism", "Effects", "Initialization", "NodeFoundation", "Units", metrics]
+        [
+            "Determinism", "Effects", "Initialization", "NodeFoundation", "NodePlatform", "Units",
+            logging, metrics,
+        ]
     ),
 ]
 

@@ -34,6 +34,7 @@ import Units
         let metrics = NodeMetrics(registry)
         let components: [any Component] = [
             ConfigurationDouble(configuration),
+            NamedDouble("logger", .pre, after: ["configuration"]),
             DatabaseDouble(duration: slowDatabase),
             NamedDouble("database.migrations", .core, after: ["database"]),
             NamedDouble("security.certificate", .core, after: ["configuration"]),

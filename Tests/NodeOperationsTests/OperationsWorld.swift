@@ -30,7 +30,12 @@ final class OperationsWorld: Sendable {
         )
         host = SimulatedHost(
             NodeID(1),
-            settings: HostSettings(name: "alpha", address: "10.0.0.1", profile: profile),
+            settings: HostSettings(
+                name: "alpha",
+                address: "10.0.0.1",
+                profile: profile,
+                diskCapacity: .gibibytes(200)
+            ),
             seed: seed,
             executor: executor,
             network: network

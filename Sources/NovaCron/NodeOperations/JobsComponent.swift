@@ -1,7 +1,9 @@
 import Determinism
 import Effects
 public import Initialization
+import Logging
 import NodeFoundation
+import NodePlatform
 import Synchronization
 import Units
 
@@ -13,6 +15,7 @@ public final class JobsComponent: Component {
         dependencies: [
             "configuration", "database.migrations", "orchestration.queue", "security.certificate",
         ],
+        optionalDependencies: ["logger"],
         criticality: .degrade,
         timeout: .seconds(10)
     )
@@ -43,14 +46,14 @@ public final class JobsComponent: Component {
                 )
             )
         }
-        let log = context.effects.log
+        let logger = try context.find(NodeKeys.logger)?.component(context.name)
         let scheduler = JobScheduler(
             jobs,
             queue: queue,
             jitter: settings.jitter,
             random: context.random("job jitter")
         ) { error in
-            log.write("jobs: \(error)")
+            logger?.error("\(error)")
         }
         scheduler.register(in: try context.require(OperationsKeys.taskKinds))
         try await context.journal.step("jobs.plan") { try await scheduler.plan() }
@@ -82,14 +85,14 @@ public final class JobsComponent: Component {
             let database = try context.require(PlatformKeys.database)
             return {
                 let problems = try await database.integrityProblems()
-                guard problems.isEmpty else { throw DamagedDatabase(problems: problems) }
+                guard problems.isEmpty else { throw IntegrityError(problems: problems) }
             }
         }
     }
 }
 
 /// The integrity check has found something.
-struct DamagedDatabase: Error, CustomStringConvertible {
+struct IntegrityError: Error, CustomStringConvertible {
     var problems: [String]
 
     var description: String {

@@ -3,6 +3,7 @@ import Effects
 public import Initialization
 public import Metrics
 import NodeFoundation
+import NodePlatform
 import Synchronization
 import Units
 

@@ -1,5 +1,6 @@
 import Effects
 public import Initialization
+import Logging
 public import Metrics
 import NodeFoundation
 import Synchronization
@@ -18,7 +19,7 @@ public final class WorkersComponent: Component {
             name: "orchestration.workers",
             phase: .service,
             dependencies: ["configuration", "orchestration.queue"],
-            optionalDependencies: transport ? ["dwcp.transport"] : [],
+            optionalDependencies: ["logger"] + (transport ? ["dwcp.transport"] : []),
             criticality: .halt,
             timeout: .seconds(10)
         )
@@ -26,14 +27,14 @@ public final class WorkersComponent: Component {
 
     public func initialize(_ context: ComponentContext) async throws {
         let settings = try context.require(NodeKeys.configuration).orchestration
-        let log = context.effects.log
+        let logger = try context.find(NodeKeys.logger)?.component(context.name)
         let pool = WorkerPool(
             queue: try context.require(OperationsKeys.queue),
             kinds: try context.require(OperationsKeys.taskKinds),
             limit: settings.workers,
             metrics: metrics
         ) { error in
-            log.write("orchestration.workers: \(error)")
+            logger?.error("\(error)")
         }
         self.pool.withLock { $0 = pool }
     }

@@ -1,6 +1,0 @@
-import Effects
-import Initialization
-
-enum PlatformKeys {
-    static let database = DependencyKey<any Database>("database", from: "database")
-}
