@@ -255,6 +255,15 @@ let testTargets: [Target] = [
         ["Determinism", "Effects", "Machines", "SimulationKernel", "Units"]
     ),
     tests(
+        "NodePlatform",
+        [
+            "DeltaEncoding", "Determinism", "Effects", "HardwareModel", "HostEffects",
+            "Initialization", "Machines", "Migration", "NodeFoundation", "SimulatedEffects",
+            "SimulationKernel", "Transport", "Units", asn1, certificates, crypto, nioCore, nioPosix,
+            nioSSL,
+        ]
+    ),
+    tests(
         "NodeOperations",
         [
             "Determinism", "Effects", "HardwareModel", "Initialization", "NodeFoundation",

@@ -69,7 +69,7 @@ public struct CacheSnapshot: Hashable, Sendable {
     }
 
     /// Reads everything but the digest.
-    init(content: ArraySlice<UInt8>) throws(CacheSnapshotError) {
+    package init(content: ArraySlice<UInt8>) throws(CacheSnapshotError) {
         var rest = content.dropFirst(CacheSnapshot.mark.count)
         let count = try CacheSnapshot.number(UInt32.self, from: &rest)
         guard Int(count) <= rest.count / CacheSnapshot.entryHeadSize else { throw .truncated }

@@ -1,22 +1,22 @@
 public import DeltaEncoding
-import Determinism
+package import Determinism
 import Machines
 
 /// Encodes pages of every class, decodes them again and compares: shows that an encoding works in this
 /// process, with the zstd that is installed here, before the memory of a guest is trusted to it.
-struct EncodingCheck: Sendable {
+package struct EncodingCheck: Sendable {
     let configuration: EncodingConfiguration
     /// Pages of the memory that is encoded: 128 KiB.
-    static let pageCount = 32
+    package static let pageCount = 32
 
-    init(_ configuration: EncodingConfiguration) {
+    package init(_ configuration: EncodingConfiguration) {
         self.configuration = configuration
     }
 
     /// - Parameter random: draws the pages' contents.
     /// - Returns: what was encoded.
     @discardableResult
-    func run(_ random: inout SeededRandom) throws(EncodingFault) -> EncodingStatistics {
+    package func run(_ random: inout SeededRandom) throws(EncodingFault) -> EncodingStatistics {
         let empty = PageTable(pageCount: EncodingCheck.pageCount)
         var encoder = BatchEncoder(session: 1, configuration: configuration, receiver: empty)
         var decoder = BatchDecoder(session: 1, memory: empty)
@@ -75,9 +75,11 @@ struct EncodingCheck: Sendable {
         return pages
     }
 
-    /// Every second page with some changed words, as a guest leaves them.
+    /// Every second page with some changed words, as a guest leaves them, and some with what another
+    /// page held before.
     private static func changed(_ pages: [Bytes], _ random: inout SeededRandom) -> [Bytes] {
         pages.enumerated().map { index, page in
+            if index % 8 == 6 { return pages[index - 5] }
             guard index % 2 == 1 else { return page }
             var bytes = page.withUnsafeBytes { Array($0) }
             for _ in 0..<8 { bytes[Int(random.below(UInt64(Page.size)))] = byte(&random) }

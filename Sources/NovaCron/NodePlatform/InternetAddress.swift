@@ -2,12 +2,12 @@
 ///
 /// Texts as in RFC 4291, section 2.2: four decimal numbers without leading zeros, or up to eight groups
 /// of hexadecimal digits of which `::` replaces one or more zeros. Neither zones nor embedded IPv4.
-struct InternetAddress: Hashable, Sendable {
+package struct InternetAddress: Hashable, Sendable {
     /// 4 or 16.
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// `nil` when the text is no address.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         guard let bytes = InternetAddress.version4(text) ?? InternetAddress.version6(text) else {
             return nil
         }

@@ -28,6 +28,8 @@ public final class MigrationReceiver: Sendable {
         public var lostStreams = 0
         /// Pages of verified guests.
         public var pages = 0
+
+        public init() {}
     }
 
     private init(
