@@ -17,6 +17,8 @@ struct Preparation {
     let environment: EnvironmentKind
     let profile: HardwareProfile
     let dataSet: MemoryDataSet?
+    /// What real boots took, where the workload names it.
+    let recording: BootRecording?
     let provenance: Provenance
     /// The commit that was built; `HASH-dirty-DIGEST` names the changes of a work tree that differs.
     let commit: String
@@ -52,6 +54,7 @@ struct Preparation {
         provenance = isAgent ? .unrecorded : Provenance.gather(root: root)
         commit = isAgent ? "agent" : provenance.commitName(root: root)
         dataSet = try Preparation.dataSet(of: scenario, line: line)
+        recording = try Preparation.recording(of: scenario)
     }
 
     private static func dataSet(of scenario: Scenario, line: ProgressLine) throws -> MemoryDataSet?
@@ -67,6 +70,15 @@ struct Preparation {
         }
     }
 
+    private static func recording(of scenario: Scenario) throws -> BootRecording? {
+        guard case .boot(let workload) = scenario.workload,
+            case .node(let costs?) = workload.graph
+        else { return nil }
+        return try DatasetCommand.attempt { () throws(DataSetError) in
+            try DatasetCommand.catalogue.bootRecording(costs)
+        }
+    }
+
     /// What the archive calls these runs.
     var plan: ArchivedPlan {
         ArchivedPlan(
@@ -77,9 +89,10 @@ struct Preparation {
             environment: environment,
             hardwareProfile: profile.name,
             hardwareDigest: profile.digest.description,
-            dataSets: dataSet.map {
+            dataSets: (dataSet.map {
                 [ArchivedPlan.DataSet(name: $0.name, digest: $0.digest.description)]
-            } ?? []
+            } ?? [])
+                + (recording.map { [ArchivedPlan.DataSet(name: $0.name, digest: $0.digest)] } ?? [])
         )
     }
 
@@ -89,7 +102,8 @@ struct Preparation {
             variant: variant,
             seed: seed,
             profile: profile,
-            dataSet: dataSet
+            dataSet: dataSet,
+            recording: recording
         )
     }
 

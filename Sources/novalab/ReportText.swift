@@ -82,6 +82,7 @@ struct ReportText {
     private var models: [ReportInput.Model] {
         switch environment {
         case .simulated:
+            if case .boot(let boot) = scenario.workload { return ReportText.models(of: boot) }
             var models = [
                 ReportInput.Model(
                     name: "TCP",
@@ -120,5 +121,42 @@ struct ReportText {
                 )
             ]
         }
+    }
+}
+
+extension ReportText {
+    /// What simulated boots stand on.
+    private static func models(of boot: Scenario.BootWorkload) -> [ReportInput.Model] {
+        var models = [
+            ReportInput.Model(
+                name: "processors",
+                assumption: "the cores of a node are shared equally by all components that compute "
+                    + "(processor sharing); nothing else runs on the node"
+            ),
+            ReportInput.Model(
+                name: "component times",
+                assumption: "as the facts of the runs name them: from the plans, recorded in real "
+                    + "boots, or assumed; all of a component's computing comes before its waiting"
+            ),
+        ]
+        if case .node = boot.graph {
+            models.append(
+                ReportInput.Model(
+                    name: "disk",
+                    assumption: "in order, at the profile's speed, fsync included; a crash keeps, "
+                        + "tears or loses what was not synced, by the seed"
+                )
+            )
+        }
+        if !boot.shared.isEmpty {
+            models.append(
+                ReportInput.Model(
+                    name: "shared services",
+                    assumption: "first come, first served; a client that gives up leaves its "
+                        + "request behind"
+                )
+            )
+        }
+        return models
     }
 }

@@ -192,7 +192,28 @@ extension Judge {
                 }
             }
         }
-        return silent.map { "Fault \($0.kind) on \($0.target) never fired in \($0.count) runs." }
+        return Findings.warnings(silent)
+    }
+}
+
+extension Findings {
+    /// Of more targets of one kind than these a reader learns nothing more.
+    private static let listedTargets = 3
+
+    /// A line for each target, and one for all targets of a kind that has many.
+    static func warnings(_ silent: [(kind: String, target: String, count: Int)]) -> [String] {
+        var kinds: [String] = []
+        for fault in silent where !kinds.contains(fault.kind) { kinds.append(fault.kind) }
+        return kinds.flatMap { kind in
+            let targets = silent.filter { $0.kind == kind }
+            guard targets.count > listedTargets else {
+                return targets.map {
+                    "Fault \(kind) on \($0.target) never fired in \($0.count) runs."
+                }
+            }
+            let count = targets.reduce(0) { $0 + $1.count }
+            return ["Faults \(kind) never fired \(count) times, on \(targets.count) targets."]
+        }
     }
 }
 

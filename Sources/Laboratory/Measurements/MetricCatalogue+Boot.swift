@@ -69,9 +69,8 @@ extension MetricCatalogue {
             definition: """
                 boots that were begun and never READY, those that a planned crash cut short left out
                 """,
-            boundDescription: "boots begun",
-            boundSide: .upper,
-            requiresBound: true,
+            boundDescription: "at least zero",
+            boundSide: .lower,
             isNetworkDependent: false
         ),
     ]

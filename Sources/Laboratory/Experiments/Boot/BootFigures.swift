@@ -13,6 +13,9 @@ struct BootFigures {
     /// Boots that a crash ended before READY.
     private(set) var cutShort = 0
     private(set) var boots: [Boot] = []
+    /// Why boots failed, each reason once and how often; at most `reasonLimit`.
+    private(set) var reasons: [(text: String, count: Int)] = []
+    private static let reasonLimit = 5
     private(set) var markers: [Marker] = []
     private(set) var outcomesChecked: UInt64 = 0
     private(set) var outcomeViolations: [Violation] = []
@@ -58,8 +61,19 @@ struct BootFigures {
             if trace.ready == nil { cutShort += 1 }
             return
         }
-        if trace.ready == nil { failed += 1 }
+        if trace.ready == nil {
+            failed += 1
+            note(trace.failure ?? "ended before it was READY")
+        }
         check(outcome, trace, life, at: end)
+    }
+
+    private mutating func note(_ reason: String) {
+        if let known = reasons.firstIndex(where: { $0.text == reason }) {
+            reasons[known].count += 1
+        } else if reasons.count < BootFigures.reasonLimit {
+            reasons.append((reason, 1))
+        }
     }
 
     private mutating func check(
@@ -167,6 +181,9 @@ extension BootFigures {
                     + "\(failed) failed, \(cutShort) cut short by a crash"
             )
         )
+        for reason in reasons {
+            record.facts.append(Fact("boot failed", "\(reason.count) times: \(reason.text)"))
+        }
         if let shortest {
             record.facts.append(Fact("critical path", shortest.path.text))
         }
@@ -181,7 +198,7 @@ extension BootFigures {
             MetricValue(
                 "boot-failures",
                 Double(failed),
-                bound: PhysicalBound(.upper, Double(begun), derivation: "boots begun")
+                bound: PhysicalBound(.lower, 0, derivation: "a count")
             )
         ]
         guard let shortest else { return values }

@@ -13,7 +13,7 @@ final class RealGraph: Sendable {
     private static let configuration = """
         name: node
         region: local
-        dataDirectory: /var/lib/novacron
+        data-directory: /var/lib/novacron
 
         """
 

@@ -1,3 +1,4 @@
+import CoreFoundation
 import DeltaEncoding
 public import Foundation
 public import HardwareModel
