@@ -255,6 +255,13 @@ let testTargets: [Target] = [
         ["Determinism", "Effects", "Machines", "SimulationKernel", "Units"]
     ),
     tests(
+        "NodeFoundation",
+        [
+            "Determinism", "Effects", "HardwareModel", "Initialization", "SimulatedEffects",
+            "SimulationKernel", "Units", logging,
+        ]
+    ),
+    tests(
         "NodePlatform",
         [
             "DeltaEncoding", "Determinism", "Effects", "HardwareModel", "HostEffects",

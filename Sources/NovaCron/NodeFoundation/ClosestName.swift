@@ -1,7 +1,8 @@
 /// Guesses which name somebody meant.
 enum ClosestName {
-    /// The name with the smallest edit distance (Levenshtein), case aside, if at most a third of
-    /// its letters differ; the first among equals. Words of more than 100 letters are like none.
+    /// The name with the smallest edit distance (optimal string alignment: two neighbouring letters
+    /// in the wrong order count once), case aside, if at most a third of its letters differ; the
+    /// first among equals. Words of more than 100 letters are like none.
     static func find(_ word: String, among names: [String]) -> String? {
         let letters = Array(word.lowercased().unicodeScalars)
         guard letters.count <= 100 else { return nil }
@@ -19,19 +20,24 @@ enum ClosestName {
     }
 
     private static func distance(_ left: [Unicode.Scalar], _ right: [Unicode.Scalar]) -> Int {
+        var before = Array(repeating: 0, count: right.count + 1)
         var row = Array(0...right.count)
+        var next = before
         for (index, letter) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
+            next[0] = index + 1
             for (column, other) in right.enumerated() {
-                let above = row[column + 1]
-                row[column + 1] = min(
-                    above + 1,
-                    row[column] + 1,
-                    diagonal + (letter == other ? 0 : 1)
+                var least = min(
+                    row[column + 1] + 1,
+                    next[column] + 1,
+                    row[column] + (letter == other ? 0 : 1)
                 )
-                diagonal = above
+                if index > 0, column > 0, letter == right[column - 1], left[index - 1] == other {
+                    least = min(least, before[column - 1] + 1)
+                }
+                next[column + 1] = least
             }
+            swap(&before, &row)
+            swap(&row, &next)
         }
         return row[right.count]
     }

@@ -20,13 +20,18 @@ public struct ModeDetector: Sendable {
     public let thresholds: Thresholds
     public let dwell: Interval
     public let hasRDMA: Bool
+    /// At most `window`.
     private var recent: [PathMeasurement] = []
+    /// Packets sent and received; at most `lossWindow`.
+    private var packets: [(sent: Int, received: Int)] = []
     private var since = Instant.zero
     private var left: (mode: NetworkMode, at: Instant)?
     private var candidate: NetworkMode?
 
-    /// Measurements that are judged together.
+    /// Measurements whose round trips and rates are judged together.
     public static let window = 5
+    /// Measurements whose losses are judged together: rare events need more of them.
+    public static let lossWindow = 12
     /// Measurements running that must speak for another mode.
     public static let confirmations = 2
 
@@ -42,7 +47,7 @@ public struct ModeDetector: Sendable {
         public var internetLeaveRoundTrip = Interval.milliseconds(40)
         /// Losses of the internet are higher.
         public var internetLoss = Ratio.percent(1)
-        public var internetLeaveLoss = Ratio.percent(0.5)
+        public var internetLeaveLoss = Ratio.percent(0.25)
         /// Fewer lost packets are chance and no sign of loss.
         public var lostPackets = 3
 
@@ -68,7 +73,9 @@ public struct ModeDetector: Sendable {
         guard measurement.received > 0, !measurement.roundTrips.isEmpty else { return }
         recent.append(measurement)
         if recent.count > ModeDetector.window { recent.removeFirst() }
-        let figures = PathFigures(recent)
+        packets.append((measurement.sent, measurement.received))
+        if packets.count > ModeDetector.lossWindow { packets.removeFirst() }
+        let figures = PathFigures(recent, packets)
         let judged = judgement(figures)
         guard let mode else {
             self.mode = judged
@@ -94,16 +101,19 @@ public struct ModeDetector: Sendable {
     }
 
     /// The figures that are judged now; `nil` before the first measurement.
-    public var figures: PathFigures? { recent.isEmpty ? nil : PathFigures(recent) }
+    public var figures: PathFigures? { recent.isEmpty ? nil : PathFigures(recent, packets) }
 
     /// With the thresholds for entering a mode, and those for leaving it for the mode that is on.
     private func judgement(_ figures: PathFigures) -> NetworkMode {
         let isInternet = mode == .internet
-        let loss = isInternet ? thresholds.internetLeaveLoss : thresholds.internetLoss
         let far =
             isInternet ? thresholds.internetLeaveRoundTrip : thresholds.internetRoundTrip
         if figures.roundTrip > far { return .internet }
-        if figures.lost >= thresholds.lostPackets, figures.loss >= loss { return .internet }
+        let isLossy =
+            isInternet
+            ? figures.loss > thresholds.internetLeaveLoss
+            : figures.loss >= thresholds.internetLoss && figures.lost >= thresholds.lostPackets
+        if isLossy { return .internet }
         let isDatacenter = mode == .datacenter
         let near =
             isDatacenter ? thresholds.datacenterLeaveRoundTrip : thresholds.datacenterRoundTrip
@@ -124,12 +134,12 @@ public struct PathFigures: Hashable, Sendable, CustomStringConvertible {
     public var rate: BitRate?
 
     /// Traps when no packet came back in any of them.
-    init(_ measurements: [PathMeasurement]) {
+    init(_ measurements: [PathMeasurement], _ packets: [(sent: Int, received: Int)]) {
         let roundTrips = measurements.flatMap(\.roundTrips).sorted()
         precondition(!roundTrips.isEmpty, "figures of \(measurements.count) measurements")
         roundTrip = roundTrips[roundTrips.count / 2]
-        let sent = measurements.reduce(0) { $0 + $1.sent }
-        lost = max(0, sent - measurements.reduce(0) { $0 + $1.received })
+        let sent = packets.reduce(0) { $0 + $1.sent }
+        lost = max(0, sent - packets.reduce(0) { $0 + $1.received })
         loss = Ratio(Double(lost) / Double(max(1, sent)))
         let rates = measurements.compactMap(\.rate).sorted()
         rate = rates.isEmpty ? nil : rates[rates.count / 2]

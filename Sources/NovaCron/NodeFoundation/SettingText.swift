@@ -43,7 +43,9 @@ enum SettingText {
         guard !unit.isEmpty else {
             throw SettingFailure("'\(shortened(text))' has no unit; expected \(expected)")
         }
-        guard let scale = units.first(where: { $0.name == unit })?.scale else {
+        // The micro sign and the Greek letter mean the same as `u`.
+        let plain = unit == "\u{B5}s" || unit == "\u{3BC}s" ? "us" : unit
+        guard let scale = units.first(where: { $0.name == plain })?.scale else {
             throw SettingFailure(
                 "'\(shortened(String(unit)))' is not the unit of \(kind): "
                     + names.joined(separator: ", "),
