@@ -266,8 +266,8 @@ let testTargets: [Target] = [
         [
             "DeltaEncoding", "Determinism", "Effects", "HardwareModel", "HostEffects",
             "Initialization", "Machines", "Migration", "NodeFoundation", "SimulatedEffects",
-            "SimulationKernel", "Transport", "Units", asn1, certificates, crypto, nioCore, nioPosix,
-            nioSSL,
+            "SimulationKernel", "SocketEnvironment", "Transport", "Units", asn1, certificates,
+            crypto, nioCore, nioPosix, nioSSL,
         ]
     ),
     tests(

@@ -212,6 +212,32 @@ import X509
         }
     }
 
+    /// RFC 5280, section 4.1.2.5: such an end says that there is none.
+    @Test func anAuthorityWithoutEndIsUsed() throws {
+        _ = try world.boot(PlatformWorld.security())
+        let key = try Certificate.PrivateKey(pemEncoded: #require(world.file("authority-key.pem")))
+        let own = try certificate("authority.pem")
+        for (begin, end) in [(1.0, 253_402_300_799.0), (-62_000_000_000, 253_402_300_799)] {
+            let endless = try Certificate(
+                version: .v3,
+                serialNumber: own.serialNumber,
+                publicKey: own.publicKey,
+                notValidBefore: Date(timeIntervalSince1970: begin),
+                notValidAfter: Date(timeIntervalSince1970: end),
+                issuer: own.issuer,
+                subject: own.subject,
+                signatureAlgorithm: .ecdsaWithSHA256,
+                extensions: own.extensions,
+                issuerPrivateKey: key
+            )
+            let pem = try endless.serializeAsPEM().pemString + "\n"
+            world.host.disk.place(path("authority.pem"), Array(pem.utf8))
+            let (boot, _) = try world.boot(PlatformWorld.security(), incarnation: 1)
+            #expect(boot.isReady, "\(String(describing: boot.failure))")
+            #expect(boot.health.allSatisfy { $0.health == .healthy })
+        }
+    }
+
     /// Goal: nothing outlasts the authority, and its end is announced instead of renewed for ever.
     @Test func theAuthoritysEndIsAnnounced() throws {
         var configuration = PlatformWorld.configuration

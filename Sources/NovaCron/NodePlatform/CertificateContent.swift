@@ -142,8 +142,11 @@ extension WallTime {
     /// In whole seconds, as certificates have it.
     var date: Date { .init(timeIntervalSince1970: Double(unixSeconds)) }
 
-    /// Rounded down to seconds.
+    /// Rounded down to seconds. Certificates may end in the year 9999 (RFC 5280, section 4.1.2.5),
+    /// which is beyond what this type holds: such a time becomes the last one, or the first.
     init(_ date: Date) {
-        self.init(unixSeconds: Int64(date.timeIntervalSince1970.rounded(.down)))
+        let limit = Double(Int64.max / 1_000_000_000)
+        let seconds = date.timeIntervalSince1970.rounded(.down)
+        self.init(unixSeconds: Int64(min(max(seconds, -limit), limit)))
     }
 }

@@ -100,11 +100,11 @@ enum NoGuest: GuestMemory {
 }
 
 extension NodeID {
-    /// A number for a name, equal in every life: FNV-1a, 32 bits. Two names share a number with a
-    /// probability of 2⁻³².
+    /// A number for a name, equal in every life: FNV-1a of 32 bits, folded to the 24 bits that the
+    /// numbers of nodes have. Two names share a number with a probability of 2⁻²⁴.
     init(named name: String) {
         var hash: UInt32 = 0x811C_9DC5
         for byte in name.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
-        self.init(hash)
+        self.init(hash >> 24 ^ hash & 0xFF_FFFF)
     }
 }
