@@ -71,6 +71,11 @@ final class Archive: Sendable {
         }
     }
 
+    /// Makes the file alone the whole archive; what cannot be done now is done at the next opening.
+    func settle() {
+        try? store.settle()
+    }
+
     enum Artifact: String {
         case scenario, report
     }

@@ -12,6 +12,7 @@ struct CheckCommand: ParsableCommand {
             Examples:
               novalab check scenarios/study/*.yaml
               novalab check --resolved scenarios/study/wan-migration.yaml
+              novalab check --json scenarios/study/*.yaml
             """
     )
 
@@ -21,21 +22,29 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "Print what will run, every default filled in.")
     var resolved = false
 
+    @Flag(help: "Print JSON; docs/json-output.md has the fields.")
+    var json = false
+
     func run() throws {
         var failure: Int32 = 0
+        var checked: [CheckedFile] = []
         for file in files {
             do {
                 let scenario = try ScenarioFile.load(path: file)
+                checked.append(CheckedFile(file, scenario, isResolved: resolved))
+                if json { continue }
                 if resolved {
                     print(scenario.resolvedText, terminator: "")
                 } else {
                     print("\(file): ok, \(scenario.summary)")
                 }
             } catch {
-                printError(error.description)
+                checked.append(CheckedFile(file, error))
+                if !json { printError(error.description) }
                 failure = max(failure, error.exitCode)
             }
         }
+        if json { try JSONOutput.print(checked) }
         if failure != 0 { throw ExitCode(failure) }
     }
 }

@@ -55,12 +55,20 @@ extension DatasetCommand {
             commandName: "list",
             abstract: "Lists the data sets that scenarios may name.",
             discussion: """
-                Example:
+                Examples:
                   novalab dataset list
+                  novalab dataset list --json
                 """
         )
 
+        @Flag(help: "Print JSON; docs/json-output.md has the fields.")
+        var json = false
+
         func run() throws {
+            if json {
+                try JSONOutput.print(DatasetCommand.catalogue.list().map(ListedDataSet.init))
+                return
+            }
             for entry in DatasetCommand.catalogue.list() {
                 let about: String
                 switch entry.header {

@@ -12,6 +12,7 @@ struct DoctorCommand: ParsableCommand {
 
             Examples:
               novalab doctor
+              novalab doctor --json
               novalab doctor --measure my-host
             """
     )
@@ -25,11 +26,19 @@ struct DoctorCommand: ParsableCommand {
     @Flag(help: "Replace a profile of the same name.")
     var force = false
 
+    @Flag(help: "Print JSON; docs/json-output.md has the fields.")
+    var json = false
+
     func run() throws {
         if let measure {
             try write(profile: measure)
         } else {
-            for line in MachineCheck.all(LabFolders.current) { print(line) }
+            let checks = MachineCheck.all(LabFolders.current)
+            if json {
+                try JSONOutput.print(checks)
+            } else {
+                for check in checks { print(check.line) }
+            }
         }
     }
 
@@ -66,13 +75,27 @@ struct DoctorCommand: ParsableCommand {
             line.clear()
             throw CommandFailure(code: 74, message: "cannot measure: \(error)")
         }
-        print(path)
+        if json {
+            try JSONOutput.print(["profile": path])
+        } else {
+            print(path)
+        }
     }
 }
 
-/// One line for each thing that a part of the laboratory needs.
-enum MachineCheck {
-    static func all(_ folders: LabFolders) -> [String] {
+/// One thing that a part of the laboratory needs.
+struct MachineCheck: Encodable {
+    let name: String
+    let isAvailable: Bool
+    /// What was found, or what is missing and how to get it.
+    let detail: String
+
+    var line: String {
+        let column = name.padding(toLength: 10, withPad: " ", startingAt: 0)
+        return "\(isAvailable ? "✓" : "–") \(column) \(detail)"
+    }
+
+    static func all(_ folders: LabFolders) -> [MachineCheck] {
         [
             ok("cores", "\(ProcessInfo.processInfo.activeProcessorCount)"),
             ok("memory", "\(ProcessInfo.processInfo.physicalMemory >> 20) MiB"),
@@ -86,15 +109,15 @@ enum MachineCheck {
         ]
     }
 
-    private static func ok(_ name: String, _ text: String) -> String {
-        "✓ \(name.padding(toLength: 10, withPad: " ", startingAt: 0)) \(text)"
+    private static func ok(_ name: String, _ text: String) -> MachineCheck {
+        MachineCheck(name: name, isAvailable: true, detail: text)
     }
 
-    private static func lacking(_ name: String, _ text: String) -> String {
-        "– \(name.padding(toLength: 10, withPad: " ", startingAt: 0)) \(text)"
+    private static func lacking(_ name: String, _ text: String) -> MachineCheck {
+        MachineCheck(name: name, isAvailable: false, detail: text)
     }
 
-    private static func program(_ name: String, for use: String, package: String) -> String {
+    private static func program(_ name: String, for use: String, package: String) -> MachineCheck {
         let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
         for folder in folders {
             let path = "\(folder)/\(name)"
@@ -104,7 +127,7 @@ enum MachineCheck {
     }
 
     /// Socket runs listen on the loopback interface.
-    private static var loopback: String {
+    private static var loopback: MachineCheck {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else {
             return lacking("sockets", "no TCP sockets: \(String(cString: strerror(errno)))")
@@ -123,7 +146,7 @@ enum MachineCheck {
     }
 
     /// Capturing reads other processes' memory.
-    private static var capture: String {
+    private static var capture: MachineCheck {
         guard FileManager.default.isReadableFile(atPath: "/proc/self/mem") else {
             return lacking("capture", "/proc is not mounted; data sets cannot be captured")
         }
@@ -133,7 +156,7 @@ enum MachineCheck {
         return ok("capture", "own children; others with ptrace_scope \(scope ?? "absent")")
     }
 
-    private static func folder(_ path: String) -> String {
+    private static func folder(_ path: String) -> MachineCheck {
         let place = FileManager.default.fileExists(atPath: path) ? path : LabFolders.current.root
         guard FileManager.default.isWritableFile(atPath: place) else {
             return lacking("archive", "\(place) cannot be written; use --store")
@@ -146,7 +169,7 @@ enum MachineCheck {
         )
     }
 
-    private static var rdma: String {
+    private static var rdma: MachineCheck {
         let path = "/sys/class/infiniband"
         let devices = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         return devices.isEmpty
@@ -157,7 +180,7 @@ enum MachineCheck {
             )
     }
 
-    private static var netem: String {
+    private static var netem: MachineCheck {
         let release = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8))?
             .trimmingCharacters(in: .whitespacesAndNewlines)
         guard let release else { return lacking("netem", "unknown kernel") }

@@ -19,6 +19,7 @@ struct ReplayCommand: ParsableCommand {
             Examples:
               novalab replay scenarios/smoke/echo.yaml --seed 42
               novalab replay scenarios/smoke/echo.yaml --seed 0x2A --variant default --until 3.121s
+              novalab replay scenarios/smoke/echo.yaml --seed 42 --json
             """
     )
 
@@ -39,6 +40,9 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "The archive; reports/results.sqlite without it.")
     var store: String?
 
+    @Flag(help: "Print JSON; docs/json-output.md has the fields.")
+    var json = false
+
     func run() throws {
         Interrupt.watch()
         CrashNotice.install()
@@ -54,6 +58,7 @@ struct ReplayCommand: ParsableCommand {
         let end = try chosenEnd()
         let archived = try archivedRuns(preparation)
         var isDifferent = false
+        var replayed: [ReplayedRun] = []
         for variant in chosen {
             let setting = preparation.setting(variant, seed: seed)
             line.show("\(preparation.scenario.name): \(variant.name), seed \(seed)", isFinal: true)
@@ -69,9 +74,11 @@ struct ReplayCommand: ParsableCommand {
             if Interrupt.isRequested { throw ExitCode(130) }
             let before = archived.first { $0.key == record.key }
             let comparison = ReplayComparison(record, before: before, until: end)
-            print(comparison.text)
+            if !json { print(comparison.text) }
+            replayed.append(ReplayedRun(record, comparison, before: before))
             isDifferent = isDifferent || comparison.isDifferent
         }
+        if json { try JSONOutput.print(replayed) }
         if isDifferent { throw ExitCode(Int32(VerdictCode.nondeterminism.rawValue)) }
     }
 
@@ -165,6 +172,8 @@ struct ReplayCommand: ParsableCommand {
 struct ReplayComparison {
     let text: String
     let isDifferent: Bool
+    /// The first checkpoint that differs from the archived run's.
+    let firstDifference: Instant?
 
     init(_ record: RunRecord, before: RunRecord?, until: Instant?) {
         let name = "\(record.key.variant), seed \(record.key.seed)"
@@ -177,10 +186,12 @@ struct ReplayComparison {
             lines.append("  no archived run of this scenario, commit and data to compare with")
             text = lines.joined(separator: "\n")
             isDifferent = false
+            firstDifference = nil
             return
         }
         let difference = zip(before.checkpoints, record.checkpoints)
             .first { $0.0 != $0.1 }
+        firstDifference = difference?.0.time
         if until == nil, before.fingerprint == record.fingerprint {
             lines.append("  equal to the archived run")
             isDifferent = false

@@ -17,6 +17,7 @@ struct ReportCommand: ParsableCommand {
             Examples:
               novalab report wan-migration
               novalab report 4f1c2a… --output decision.html
+              novalab report wan-migration --json
             """
     )
 
@@ -28,6 +29,9 @@ struct ReportCommand: ParsableCommand {
 
     @Option(name: .shortAndLong, help: "The report's file; reports/NAME.html without it.")
     var output: String?
+
+    @Flag(help: "Print JSON; docs/json-output.md has the fields.")
+    var json = false
 
     func run() throws {
         let path = store ?? LabFolders.current.store
@@ -58,14 +62,30 @@ struct ReportCommand: ParsableCommand {
             runs: records.map(MachineFacts.removed)
         )
         let target = output ?? "\(LabFolders.current.reports)/\(scenario.name).html"
+        let judgement = Judge().judge(campaign)
         try ReportText(scenario, environment: found.environment).write(
             campaign: campaign,
-            judgement: Judge().judge(campaign),
+            judgement: judgement,
             provenance: MachineFacts.provenance(of: records, in: found),
             plan: found,
             replay: "novalab replay \(file ?? "SCENARIO-FILE") --seed \(seed)",
             to: target
         )
-        print(target)
+        guard json else {
+            print(target)
+            return
+        }
+        try JSONOutput.print(
+            WrittenReport(
+                report: target,
+                scenario: found.scenario,
+                plan: found.identity,
+                commit: found.commit,
+                environment: found.environment.rawValue,
+                runs: records.count,
+                verdict: judgement.verdict.word.rawValue,
+                exitCode: judgement.verdict.exitCode
+            )
+        )
     }
 }

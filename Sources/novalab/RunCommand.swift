@@ -95,6 +95,7 @@ struct RunCommand: AsyncParsableCommand {
             line: line
         )
         let archive = try Archive(path: store ?? LabFolders.current.store, preparation.plan)
+        defer { archive.settle() }
         try archive.note(.scenario, path: file)
         let finished = resume ? try archive.records() : []
         let listener = ArchivingListener(archive: archive, preparation: preparation, line: line)

@@ -142,6 +142,20 @@ import Units
         #expect(!FileManager.default.fileExists(atPath: absent))
     }
 
+    @Test func aSettledArchiveIsOneFile() throws {
+        let folder = try Folder()
+        let store = try ResultsArchive(path: folder.file("x"))
+        try store.record(Archives.record("dwcp", seed: 1), in: Archives.plan)
+        #expect(try !folder.bytes("x-wal").isEmpty)
+        try store.settle()
+        #expect(try folder.bytes("x-wal").isEmpty)
+        try folder.write(try folder.bytes("x"), "copy")
+        let copy = try ResultsArchive(reading: folder.file("copy"))
+        #expect(try copy.runs(RunFilter()).count == 1)
+        try store.record(Archives.record("dwcp", seed: 2), in: Archives.plan)
+        #expect(try store.runs(RunFilter()).count == 2)
+    }
+
     @Test func aFailingMigrationChangesNothing() throws {
         let folder = try Folder()
         let path = folder.file("x")

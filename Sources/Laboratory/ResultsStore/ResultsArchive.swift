@@ -88,13 +88,26 @@ public final class ResultsArchive: Sendable {
     static func readingName(of path: String) -> String {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard access(folder, W_OK) != 0 || access(path, W_OK) != 0,
-            !FileManager.default.fileExists(atPath: path + "-wal")
+            isEmptyOrAbsent(path + "-wal")
         else { return path }
         var allowed = CharacterSet.urlPathAllowed
         allowed.remove("?")
         let name = URL(fileURLWithPath: path).path
         return "file:" + (name.addingPercentEncoding(withAllowedCharacters: allowed) ?? name)
             + "?immutable=1"
+    }
+
+    private static func isEmptyOrAbsent(_ path: String) -> Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        return ((attributes?[.size] as? NSNumber)?.intValue ?? 0) == 0
+    }
+
+    /// Puts the log into the file, so that the file alone is the whole archive. What another process
+    /// still reads stays in the log until the next time.
+    public func settle() throws(StoreError) {
+        try perform { database in
+            try database.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+        }
     }
 
     /// The package's migrations; the first `count` of them are an older archive's.
