@@ -7,6 +7,8 @@ import Units
 struct ConfigurationKey: Sendable {
     /// With its sections, for example `database.busy-timeout`.
     var path: String
+    /// The environment variable that overrides it.
+    var variable: String
     /// What it takes, in words.
     var form: String
     var schema: Schema
@@ -27,11 +29,10 @@ struct ConfigurationKey: Sendable {
         case quantity([String])
     }
 
-    /// The environment variable that overrides it.
-    var variable: String { ConfigurationText.prefix + ConfigurationKey.variablePart(path) }
-
-    static func variablePart(_ path: String) -> String {
-        String(path.uppercased().map { $0 == "." || $0 == "-" ? "_" : $0 })
+    /// The name of the environment variable for a path.
+    static func variable(for path: String) -> String {
+        ConfigurationText.prefix
+            + String(path.uppercased().map { $0 == "." || $0 == "-" ? "_" : $0 })
     }
 }
 
@@ -50,6 +51,7 @@ extension ConfigurationKey {
     ) -> ConfigurationKey {
         ConfigurationKey(
             path: path,
+            variable: variable(for: path),
             form: form,
             schema: schema,
             meaning: meaning,
@@ -78,6 +80,7 @@ extension ConfigurationKey {
     ) -> ConfigurationKey {
         ConfigurationKey(
             path: path,
+            variable: variable(for: path),
             form: "\(form), at most \(limit)",
             schema: .text,
             meaning: meaning,
