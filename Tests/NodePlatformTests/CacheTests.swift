@@ -7,9 +7,9 @@ import SimulatedEffects
 import Testing
 import Units
 
-// Goal: the cache stays within its bounds, lets the longest unused go first, survives an orderly stop,
-// and does not believe a damaged file.
-// Method: a slow model beside the table, snapshots that are cut and changed, boots on a modelled host.
+// Goal: the cache stays within its bounds, lets the longest unused go first, survives an orderly
+// stop, and does not believe a damaged file. Method: a slow model beside the table, snapshots that
+// are cut and changed, boots on a modelled host.
 @Suite struct CacheTests {
     /// The same, as a list with the longest unused first.
     private struct Model {
@@ -99,7 +99,8 @@ import Units
     }
 
     /// Goal: no bytes trap the decoder, and no damage passes. Method: 120,000 seeded inputs: noise,
-    /// cut, lengthened and changed snapshots, with their digest and, for the inner decoder, without.
+    /// cut, lengthened and changed snapshots, with their digest and, for the inner decoder,
+    /// without.
     @Test func damagedSnapshotsAreRefused() throws {
         var random = SeededRandom(stateFrom: 2)
         var refused = 0

@@ -7,9 +7,9 @@ import SimulationKernel
 import Testing
 import Units
 
-// Goal: the control interface answers those who show a certificate, shows a renewed one without a gap,
-// and a port that is taken ends the boot or only warns, as the plans say.
-// Method: requests to a modelled host; a table of routes.
+// Goal: the control interface answers those who show a certificate, shows a renewed one without a
+// gap, and a port that is taken ends the boot or only warns, as the plans say. Method: requests to
+// a modelled host; a table of routes.
 @Suite struct ControlTests {
     private let world = PlatformWorld()
 

@@ -12,9 +12,9 @@ import Testing
 import Transport
 import Units
 
-// Goal: migrations are taken with a checked encoding over parallel streams, or over one plain stream
-// when that cannot be had; the node says which.
-// Method: boots on modelled hosts with few files, wrong settings, a taken port.
+// Goal: migrations are taken with a checked encoding over parallel streams, or over one plain
+// stream when that cannot be had; the node says which. Method: boots on modelled hosts with few
+// files, wrong settings, a taken port.
 @Suite struct DWCPTests {
     private func boot(
         _ world: PlatformWorld = PlatformWorld(),

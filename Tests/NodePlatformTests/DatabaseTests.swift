@@ -7,7 +7,8 @@ import Testing
 import Units
 
 // Goal: the database opens sound and with this version's schema, or the boot ends and says why.
-// Method: boots of database and migrations on a modelled host whose file, lock and disk are spoiled.
+// Method: boots of database and migrations on a modelled host whose file, lock and disk are
+// spoiled.
 @Suite struct DatabaseTests {
     private let world = PlatformWorld()
     private static let path = "/data/node.sqlite"

@@ -13,8 +13,8 @@ import Testing
 import Transport
 import Units
 
-// Goal: the node takes a guest that another node sends, over parallel streams and over one.
-// Method: a real source on loopback sockets migrates a small guest to the booted component; both ends
+// Goal: the node takes a guest that another node sends, over parallel streams and over one. Method:
+// a real source on loopback sockets migrates a small guest to the booted component; both ends
 // compare the whole memory before they say that it runs.
 @Suite(.timeLimit(.minutes(1))) struct RealMigrationTests {
     @Test(arguments: [(3, 4), (2, 1)])

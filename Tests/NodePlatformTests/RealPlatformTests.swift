@@ -9,10 +9,10 @@ import Synchronization
 import Testing
 import Units
 
-// Goal: on a real host, with real files, TLS and SQLite, the platform boots, lets in whom its authority
-// has signed for, changes its certificate without cutting a connection, and leaves nothing.
-// Method: boots in a folder of their own, on free ports of the loopback interface, with a wall clock
-// that can be set.
+// Goal: on a real host, with real files, TLS and SQLite, the platform boots, lets in whom its
+// authority has signed for, changes its certificate without cutting a connection, and leaves
+// nothing. Method: boots in a folder of their own, on free ports of the loopback interface, with a
+// wall clock that can be set.
 @Suite(.timeLimit(.minutes(1))) struct RealPlatformTests {
     /// The host's clock with another calendar.
     private final class ShiftedClock: EffectClock {

@@ -38,7 +38,8 @@ final class SecureClient: Sendable {
             .connect(host: endpoint.host, port: Int(endpoint.port)).get()
     }
 
-    /// The answer's first packet, which holds all of a short one; empty when the connection was cut.
+    /// The answer's first packet, which holds all of a short one; empty when the connection was
+    /// cut.
     func get(_ path: String) async -> String {
         let text = "GET \(path) HTTP/1.1\r\nhost: localhost\r\n\r\n"
         try? await channel.writeAndFlush(channel.allocator.buffer(string: text)).get()

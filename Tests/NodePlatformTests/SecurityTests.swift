@@ -11,9 +11,9 @@ import Testing
 import Units
 import X509
 
-// Goal: a node has one authority and a certificate that is its own and valid, or says what is wrong.
-// Method: boots of configuration, lock, authority and certificate on a modelled host, between which
-// files and clocks are changed.
+// Goal: a node has one authority and a certificate that is its own and valid, or says what is
+// wrong. Method: boots of configuration, lock, authority and certificate on a modelled host,
+// between which files and clocks are changed.
 @Suite struct SecurityTests {
     private let world = PlatformWorld()
     private static let names = ["authority-key.pem", "authority.pem", "node.pem"]

@@ -5,8 +5,8 @@ import Synchronization
 import Units
 
 /// `cache`: an in-memory cache that is warm from the first request on: an orderly stop keeps its
-/// content in a file, which the next start takes over and empties, so that a crash later never brings
-/// back values that have changed since.
+/// content in a file, which the next start takes over and empties, so that a crash later never
+/// brings back values that have changed since.
 public final class CacheComponent: Component {
     public let specification = ComponentSpecification(
         name: "cache",

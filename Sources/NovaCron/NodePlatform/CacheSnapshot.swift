@@ -4,8 +4,8 @@ public import Effects
 /// A cache's content as it is kept in a file between two lives of a node.
 ///
 /// Format, version 1, numbers little-endian: the letters `NCCACHE` and the version as one byte; the
-/// number of entries (4 bytes); for each entry, the longest unused first, the length of its key
-/// (2 bytes) and of its value (4 bytes), its end in nanoseconds since 1970 (8 bytes), key (UTF-8) and
+/// number of entries (4 bytes); for each entry, the longest unused first, the length of its key (2
+/// bytes) and of its value (4 bytes), its end in nanoseconds since 1970 (8 bytes), key (UTF-8) and
 /// value; then SHA-256 over everything before. Ends are told by the calendar, because the monotonic
 /// clock begins anew with every process.
 public struct CacheSnapshot: Hashable, Sendable {

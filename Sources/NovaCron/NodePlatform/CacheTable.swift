@@ -2,9 +2,9 @@ public import Units
 
 /// Values by key, bounded by their number and size; the one that was longest unused goes first.
 ///
-/// A value: whoever holds it decides about locks, and `now` is an argument. A value is there until its
-/// time is over: at that instant it is not found any more. What is over makes place when it is looked
-/// for, or as the longest unused. All operations take constant time, amortised.
+/// A value: whoever holds it decides about locks, and `now` is an argument. A value is there until
+/// its time is over: at that instant it is not found any more. What is over makes place when it is
+/// looked for, or as the longest unused. All operations take constant time, amortised.
 public struct CacheTable: Sendable {
     public let limits: Limits
     /// Sum of the keys' and values' bytes; bookkeeping is not counted.

@@ -7,10 +7,10 @@ import X509
 
 /// The node's certificate authority: a key and a certificate that the key has signed itself.
 ///
-/// It is made on the node's first start and never again: what exists is used, or the node says what is
-/// wrong with it. The key is written before the certificate, and a key that has no certificate, as a
-/// crash between the two leaves it, is given one; its subject is named after the key, so what the key
-/// has signed stays valid.
+/// It is made on the node's first start and never again: what exists is used, or the node says what
+/// is wrong with it. The key is written before the certificate, and a key that has no certificate,
+/// as a crash between the two leaves it, is given one; its subject is named after the key, so what
+/// the key has signed stays valid.
 ///
 /// Keys are on the curve P-256 (ECDSA with SHA-256), certificates are X.509 version 3 (RFC 5280).
 public struct CertificateAuthority: Sendable {

@@ -23,8 +23,8 @@ struct CertificateContent: Sendable {
     /// Clocks of two machines may differ by that much.
     static let clockTolerance = Interval.seconds(300)
 
-    /// A signature of this length is drawn, for equal secrets to give files of equal length: by chance
-    /// an ECDSA signature has 70, 71 or 72 bytes in DER, and 71 every second time.
+    /// A signature of this length is drawn, for equal secrets to give files of equal length: by
+    /// chance an ECDSA signature has 70, 71 or 72 bytes in DER, and 71 every second time.
     private static let signatureLength = 71
     private static let signatureLimit = 128
 

@@ -4,11 +4,11 @@ import NodeFoundation
 import Synchronization
 import Units
 
-/// The node's own certificate: kept in a file with its key, renewed before it ends, and shown to those
-/// who listen.
+/// The node's own certificate: kept in a file with its key, renewed before it ends, and shown to
+/// those who listen.
 ///
-/// A renewal makes a new key, too. Renewals that are asked for at the same time become one. Bound: 16
-/// observers.
+/// A renewal makes a new key, too. Renewals that are asked for at the same time become one. Bound:
+/// 16 observers.
 public final class CertificateStore: Sendable {
     private let configuration: NodeConfiguration
     private let authority: CertificateAuthority

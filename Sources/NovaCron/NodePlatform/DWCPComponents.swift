@@ -42,8 +42,8 @@ public final class EncodingComponent: Component {
     }
 }
 
-/// `dwcp.transport`: takes migrations of other nodes over parallel streams (AMST) with delta encoding.
-/// When it cannot start, `dwcp.single-stream` takes them over one plain stream.
+/// `dwcp.transport`: takes migrations of other nodes over parallel streams (AMST) with delta
+/// encoding. When it cannot start, `dwcp.single-stream` takes them over one plain stream.
 public final class TransportComponent: Component {
     public let specification = ComponentSpecification(
         name: "dwcp.transport",

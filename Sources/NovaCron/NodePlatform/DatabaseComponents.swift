@@ -107,7 +107,7 @@ public final class MigrationsComponent: Component {
     )
     private let migrator: SchemaMigrator
 
-    /// - Parameter migrations: of all rooms, oldest first; with different names. Traps beyond 1,000.
+    /// - Parameter migrations: of all rooms, oldest first, with different names; at most 1,000.
     public init(_ migrations: [SchemaMigration]) {
         migrator = SchemaMigrator(migrations)
     }

@@ -2,8 +2,9 @@ public import DeltaEncoding
 package import Determinism
 import Machines
 
-/// Encodes pages of every class, decodes them again and compares: shows that an encoding works in this
-/// process, with the zstd that is installed here, before the memory of a guest is trusted to it.
+/// Encodes pages of every class, decodes them again and compares: shows that an encoding works in
+/// this process, with the zstd that is installed here, before the memory of a guest is trusted to
+/// it.
 package struct EncodingCheck: Sendable {
     let configuration: EncodingConfiguration
     /// Pages of the memory that is encoded: 128 KiB.
@@ -75,8 +76,8 @@ package struct EncodingCheck: Sendable {
         return pages
     }
 
-    /// Every second page with some changed words, as a guest leaves them, and some with what another
-    /// page held before.
+    /// Every second page with some changed words, as a guest leaves them, and some with what
+    /// another page held before.
     private static func changed(_ pages: [Bytes], _ random: inout SeededRandom) -> [Bytes] {
         pages.enumerated().map { index, page in
             if index % 8 == 6 { return pages[index - 5] }

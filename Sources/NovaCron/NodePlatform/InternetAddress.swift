@@ -1,7 +1,8 @@
 /// An IPv4 or IPv6 address in the byte order of the network.
 ///
-/// Texts as in RFC 4291, section 2.2: four decimal numbers without leading zeros, or up to eight groups
-/// of hexadecimal digits of which `::` replaces one or more zeros. Neither zones nor embedded IPv4.
+/// Texts as in RFC 4291, section 2.2: four decimal numbers without leading zeros, or up to eight
+/// groups of hexadecimal digits of which `::` replaces one or more zeros. Neither zones nor
+/// embedded IPv4.
 package struct InternetAddress: Hashable, Sendable {
     /// 4 or 16.
     package let bytes: [UInt8]

@@ -5,7 +5,8 @@ import Synchronization
 import Units
 
 /// `network.control`: the control interface, HTTPS for clients whose certificates come from this
-/// node's authority. A renewed certificate is shown to the next connection; those that are open go on.
+/// node's authority. A renewed certificate is shown to the next connection; those that are open go
+/// on.
 public final class ControlComponent: Component {
     public let specification = ComponentSpecification(
         name: "network.control",

@@ -6,7 +6,8 @@ import Synchronization
 import Transport
 import Units
 
-/// Where migrations of other nodes arrive: a `MigrationNode` in the destination's role on the network.
+/// Where migrations of other nodes arrive: a `MigrationNode` in the destination's role on the
+/// network.
 ///
 /// It counts what the machine tells. Memory of guests that arrived is the machine's; guests of more
 /// than `pageLimit` pages are refused.

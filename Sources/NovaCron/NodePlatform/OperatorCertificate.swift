@@ -4,8 +4,8 @@ import Units
 
 /// The certificate with which an operator on the node's own machine asks its control interface.
 public enum OperatorCertificate {
-    /// The certificate in `client.pem` of the node's security folder; a new one is written there when
-    /// there is none or it ends soon. The node need not run, but must have made its authority.
+    /// The certificate in `client.pem` of the node's security folder; a new one is written there
+    /// when there is none or it ends soon. The node need not run, but must have made its authority.
     ///
     /// - Parameters:
     ///   - name: the common name that the control interface sees; at most 64 ASCII characters.

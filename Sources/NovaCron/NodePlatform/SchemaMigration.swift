@@ -73,8 +73,8 @@ public enum MigrationError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// The migrations of a node, oldest first, and how a database takes them.
 ///
-/// Each is one transaction that also records its name, digest and time: after a crash a migration was
-/// taken as a whole or not at all.
+/// Each is one transaction that also records its name, digest and time: after a crash a migration
+/// was taken as a whole or not at all.
 struct SchemaMigrator: Sendable {
     let migrations: [SchemaMigration]
 

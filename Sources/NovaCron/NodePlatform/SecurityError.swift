@@ -32,7 +32,7 @@ public enum SecurityError: Error, Hashable, Sendable, CustomStringConvertible {
             may have read them
             """
         case .damaged(let path, let what):
-            "\(path) is damaged: \(what); restore it from a backup, or move it away to get a new one"
+            "\(path) is damaged: \(what); restore it from a backup or move it away to get a new one"
         case .keyMissing(let certificate, let key):
             """
             \(key) is missing while \(certificate) is there: restore the key, or move the \
