@@ -177,7 +177,7 @@ let laboratory = [
         [
             "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
             "HardwareModel", "Initialization", "Judging", "Machines", "Measurements", "Migration",
-            "NetworkModel", "NodeOperations", "Scenarios", "SimulatedEffects",
+            "NetworkModel", "NodeOperations", "RealNodes", "Scenarios", "SimulatedEffects",
             "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment", "Statistics",
             "Transport", "Units", nioCore, nioPosix,
         ]
@@ -189,8 +189,8 @@ let commands: [Target] = [
         name: "novalab",
         dependencies: [
             "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "Measurements",
-            "Reporting",
-            "ResultsStore", "Scenarios", "SocketEnvironment", "Units", argumentParser,
+            "RealNodes", "Reporting", "ResultsStore", "Scenarios", "SocketEnvironment", "Units",
+            argumentParser,
         ],
         path: "Sources/novalab",
         swiftSettings: settings
@@ -309,8 +309,9 @@ let testTargets: [Target] = [
     tests(
         "Experiments",
         [
-            "DataSets", "Echoing", "HardwareModel", "Judging", "Machines", "Measurements",
-            "Migration", "NetworkModel", "Scenarios", "Transport", "Units",
+            "DataSets", "Echoing", "FakeNodes", "HardwareModel", "Initialization", "Judging",
+            "Machines", "Measurements", "Migration", "NetworkModel", "Scenarios", "Transport",
+            "Units",
         ]
     ),
     // Runs the built program, so it is built with it.

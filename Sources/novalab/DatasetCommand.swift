@@ -12,7 +12,9 @@ struct DatasetCommand: ParsableCommand {
             Example:
               novalab dataset show seeded-small
             """,
-        subcommands: [ListSets.self, ShowSet.self, CaptureSet.self, ImportSet.self]
+        subcommands: [
+            ListSets.self, ShowSet.self, CaptureSet.self, ImportSet.self, RecordBoots.self,
+        ]
     )
 
     static var catalogue: DataSetCatalogue {

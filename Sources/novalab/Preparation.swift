@@ -50,6 +50,11 @@ struct Preparation {
         if let seed { scenario.seed = seed }
         environment = chosen ?? scenario.environment
         self.scenario = scenario
+        if case .boot(let workload) = scenario.workload,
+            let obstacle = workload.obstacle(on: environment)
+        {
+            throw CommandFailure(code: 65, message: "\(path): \(obstacle)")
+        }
         let root = LabFolders.current.root
         provenance = isAgent ? .unrecorded : Provenance.gather(root: root)
         commit = isAgent ? "agent" : provenance.commitName(root: root)

@@ -173,6 +173,7 @@ struct RunCommand: AsyncParsableCommand {
                         commit: commit,
                         scenarioPath: preparation.path,
                         agent: AgentLauncher.launch,
+                        daemon: DaemonProgram.command,
                         isCancelled: isCancelled
                     )
                 } catch let failure as SocketFailure {

@@ -2,7 +2,7 @@ import Effects
 import Foundation
 public import Initialization
 public import RealNodes
-import Units
+public import Units
 
 /// A shell script that stands for the daemon: it tells reports, serves and ends as it is told.
 public enum FakeNode {
@@ -11,30 +11,41 @@ public enum FakeNode {
         ComponentSpecification(name: "second", phase: .core, dependencies: ["first"]),
     ]
 
-    /// A boot of both components, as reports.
-    public static let boot: [NodeReport] = [
-        .started(process: 0, origin: 0),
-        .graph(graph.map { ComponentPlace($0) }),
-        event(0, .bootStarted(order: .dependencyReady), cpu: 1),
-        event(1, .phaseStarted(.pre), cpu: 1),
-        event(1, .attemptStarted(component: "first", attempt: 1), cpu: 1),
-        .reached(step: "first.file", side: .before, time: .zero),
-        .reached(step: "first.file", side: .after, time: .zero),
-        event(4, .componentReady(component: "first", fallback: nil), cpu: 3),
-        event(4, .phaseEnded(.pre), cpu: 3),
-        event(4, .attemptStarted(component: "second", attempt: 1), cpu: 3),
-        event(9, .componentReady(component: "second", fallback: nil), cpu: 4),
-        event(10, .ready(degraded: []), cpu: 4),
-        .usage(
-            ProcessUsage(
-                cpu: .milliseconds(4),
-                residentMemory: ByteCount(8 << 20),
-                peakResidentMemory: ByteCount(9 << 20),
-                openFiles: 5
-            )
-        ),
-        event(11, .bootCompleted(degraded: []), cpu: 4),
-    ]
+    /// A boot of both components, as reports: READY 10 ms after the origin.
+    public static let boot = boot()
+
+    /// - Parameters:
+    ///   - origin: the monotonic clock at the node's time zero.
+    ///   - cpu: what the node says that it has used when it is READY.
+    public static func boot(
+        origin: Int64 = 0,
+        cpu: Interval = .zero,
+        memory: ByteCount = .kibibytes(64)
+    ) -> [NodeReport] {
+        [
+            .started(process: 0, origin: origin),
+            .graph(graph.map { ComponentPlace($0) }),
+            event(0, .bootStarted(order: .dependencyReady), cpu: 1),
+            event(1, .phaseStarted(.pre), cpu: 1),
+            event(1, .attemptStarted(component: "first", attempt: 1), cpu: 1),
+            .reached(step: "first.file", side: .before, time: .zero),
+            .reached(step: "first.file", side: .after, time: .zero),
+            event(4, .componentReady(component: "first", fallback: nil), cpu: 3),
+            event(4, .phaseEnded(.pre), cpu: 3),
+            event(4, .attemptStarted(component: "second", attempt: 1), cpu: 3),
+            event(9, .componentReady(component: "second", fallback: nil), cpu: 4),
+            event(10, .ready(degraded: []), cpu: 4),
+            .usage(
+                ProcessUsage(
+                    cpu: cpu,
+                    residentMemory: memory,
+                    peakResidentMemory: memory,
+                    openFiles: 5
+                )
+            ),
+            event(11, .bootCompleted(degraded: []), cpu: 4),
+        ]
+    }
 
     public static func event(_ time: Int64, _ kind: LifecycleEvent.Kind, cpu: Int64) -> NodeReport {
         let event = LifecycleEvent(time: .zero + .milliseconds(time), kind: kind)

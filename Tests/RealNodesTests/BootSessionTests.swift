@@ -21,7 +21,7 @@ import RealNodes
         #expect(measured.steps == ["first.file"])
         #expect(measured.outcome == .stopped(left: []))
         #expect(measured.ending?.cause == .exit(0))
-        #expect(measured.usageAtReady?.cpu == .milliseconds(4))
+        #expect(measured.usageAtReady?.peakMemory == .kibibytes(64))
         // The script's origin is 0 of the monotonic clock, long before the process began.
         let ready = try #require(measured.ready)
         let first = try #require(measured.events.first)

@@ -28,10 +28,31 @@ public struct BootRecording: Hashable, Sendable {
     public var recordedAt: String
     /// At least one.
     public var boots: Int
+    /// How the times were measured, in words.
+    public var method: String?
+    /// From the start of the process to that of the first component.
+    public var before: Times?
+    /// From the first component's start to READY, without the components: the framework, its journal
+    /// and what cannot be told apart.
+    public var between: Times?
+    public var bootTimes: BootTimes?
     /// In the graph's order; at most `componentLimit`, each name once.
     public var components: [Component]
     /// SHA-256 of the file that it was read from, 64 hexadecimal digits; empty for one made anew.
     public private(set) var digest = ""
+
+    /// From the start of the process to READY.
+    public struct BootTimes: Hashable, Sendable, Codable {
+        /// One component after the other, as the components' times were measured.
+        public var sequential: Times
+        /// As soon as dependencies allow, to compare with.
+        public var dependencyReady: Times
+
+        public init(sequential: Times, dependencyReady: Times) {
+            self.sequential = sequential
+            self.dependencyReady = dependencyReady
+        }
+    }
 
     public struct Component: Hashable, Sendable, Codable {
         public var name: String
@@ -91,6 +112,10 @@ extension BootRecording {
         var commit: String
         var recordedAt: String
         var boots: Int
+        var method: String?
+        var before: Times?
+        var between: Times?
+        var bootTimes: BootTimes?
         var components: [Component]
     }
 
@@ -132,6 +157,10 @@ extension BootRecording {
             boots: file.boots,
             components: file.components
         )
+        recording.method = file.method
+        recording.before = file.before
+        recording.between = file.between
+        recording.bootTimes = file.bootTimes
         if let problem = recording.problem { throw .damaged(path: path, problem: problem) }
         recording.digest = SHA256.hash(data: data).map { byte in
             let digits = String(byte, radix: 16)
@@ -148,6 +177,10 @@ extension BootRecording {
             return "it has \(components.count) components"
         }
         var names: Set<String> = []
+        let whole = [before, between, bootTimes?.sequential, bootTimes?.dependencyReady]
+        if whole.contains(where: { $0?.isPossible == false }) {
+            return "it has impossible times of whole boots"
+        }
         for component in components {
             if !names.insert(component.name).inserted {
                 return "component '\(component.name)' is there twice"
@@ -173,6 +206,10 @@ extension BootRecording {
             commit: commit,
             recordedAt: recordedAt,
             boots: boots,
+            method: method,
+            before: before,
+            between: between,
+            bootTimes: bootTimes,
             components: components
         )
         let encoder = JSONEncoder()

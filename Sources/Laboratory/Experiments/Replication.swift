@@ -34,11 +34,13 @@ extension Replication {
     /// - Parameters:
     ///   - scenarioPath: The file that the processes read again.
     ///   - agent: Starts a process that runs `AgentProgram`.
+    ///   - daemon: The command that real boots run.
     public static func onSockets(
         _ setting: ReplicationSetting,
         commit: String,
         scenarioPath: String,
         agent: @escaping () throws -> AgentHandle,
+        daemon: () throws -> [String],
         isCancelled: @escaping () -> Bool
     ) throws -> RunRecord {
         switch setting.scenario.workload {
@@ -64,7 +66,8 @@ extension Replication {
                 scenarioPath: scenarioPath
             ).run(isCancelled: isCancelled)
         case .boot:
-            throw SocketFailure("nodes that boot are no machines; they run simulated")
+            try RealBootReplication(setting, commit: commit, program: daemon())
+                .run(isCancelled: isCancelled)
         }
     }
 }

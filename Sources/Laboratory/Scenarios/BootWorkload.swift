@@ -1,4 +1,5 @@
 public import Initialization
+public import Measurements
 public import Units
 
 extension Scenario {
@@ -18,6 +19,7 @@ extension Scenario {
         public var stagger: ClosedRange<Interval>
         /// Of each node; `nil` for those of the hardware profile.
         public var cores: Int?
+        public var start: Start
         public var crashPoints: CrashPoints
         public var deadline: Interval
 
@@ -28,6 +30,14 @@ extension Scenario {
             case node(costs: String?)
             /// Models of components, in file order; their names, needs and phases fit together.
             case components([Component])
+        }
+
+        /// What a node finds in its folder.
+        public enum Start: String, Hashable, Sendable, CaseIterable {
+            /// Nothing: the first start makes the authority, the certificate and the database.
+            case cold
+            /// What a life left that ended in order.
+            case warm
         }
 
         /// Where crashes are put beside those of the faults.
@@ -56,6 +66,7 @@ extension Scenario {
             shared: [SharedDependency],
             stagger: ClosedRange<Interval>,
             cores: Int?,
+            start: Start,
             crashPoints: CrashPoints,
             deadline: Interval
         ) {
@@ -65,6 +76,7 @@ extension Scenario {
             self.shared = shared
             self.stagger = stagger
             self.cores = cores
+            self.start = start
             self.crashPoints = crashPoints
             self.deadline = deadline
         }
@@ -164,6 +176,21 @@ extension Scenario.BootWorkload {
     /// The nodes that boot, ascending.
     public func nodes(in topology: Scenario.Topology) -> [NodeID] {
         region.map { topology.nodes(of: $0) } ?? (0..<topology.nodeCount).map { NodeID(UInt32($0)) }
+    }
+
+    /// Why these boots cannot be had there; `nil` when they can.
+    public func obstacle(on environment: EnvironmentKind) -> String? {
+        switch environment {
+        case .simulated:
+            guard start == .warm else { return nil }
+            return "'start: warm' needs real boots: run it with --on sockets"
+        case .sockets:
+            if case .components = graph {
+                return "models of components boot simulated only; real boots need 'graph: node'"
+            }
+            guard crashPoints == .everyDiskOperation else { return nil }
+            return "a real disk cannot crash at every operation; use 'crash-points: every-step'"
+        }
     }
 
     /// The components of the scenario; none for the project's own node.

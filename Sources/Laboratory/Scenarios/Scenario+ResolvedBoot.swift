@@ -28,6 +28,7 @@ extension Scenario {
         }
         yaml.field("stagger", Scenario.spanText(boot.stagger))
         if let cores = boot.cores { yaml.field("cores", cores) }
+        yaml.field("start", boot.start.rawValue)
         yaml.field("crash-points", boot.crashPoints.rawValue)
         yaml.field("deadline", boot.deadline)
     }

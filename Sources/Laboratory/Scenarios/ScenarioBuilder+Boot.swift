@@ -23,10 +23,26 @@ extension ScenarioBuilder {
             shared: shared,
             stagger: record.span("stagger") ?? .zero ... .zero,
             cores: record.optionalInteger("cores"),
+            start: start(record),
             crashPoints: record.text("crash-points")
                 .flatMap(Scenario.BootWorkload.CrashPoints.init(rawValue:)) ?? .none,
             deadline: record.interval("deadline")
         )
+    }
+
+    /// Models of components keep nothing, so only the project's own node knows a warm start.
+    private mutating func start(_ record: CheckedRecord) -> Scenario.BootWorkload.Start {
+        let start =
+            record.text("start").flatMap(Scenario.BootWorkload.Start.init(rawValue:)) ?? .cold
+        if start == .warm, record.has("components"), let value = record["start"] {
+            add(
+                .conflict,
+                value,
+                "components of models keep nothing from an earlier life",
+                expected: "start: cold, or graph: node"
+            )
+        }
+        return start
     }
 
     private func sharedDependencies(

@@ -36,6 +36,12 @@ extension ScenarioShapes {
         ),
         Field("cores", .integer(1...4096), .optional, "Of a node; the profile's unless given."),
         Field(
+            "start",
+            .words(Scenario.BootWorkload.Start.allCases.map(\.rawValue)),
+            .text("cold"),
+            "Whether a node has an empty folder or that of an earlier life."
+        ),
+        Field(
             "crash-points",
             .words(Scenario.BootWorkload.CrashPoints.allCases.map(\.rawValue)),
             .text("none"),

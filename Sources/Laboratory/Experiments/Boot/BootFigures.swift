@@ -76,6 +76,41 @@ struct BootFigures {
         }
     }
 
+    /// A boot of a real process.
+    mutating func add(_ real: RealBoot) {
+        begun += 1
+        if let trace = real.trace { last[real.node] = Picture(trace: trace, end: real.end) }
+        if let boot = real.boot, let ready = real.trace?.ready {
+            boots.append(boot)
+            markers.append(
+                Marker(
+                    time: ready,
+                    node: real.node.description,
+                    kind: Marker.bootReady,
+                    fields: [Field(Marker.secondsField, boot.time.seconds)]
+                )
+            )
+        } else {
+            failed += 1
+            note(real.trace?.failure ?? real.outcomeText)
+        }
+        outcomesChecked += 1
+        if !real.isRightOutcome {
+            let message = "\(real.node) \(real.outcomeText)"
+            outcomeViolations.append(Violation(time: real.end, message: message))
+        }
+        endsChecked += 1
+        leftovers += real.leftovers.map {
+            Violation(time: real.end, message: "\(real.node): \($0)")
+        }
+    }
+
+    /// A boot that a crash was put into.
+    mutating func addCutShort() {
+        begun += 1
+        cutShort += 1
+    }
+
     private mutating func check(
         _ outcome: LifecycleOutcome,
         _ trace: BootTrace,
@@ -119,12 +154,7 @@ extension BootFigures.Boot {
     init(_ life: NodeLife, _ trace: BootTrace, ready: Instant) {
         node = life.node
         time = ready - trace.start
-        phases = BootPhase.allCases.compactMap { phase in
-            guard let start = trace.phaseStarts[phase], let end = trace.phaseEnds[phase] else {
-                return nil
-            }
-            return (phase, max(.zero, end - start))
-        }
+        phases = trace.phaseTimes
         let graph = trace.graph
         // What failed, was left out or replaced had other times, and bounds nothing.
         let times = graph.components.indices.map { position -> Interval in
@@ -135,12 +165,7 @@ extension BootFigures.Boot {
         sum = graph.awaited.reduce(.zero) { $0 + times[$1] }
         cpu = life.cpuAtReady
         cores = life.process.host.settings.profile.cores
-        isDegraded = trace.states.contains { state in
-            switch state {
-            case .failed, .skipped, .ready(fallback: true): true
-            case .waiting, .running, .ready(fallback: false): false
-            }
-        }
+        isDegraded = trace.isDegraded
     }
 }
 

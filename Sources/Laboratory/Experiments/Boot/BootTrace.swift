@@ -95,6 +95,24 @@ struct BootTrace {
         }
     }
 
+    /// Of the phases that have ended.
+    var phaseTimes: [(phase: BootPhase, time: Interval)] {
+        BootPhase.allCases.compactMap { phase in
+            guard let start = phaseStarts[phase], let end = phaseEnds[phase] else { return nil }
+            return (phase, max(.zero, end - start))
+        }
+    }
+
+    /// Whether something is missing or replaced.
+    var isDegraded: Bool {
+        states.contains { state in
+            switch state {
+            case .failed, .skipped, .ready(fallback: true): true
+            case .waiting, .running, .ready(fallback: false): false
+            }
+        }
+    }
+
     // MARK: - The chain that bounds the boot
 
     /// Positions of the components for which READY, or the end of a failed boot, waited.
