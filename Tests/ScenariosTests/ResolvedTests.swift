@@ -8,7 +8,8 @@ import Units
     @Test func theResolvedFormReadsBackAsTheSameScenario() throws {
         // Method: write out samples and shipped files, read that, compare values and a second text.
         let shipped = try Samples.shipped.map { try String(contentsOf: $0, encoding: .utf8) }
-        for text in [Samples.minimal, Samples.complete] + shipped {
+        let samples = [Samples.minimal, Samples.complete, Samples.boot, Samples.nodeBoot]
+        for text in samples + shipped {
             let scenario = try Samples.parsed(text)
             let resolved = scenario.resolvedText
             let again = try Samples.parsed(resolved)
@@ -84,18 +85,24 @@ import Units
         #expect(root["$schema"] as? String == "https://json-schema.org/draft/2020-12/schema")
         #expect(root["additionalProperties"] as? Bool == false)
         let known = keys(of: root)
-        for text in [Samples.complete, try Samples.parsed(Samples.complete).resolvedText] {
+        let samples = [Samples.complete, Samples.boot]
+        for text in try samples + samples.map({ try Samples.parsed($0).resolvedText }) {
             for line in text.split(separator: "\n") where !line.contains("x-") {
                 for match in line.matches(of: #/(?:^|[ {])([a-z][a-z-]+): /#) {
                     let key = String(match.1)
                     let isName = [
                         "us-east", "eu-west", "ap-south", "baseline", "dwcp", "anything",
+                        "store", "signer", "configuration", "cache", "api", "one", "two",
                     ].contains(key)
                     #expect(isName || known.contains(key), "\(key)")
                 }
             }
         }
-        #expect(known.isSuperset(of: ["version", "topology", "batch-pages", "probability"]))
+        #expect(
+            known.isSuperset(of: [
+                "version", "topology", "batch-pages", "probability", "crash-points",
+            ])
+        )
     }
 
     private func keys(of schema: Any) -> Set<String> {

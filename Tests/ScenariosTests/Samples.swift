@@ -92,6 +92,64 @@ enum Samples {
 
         """
 
+    /// Uses every key of the workload kind `boot` and its faults.
+    static let boot = """
+        version: 1
+        name: boot
+        topology:
+          regions: {a: {nodes: 2}, b: {nodes: 3}}
+        workload:
+          kind: boot
+          region: b
+          variation: {distribution: lognormal, sigma: 0.25}
+          stagger: 500 ms..2 s
+          cores: 8
+          crash-points: every-step
+          deadline: 5 min
+          shared:
+            store: {servers: 4, service-time: 5 ms, distribution: constant, queue: 10, timeout: 2 s,
+                    rtt: 0 ms}
+            signer: {service-time: 40 ms}
+          components:
+            configuration: {phase: pre, cpu: 300 ms, origin: recorded}
+            cache:
+              {phase: core, wants: [configuration], cpu: 100 ms, wait: 2 s, origin: plans,
+               split: recorded, part-of: cache, criticality: degrade, timeout: 4 s,
+               retry: {attempts: 3, delay: 500 ms, factor: 2, jitter: 10 %}, readiness: background,
+               uses: {store: 2, signer: 1}}
+            api: {phase: service, needs: [cache], wait: 1 s, origin: assumed, readiness: background}
+        system: {initialization: {order: dependency-ready, boot-deadline: 30 s,
+                 rollback-deadline: 10 s}}
+        variants:
+          one: {initialization: {order: sequential}}
+          two: {initialization: {order: level-parallel, concurrency: 2}}
+        faults:
+          - {kind: init.crash, at: 1 s, component: api, point: after, for: 2 s}
+          - {kind: init.crash, probability: 1 %, phase: core, for: 1..2 s, select: {pick: 2}}
+          - {kind: init.dependency-slow, at: 1 s, service: store, factor: 10, for: 3 s}
+          - {kind: init.dependency-down, every: 1 min, service: signer, silence: silent, for: 1 s}
+          - {kind: init.config-torn, at: 0 s, for: 5 s, select: {region: b, role: node}}
+          - {kind: init.fail, at: 0 s, component: cache, attempts: 2, select: {pick: 50 %}}
+          - {kind: init.slow, at: 0 s, component: api, factor: 1.5}
+          - {kind: node.restart, at: 1 s}
+        invariants: [boot-outcome-matches-criticality, rollback-leaves-nothing,
+                     boot-survives-crash-points, identity-survives-crashes, no-half-migration]
+        targets:
+          - {metric: phase-time, phase: core, expect: "p(95) < 20 s"}
+          - {metric: boot-speedup, variant: one, expect: "mean > 2.8"}
+          - {metric: boot-failures, expect: "max == 0"}
+
+        """
+
+    /// The smallest boot of the project's own node.
+    static let nodeBoot = """
+        version: 1
+        name: node-boot
+        topology: {regions: {a: {nodes: 2}}}
+        workload: {kind: boot, graph: node, costs: lab}
+
+        """
+
     /// The folder `scenarios` of the project.
     static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -100,7 +158,7 @@ enum Samples {
     /// The shipped scenario files, sorted.
     static let shipped: [URL] = {
         var files: [URL] = []
-        for wing in ["smoke", "study", "regression"] {
+        for wing in ["smoke", "study", "chaos", "regression"] {
             let names = try? FileManager.default.contentsOfDirectory(
                 at: folder.appendingPathComponent(wing),
                 includingPropertiesForKeys: nil

@@ -13,6 +13,8 @@ final class StorageDevice: AlarmTarget, @unchecked Sendable {
     private var random: SeededRandom
     /// In the order in which they will be done.
     private var underWay: [Operation] = []
+    /// Of the next operation's alarm; wraps around long after it has rung.
+    private var nextNumber: UInt32 = 0
 
     init(_ profile: HardwareProfile, seed: UInt64, entity: EntityID, executor: VirtualExecutor) {
         self.executor = executor
@@ -73,7 +75,11 @@ final class StorageDevice: AlarmTarget, @unchecked Sendable {
     }
 
     func ring(_ number: UInt32) {
-        let operation = underWay.removeFirst()
+        // Mostly the first: only reads that take no time overtake what was given before.
+        guard let place = underWay.firstIndex(where: { $0.number == number }) else {
+            preconditionFailure("storage operation \(number) rang after its end")
+        }
+        let operation = underWay.remove(at: place)
         operation.alarm = nil
         operation.end(.whole)
     }
@@ -118,7 +124,9 @@ final class StorageDevice: AlarmTarget, @unchecked Sendable {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                 operation.continuation = continuation
                 underWay.append(operation)
-                operation.alarm = executor.setAlarm(at: time, for: self)
+                operation.number = nextNumber
+                operation.alarm = executor.setAlarm(at: time, for: self, number: nextNumber)
+                nextNumber &+= 1
             }
         }
         return operation.process.isAlive
@@ -130,6 +138,8 @@ final class StorageDevice: AlarmTarget, @unchecked Sendable {
         let process: SimulatedProcess
         var continuation: UnsafeContinuation<Void, Never>?
         var alarm: VirtualAlarm?
+        /// Of its alarm; `nil` without one.
+        var number: UInt32?
         private var apply: ((WriteExtent) -> Void)?
 
         init(_ process: SimulatedProcess, _ apply: @escaping (WriteExtent) -> Void) {

@@ -97,7 +97,7 @@ final class BootWorld: @unchecked Sendable {
 
     private func live(_ node: NodeID, on host: SimulatedHost, from offset: Interval) async {
         var wait: Interval? = offset
-        var incarnation: UInt32 = 0
+        var incarnation = await prepare(host)
         var struckBy: Int?
         while let pause = wait {
             // The executor's own clock: the node is not there to cancel it.
@@ -123,6 +123,17 @@ final class BootWorld: @unchecked Sendable {
             }
             incarnation += 1
         }
+    }
+
+    /// Makes the host what the workload starts from and gives the number of its first life. A warm one
+    /// has what a life left that ended in order, without costs and faults, and that enters no figure.
+    func prepare(_ host: SimulatedHost) async -> UInt32 {
+        guard workload.start == .warm else { return 0 }
+        RealGraph.configure(host, isTorn: false)
+        let process = host.startProcess(incarnation: 0)
+        await NodeLife(self, process: process, isMeasured: false).run()
+        process.end()
+        return 1
     }
 
     func noteReady() {

@@ -46,7 +46,8 @@ final class CrashSweep: @unchecked Sendable {
 
     private func run() async {
         let host = world.makeHost(node)
-        let whole = await live(on: host, incarnation: 0, .never)
+        let number = await world.prepare(host)
+        let whole = await live(on: host, incarnation: number, .never)
         guard whole.isReady, whole.process.isAlive else {
             lost.append(
                 Violation(time: world.executor.now, message: "\(node) is not READY without a crash")
@@ -77,13 +78,14 @@ final class CrashSweep: @unchecked Sendable {
     private func visit(_ place: Place) async {
         tried += 1
         let host = world.makeHost(node)
-        let first = await live(on: host, incarnation: 0, place.plan)
+        let number = await world.prepare(host)
+        let first = await live(on: host, incarnation: number, place.plan)
         guard !first.process.isAlive else {
             first.process.end()
             return note(place, survived: false, "was never reached")
         }
         let before = NodeIdentity(host.disk)
-        let second = await live(on: host, incarnation: 1, .never)
+        let second = await live(on: host, incarnation: number + 1, .never)
         second.process.end()
         note(place, survived: second.isReady, "the next boot was not READY")
         guard second.isReady, !world.isModelled else { return }
@@ -127,7 +129,7 @@ final class CrashSweep: @unchecked Sendable {
     /// Opens the node's database as an operator would and lets it check itself.
     private func checkDatabase(on host: SimulatedHost, _ place: Place) async {
         databaseChecks += 1
-        let process = host.startProcess(incarnation: 2)
+        let process = host.startProcess(incarnation: 9)
         let problem = await process.run { await RealGraph.databaseProblem(process.effects) } ?? nil
         process.end()
         guard let problem else { return }

@@ -14,6 +14,7 @@ final class NodeLife: @unchecked Sendable {
     /// When the process started.
     let start: Instant
     let costs: [String: BootCost]
+    private let isMeasured: Bool
     private(set) var trace: BootTrace?
     private(set) var outcome: LifecycleOutcome?
     /// Of the node's processor time, at READY.
@@ -25,8 +26,11 @@ final class NodeLife: @unchecked Sendable {
         bufferingPolicy: .bufferingOldest(1)
     )
 
-    init(_ world: BootWorld, process: SimulatedProcess) {
+    /// - Parameter isMeasured: False for a life that only prepares its host: it costs nothing and no
+    ///   fault strikes it.
+    init(_ world: BootWorld, process: SimulatedProcess, isMeasured: Bool = true) {
         self.world = world
+        self.isMeasured = isMeasured
         self.process = process
         start = world.executor.now
         costs = world.costs.draw(
@@ -46,7 +50,8 @@ final class NodeLife: @unchecked Sendable {
         let real = world.isModelled ? nil : RealGraph(seed: world.setting.seed, node: node)
         let components: [any Component] =
             if let real {
-                real.components.map { StagedComponent($0, in: self) }
+                isMeasured
+                    ? real.components.map { StagedComponent($0, in: self) } : real.components
             } else {
                 world.workload.components.map {
                     StagedComponent(modelling: $0.specification, in: self)
@@ -84,7 +89,7 @@ final class NodeLife: @unchecked Sendable {
         guard process.isAlive else { return }
         trace?.observe(event)
         switch event.kind {
-        case .ready:
+        case .ready where isMeasured:
             cpuAtReady = process.effects.machine.usage().cpu
             world.noteReady()
         case .bootCompleted:
@@ -108,7 +113,7 @@ final class NodeLife: @unchecked Sendable {
     @discardableResult
     private func strikeQuietly(_ places: [BootFault.Place], _ point: BootFault.Point) -> Bool {
         let now = world.executor.now
-        guard process.isAlive,
+        guard isMeasured, process.isAlive,
             let strike = world.faults.takeCrash(at: places, point, of: node, now: now)
         else { return false }
         crash = strike

@@ -50,14 +50,22 @@ final class RealGraph: Sendable {
 }
 
 extension RealGraph {
-    /// What is wrong with the node's database as it stands on the disk; `nil` when it is sound.
+    /// What is wrong with the node's database as it stands on the disk; `nil` when it is sound, and has
+    /// all of what its table of migrations says or none of it.
     static func databaseProblem(_ effects: Effects) async -> String? {
         let path = "/var/lib/novacron/node.sqlite"
         do {
             let database = try await effects.databases.open(path, busyTimeout: .seconds(1))
             let problems = try await database.integrityProblems()
+            let taken = try await database.run("SELECT count(*) FROM migration")
+            let tables = try await database.run(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('task', 'job')"
+            )
             await database.close()
-            return problems.first
+            if let problem = problems.first { return problem }
+            let isTaken = taken.first?.first?.integer ?? 0 > 0
+            let isThere = tables.first?.first?.integer ?? 0 > 0
+            return isTaken == isThere ? nil : "a migration is there in part"
         } catch {
             return error.description
         }
