@@ -45,6 +45,33 @@ import Units
         #expect(previous.wasReady && previous.stoppedInOrder)
     }
 
+    /// A line as the journal writes it.
+    private func line(_ text: String) -> [UInt8] {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        let digits = String(hash, radix: 16)
+        return Array(
+            (String(repeating: "0", count: 16 - digits.count) + "\(digits) \(text)\n").utf8
+        )
+    }
+
+    @Test func journalsThatCannotBeGoneOnWithCountAsNone() throws {
+        let known = BootWorld()
+        known.files[path] = line("boot 41")
+        #expect(try boot(in: known).0.number == 42)
+        let strangers = [
+            line("boot \(UInt64.max)"), line("boot -1"), line("begin boot"),
+            [UInt8](repeating: 0x20, count: (1 << 20) + 1),
+        ]
+        for (number, bytes) in strangers.enumerated() {
+            let world = BootWorld()
+            world.files[path] = bytes
+            let (journal, outcome) = try boot(in: world)
+            #expect(outcome == .stopped(left: []), "\(number)")
+            #expect(journal.number == 1 && journal.previous == nil, "\(number)")
+        }
+    }
+
     @Test func aCrashAtEveryPointIsTold() throws {
         let whole = BootWorld()
         _ = try boot(in: whole)

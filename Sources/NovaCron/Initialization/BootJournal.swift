@@ -45,8 +45,12 @@ public final class BootJournal: Sendable {
         do {
             let bytes = try await effects.files.read(path, limit: BootJournal.sizeLimit)
             previous = PreviousBoot(records: JournalRecord.read(bytes))
-        } catch  where error.reason == .notFound {
-            previous = nil
+        } catch {
+            switch error.reason {
+            // No journal of ours is that long.
+            case .notFound, .tooLarge: previous = nil
+            case .exists, .denied, .full, .notAFile, .locked, .crashed, .failed: throw error
+            }
         }
         let number = (previous?.number ?? 0) + 1
         let first = JournalRecord(kind: .boot, name: String(number))
@@ -102,9 +106,10 @@ public struct PreviousBoot: Hashable, Sendable {
     /// Whether it ended in order.
     public var stoppedInOrder: Bool
 
-    /// `nil` when the records do not begin with a boot.
+    /// `nil` when the records do not begin with a boot, or with one that has no successor.
     init?(records: [JournalRecord]) {
-        guard let first = records.first, first.kind == .boot, let number = UInt64(first.name)
+        guard let first = records.first, first.kind == .boot, let number = UInt64(first.name),
+            number < .max
         else { return nil }
         self.number = number
         interruptedSteps = []
