@@ -130,6 +130,20 @@ import Units
         #expect(minutes(notes.value.starts) == [10, 20, 140])
     }
 
+    @Test func aJobOfAWrongFutureDoesNotBlockTheSchedule() throws {
+        let world = OperationsWorld()
+        let notes = Shared(Notes())
+        try world.run {
+            // A run is put into the queue by a clock that is a year fast; nobody is left to take it.
+            world.host.wallClockError = .seconds(365 * 86_400)
+            let queue = try await world.queue()
+            try await queue.enqueue(kind: "job.job", key: "job.job")
+            world.host.wallClockError = .zero
+            _ = try await live(world, notes, "*/10 * * * *", lasting: .seconds(1210))
+        }
+        #expect(minutes(notes.value.starts) == [0, 10, 20])
+    }
+
     @Test func failedRunsAreTriedAgainAndRemembered() throws {
         let world = OperationsWorld()
         let notes = Shared(Notes())

@@ -147,6 +147,98 @@ import Units
         }
     }
 
+    @Test(arguments: [false, true]) func tasksOfAWrongFutureComeBackIntoReach(
+        restarts: Bool
+    ) throws {
+        try world.run { [world] in
+            let retry = RetryPolicy(attempts: 3, delay: .seconds(10))
+            // The clock was a year fast when the tasks were added, or failed.
+            let year = Interval.seconds(365 * 86_400)
+            world.host.wallClockError = year
+            var queue = try await world.queue(TaskQueue.Limits(retry: retry))
+            try await queue.enqueue(kind: "now", key: "now")
+            let soon = world.clock.wallTime + year + .seconds(100)
+            try await queue.enqueue(kind: "soon", due: soon)
+            try await queue.enqueue(kind: "retried")
+            let lease = try #require(try await queue.claim(kinds: ["retried"]))
+            _ = try await queue.fail(lease, reason: "no")
+            world.host.wallClockError = .zero
+            if restarts {
+                queue = try await world.queue(
+                    TaskQueue.Limits(retry: retry),
+                    process: world.host.startProcess(incarnation: 2)
+                )
+            }
+            // One that is meant for the future stays there.
+            let later = world.clock.wallTime + .seconds(86_400)
+            try await queue.enqueue(kind: "later", due: later)
+            var kinds: [String] = []
+            let all = ["now", "soon", "retried", "later"]
+            for _ in 0..<3 {
+                while let lease = try await queue.claim(kinds: all) {
+                    kinds.append(lease.task.kind)
+                    try await queue.complete(lease)
+                }
+                try await world.clock.sleep(for: .seconds(60))
+            }
+            #expect(Set(kinds.prefix(2)) == ["now", "retried"] && kinds.last == "soon")
+            #expect(kinds.count == 3)
+            #expect(try await queue.counts().waiting == 1)
+        }
+    }
+
+    @Test func damagedTablesAreAnErrorAndNoTrap() throws {
+        try world.run { [world] in
+            let process = world.host.startProcess(incarnation: 1)
+            let effects = process.effects
+            try await effects.files.createFolder("/data", permissions: 0o700)
+            let database = try await effects.databases.open(
+                OperationsWorld.database,
+                busyTimeout: .seconds(1)
+            )
+            // As the real table, without anything that keeps nonsense out.
+            try await database.run(
+                """
+                CREATE TABLE task (id INTEGER PRIMARY KEY, kind, key, state, attempts, created, due,
+                    token, expires, finished, failure, payload)
+                """
+            )
+            try await database.run(
+                "CREATE TABLE job_run (id INTEGER PRIMARY KEY, job, started, ended, failure)"
+            )
+            try await database.run(
+                """
+                INSERT INTO task (kind, state, attempts, created, due, payload)
+                VALUES ('a', 'waiting', 'many', 0, 0, 'text'), ('a', 'lost', 0, 0, 0, NULL)
+                """
+            )
+            try await database.run("INSERT INTO job_run (job, started) VALUES ('j', 'noon')")
+            let queue = TaskQueue(
+                database: database,
+                limits: TaskQueue.Limits(),
+                effects: effects,
+                random: SeededRandom(seed: 1, entity: EntityID(.node, 1), purpose: "queue")
+            )
+            let scheduler = JobScheduler(
+                [],
+                queue: queue,
+                jitter: .zero,
+                random: SeededRandom(seed: 1, entity: EntityID(.node, 1), purpose: "jitter"),
+                report: { _ in }
+            )
+            func damage(_ body: () async throws -> Void) async throws {
+                let error = try await #require(throws: TaskQueueError.self) { try await body() }
+                guard case .damaged = error else {
+                    Issue.record("\(error)")
+                    return
+                }
+            }
+            try await damage { _ = try await queue.counts() }
+            try await damage { _ = try await queue.claim(kinds: ["a"]) }
+            try await damage { _ = try await scheduler.history(of: "j") }
+        }
+    }
+
     @Test func finishedTasksArePruned() throws {
         try world.run { [world] in
             let queue = try await world.queue(TaskQueue.Limits(finished: 3))

@@ -102,9 +102,9 @@ public final class JobScheduler: Sendable {
                 [.text(job)]
             )
         ])
-        return rows[0].map { row in
+        return try rows[0].map { (row) throws(TaskQueueError) in
             guard let started = row[0].integer, let ended = row[1].integer else {
-                preconditionFailure("a row of the table 'job_run' has the shape \(row)")
+                throw .damaged("a job's run has the shape \(row)")
             }
             return Run(
                 started: WallTime(nanoseconds: started),

@@ -22,7 +22,7 @@ extension TaskQueue {
         guard payload.count <= limits.payloadBytes else {
             throw .payloadTooLarge(bytes: payload.count, limit: limits.payloadBytes)
         }
-        let now = clock.wallTime
+        let (now, _) = present()
         let keyValue = key.map { SQLValue.text($0) } ?? .null
         let insert = SQLStatement(
             """
@@ -55,7 +55,7 @@ extension TaskQueue {
     /// Leases that have run out are taken back first.
     public func claim(kinds: [String]) async throws(TaskQueueError) -> TaskLease? {
         guard !kinds.isEmpty else { return nil }
-        let now = clock.wallTime
+        let (now, isSetBack) = present()
         let token = newToken()
         let expires = now + limits.lease
         let marks = kinds.map { _ in "?" }.joined(separator: ", ")
@@ -70,11 +70,13 @@ extension TaskQueue {
             [.text(token), .integer(expires.nanoseconds), .integer(now.nanoseconds)]
                 + kinds.map { .text($0) }
         )
-        let rows = try await transaction([recovery(at: now), claim])
-        guard let row = rows[1].first else { return nil }
+        let first = isSetBack ? corrections(at: now) : []
+        let rows = try await transaction(first + [recovery(at: now), claim])
+        if isSetBack { corrected(at: now) }
+        guard let row = rows.last?.first else { return nil }
         guard let id = row[0].integer, let kind = row[1].text, let payload = row[2].blob,
             let attempt = row[3].integer
-        else { preconditionFailure("a row of the table 'task' has the shape \(row)") }
+        else { throw .damaged("a task has the shape \(row)") }
         let task = QueuedTask(id: id, kind: kind, payload: payload, attempt: Int(attempt))
         return TaskLease(task: task, token: token, expires: expires)
     }
@@ -120,7 +122,7 @@ extension TaskQueue {
         _ lease: TaskLease,
         reason: String
     ) async throws(TaskQueueError) -> TaskVerdict {
-        let now = clock.wallTime
+        let (now, _) = present()
         let due = now + delay(afterAttempt: lease.task.attempt)
         let isLast = SQLValue.integer(Int64(limits.retry.attempts))
         let rows = try await transaction([
@@ -169,10 +171,11 @@ extension TaskQueue {
     }
 
     /// Takes all leases back, also those that have not run out: to be called when a node starts, since
-    /// nobody who held one can still be there. Returns how many there were.
+    /// nobody who held one can still be there, and the clock may have been set back meanwhile. Returns
+    /// how many there were.
     @discardableResult
     public func recoverAll() async throws(TaskQueueError) -> Int {
-        let rows = try await transaction([recovery(at: nil)])
+        let rows = try await transaction([recovery(at: nil)] + corrections(at: clock.wallTime))
         return rows[0].count
     }
 
@@ -215,13 +218,31 @@ extension TaskQueue {
             case "running": counts.running = count
             case "done": counts.done = count
             case "dead": counts.dead = count
-            case let state: preconditionFailure("a task is \(state ?? "nothing")")
+            case let state: throw .damaged("a task is '\(state ?? "nothing")'")
             }
         }
         return counts
     }
 
     func ring() { doorbell.continuation.yield() }
+
+    /// Brings waiting tasks back into reach after the clock was set back.
+    private func corrections(at now: WallTime) -> [SQLStatement] {
+        let longest = limits.retry.maximumDelay.scaled(by: 1 + limits.retry.jitter)
+        return [
+            SQLStatement(
+                """
+                UPDATE task SET due = due - (created - ?), created = ?
+                WHERE state = 'waiting' AND due > ? AND created > ?
+                """,
+                Array(repeating: .integer(now.nanoseconds), count: 4)
+            ),
+            SQLStatement(
+                "UPDATE task SET due = ? WHERE state = 'waiting' AND due > ? AND attempts > 0",
+                [.integer(now.nanoseconds), .integer((now + longest).nanoseconds)]
+            ),
+        ]
+    }
 
     /// Takes leases back that have run out by `now`, or all of them.
     private func recovery(at now: WallTime?) -> SQLStatement {

@@ -16,7 +16,9 @@ public import Units
 /// nothing, so an answer that was lost can be asked for again.
 ///
 /// Time is the calendar's, since it goes on while the node is down. When it was set back, leases
-/// that end later than any given now could count as lost.
+/// that end later than any given now could count as lost, retries that are due later than any planned
+/// now could be are due at once, and tasks that were added in what is the future now move back by as
+/// much as their beginning does.
 public final class TaskQueue: Sendable {
     public struct Limits: Hashable, Sendable {
         /// Tasks that wait or run.
@@ -55,6 +57,9 @@ public final class TaskQueue: Sendable {
     let clock: any EffectClock
     private let secrets: any SecretSource
     private let random: Mutex<SeededRandom>
+    /// The latest calendar's time that was used since waiting tasks were last brought into reach: a
+    /// time before it shows that the clock was set back.
+    private let latest = Mutex<WallTime?>(nil)
     /// Rung when a task is there to be claimed; one listener.
     let doorbell = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
@@ -71,6 +76,19 @@ public final class TaskQueue: Sendable {
         secrets = effects.secrets
         self.random = Mutex(random)
     }
+
+    /// The calendar's time, and whether it was earlier than it had been.
+    func present() -> (now: WallTime, isSetBack: Bool) {
+        let now = clock.wallTime
+        return latest.withLock { latest in
+            let known = max(latest ?? now, now)
+            latest = known
+            return (now, now < known)
+        }
+    }
+
+    /// Waiting tasks are within reach as of that time.
+    func corrected(at now: WallTime) { latest.withLock { $0 = now } }
 
     func newToken() -> String {
         let digits: [UInt8] = Array("0123456789abcdef".utf8)
@@ -143,6 +161,8 @@ public enum TaskQueueError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Somebody else has got the task, or it has ended otherwise.
     case leaseLost(task: Int64)
     case database(DatabaseError)
+    /// The tables hold what they never should; the text says what.
+    case damaged(String)
 
     public var description: String {
         switch self {
@@ -152,6 +172,7 @@ public enum TaskQueueError: Error, Hashable, Sendable, CustomStringConvertible {
         case .badName(let name): "'\(name)' cannot name a task's kind or key"
         case .leaseLost(let task): "the lease of task \(task) is lost"
         case .database(let error): error.description
+        case .damaged(let text): "the task queue's tables are damaged: \(text)"
         }
     }
 }
