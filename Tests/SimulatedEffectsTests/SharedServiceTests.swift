@@ -27,6 +27,36 @@ import Units
         )
     }
 
+    /// Goal: no factor that a scenario can name overflows.
+    @Test func slownessIsBounded() throws {
+        #expect(Interval.milliseconds(3).slowed(by: 2) == .milliseconds(6))
+        #expect(Interval.milliseconds(3).slowed(by: 1e300) == .seconds(86_400))
+        #expect(Interval.zero.slowed(by: .infinity) == .zero)
+        let executor = VirtualExecutor(seed: 1)
+        let service = service(executor, timeout: .seconds(1))
+        service.state = .slow(1e300)
+        _ = try executor.run {
+            await #expect(throws: ServiceError.timedOut) {
+                try await service.request(roundTrip: .zero)
+            }
+        }
+    }
+
+    /// Goal: an answer on its way to a client that has given up is none of those that were heard.
+    @Test func lateAnswersFindNobody() throws {
+        let executor = VirtualExecutor(seed: 1)
+        // There after 1 s, served after 1.01 s, back after 2.01 s.
+        let service = service(executor, timeout: .milliseconds(1500))
+        try executor.run {
+            await #expect(throws: ServiceError.timedOut) {
+                try await service.request(roundTrip: .seconds(2))
+            }
+            try? await executor.sleep(until: executor.now.advanced(by: .seconds(5)))
+        }
+        let figures = service.figures
+        #expect(figures.served == 1 && figures.timedOut == 1 && figures.answered == 0)
+    }
+
     /// Goal: every answer comes exactly when the recursion of Kiefer and Wolfowitz says (M/D/c).
     /// Method: Poisson arrivals at loads from 0.5 to 1.3 on 1 to 4 servers, 200 requests each.
     @Test func answersComeWhenTheRecursionSays() throws {

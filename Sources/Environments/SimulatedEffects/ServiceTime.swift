@@ -32,3 +32,15 @@ public enum ServiceTime: Hashable, Sendable {
         return Interval(seconds: min(max(0, seconds), 86_400))
     }
 }
+
+extension Interval {
+    /// So many times longer, and at most a day, however large the factor: sums stay in range. For work
+    /// that a fault slows down. Traps for negative intervals.
+    public func slowed(by factor: Double) -> Interval {
+        precondition(self >= .zero, "work of \(self)")
+        let limit = Interval.seconds(86_400)
+        // Nothing stays nothing, also when the factors of many faults are infinite together.
+        guard self > .zero else { return self }
+        return Double(nanoseconds) * factor < Double(limit.nanoseconds) ? scaled(by: factor) : limit
+    }
+}

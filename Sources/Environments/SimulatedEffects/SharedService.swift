@@ -127,7 +127,7 @@ public final class SharedService: AlarmTarget, @unchecked Sendable {
             answer(request, nil)
             startWaiting()
         case .returning(let failure):
-            if failure == nil { figures.answered += 1 }
+            if failure == nil, request.continuation != nil { figures.answered += 1 }
             request.stage = .over
             finish(request, failure.map { .failure($0) } ?? .success(()))
         }
@@ -189,7 +189,7 @@ public final class SharedService: AlarmTarget, @unchecked Sendable {
         figures.totalWait += wait
         figures.longestWait = max(figures.longestWait, wait)
         var time = configuration.serviceTime.draw(&random)
-        if case .slow(let factor) = state { time = time.scaled(by: factor) }
+        if case .slow(let factor) = state { time = time.slowed(by: factor) }
         request.stage = .working
         request.serviceTime = time
         working += 1

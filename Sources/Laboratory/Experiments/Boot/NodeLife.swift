@@ -130,9 +130,9 @@ final class NodeLife: @unchecked Sendable {
     func work(as component: String) async throws {
         guard let cost = costs[component] else { return }
         let factor = world.faults.factor(of: component, on: node, now: world.executor.now)
-        try await process.host.processors.run(cost.cpu.scaled(by: factor))
+        try await process.host.processors.run(cost.cpu.slowed(by: factor))
         if cost.wait > .zero {
-            try await process.effects.clock.sleep(for: cost.wait.scaled(by: factor))
+            try await process.effects.clock.sleep(for: cost.wait.slowed(by: factor))
         }
         for request in cost.requests {
             for _ in 0..<request.count {
