@@ -116,6 +116,81 @@ import Units
         await world.shutdown()
     }
 
+    @Test func whoIsCancelledGetsItsListenerToClose() async throws {
+        let network = world.effects.network
+        let limits = ListenerLimits(connections: 1, requestBytes: 1, idleTimeout: .seconds(1))
+        let task = Task { [anywhere] in
+            while !Task.isCancelled { await Task.yield() }
+            let listener = try await network.serveHTTP(
+                at: anywhere,
+                identity: nil,
+                limits: limits,
+                respond: HTTPServingTests.echo
+            )
+            await listener.close()
+            return listener.endpoint
+        }
+        task.cancel()
+        let endpoint = try await task.value
+        // Nobody listens there any more.
+        await #expect(throws: (any Error).self) { try await TestClient(endpoint) }
+        await world.shutdown()
+    }
+
+    @Test func slowClientsAreCutOff() async throws {
+        let listener = try await serve(requestBytes: 1 << 10, idle: .milliseconds(200))
+        let client = try await TestClient(listener.endpoint)
+        try await client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n")
+        async let answer = client.rest()
+        // It says something all the time, so it is never idle; it is cut off nevertheless.
+        for _ in 0..<1000 {
+            do {
+                try await client.send("z")
+                try await Task.sleep(for: .milliseconds(100))
+            } catch {
+                break
+            }
+        }
+        #expect(await answer.hasPrefix("HTTP/1.1 200") == false)
+        while listener.connectionCount > 0 { await Task.yield() }
+        await listener.close()
+        await world.shutdown()
+    }
+
+    @Test func whoTakesNoAnswersIsCutOff() async throws {
+        let big = [UInt8](repeating: 0x7A, count: 1 << 20)
+        let listener = try await serve(idle: .milliseconds(100)) { _ in
+            HTTPResponse(status: 200, contentType: "text/plain", body: big)
+        }
+        let client = try await TestClient(listener.endpoint, reads: false)
+        let request = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+        try await client.send(String(repeating: request, count: 100))
+        while listener.connectionCount == 0 { await Task.yield() }
+        while listener.connectionCount > 0 { try await Task.sleep(for: .milliseconds(10)) }
+        await client.close()
+        await listener.close()
+        await world.shutdown()
+    }
+
+    @Test(arguments: [0, 1, 5]) func halfARequestIsNone(bytes: Int) async throws {
+        let asked = Mutex(0)
+        let listener = try await serve { request in
+            asked.withLock { $0 += 1 }
+            return await HTTPServingTests.echo(request)
+        }
+        let client = try await TestClient(listener.endpoint)
+        let body = String(repeating: "z", count: bytes)
+        try await client.send(
+            "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n\(body)"
+        )
+        while listener.connectionCount == 0 { await Task.yield() }
+        await client.close()
+        while listener.connectionCount > 0 { await Task.yield() }
+        await listener.close()
+        #expect(asked.withLock { $0 } == 0)
+        await world.shutdown()
+    }
+
     @Test func anOccupiedPortIsSaidToBeSo() async throws {
         let listener = try await serve()
         let network = world.effects.network

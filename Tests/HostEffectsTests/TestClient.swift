@@ -9,9 +9,11 @@ final class TestClient: Sendable {
     private let channel: any Channel
     private let collector: Collector
 
-    /// With `identity` over TLS, trusting `authority`.
+    /// With `identity` over TLS, trusting `authority`; one that does not read leaves what comes where
+    /// it is.
     init(
         _ endpoint: SocketEndpoint,
+        reads: Bool = true,
         trusting authority: TestAuthority? = nil,
         as identity: TLSIdentity? = nil
     ) async throws {
@@ -29,6 +31,7 @@ final class TestClient: Sendable {
         }
         let context = authority == nil ? nil : try NIOSSLContext(configuration: configuration)
         channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(ChannelOptions.autoRead, value: reads)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let context {

@@ -60,7 +60,13 @@ final class HTTPListener<Child: ServerChildChannel>: NetworkListener {
             defer { report.finish() }
             try await server.run()
         }
-        for await address in bound {
+        // Not in the caller's task: when that one is cancelled the server is running all the same,
+        // and whoever asked for it must get it, to close it.
+        let taken = await Task.detached { () -> SocketAddress?? in
+            for await address in bound { return .some(address) }
+            return .none
+        }.value
+        if let address = taken {
             return HTTPListener(
                 endpoint: endpoint.listening(at: address),
                 server: server,

@@ -17,6 +17,9 @@ struct HTTPService: Sendable {
     /// Beyond its limit a request is read on by this many bytes and forgotten, so that a client that
     /// writes first and reads then still gets its answer.
     private static let forgottenBytes = 1 << 20
+    /// In bytes a second. A client that sends a body or takes an answer more slowly than this, beside
+    /// the idle time that everybody has, is cut off: a few of them would hold all connections.
+    private static let leastRate = 64 << 10
 
     func listen(
         at endpoint: SocketEndpoint,
@@ -39,7 +42,7 @@ struct HTTPService: Sendable {
             responder: { request, writer, channel in
                 let client =
                     asksForCertificates ? try await HTTPService.clientName(of: channel) : nil
-                try await answer(request, from: client, with: writer)
+                try await answer(request, from: client, with: writer, on: channel)
             },
             configuration: configuration
         )
@@ -84,8 +87,11 @@ struct HTTPService: Sendable {
     private func answer(
         _ request: Request,
         from client: String?,
-        with writer: consuming ResponseWriter
+        with writer: consuming ResponseWriter,
+        on channel: any Channel
     ) async throws {
+        let reading = cutting(channel, afterBytes: limits.requestBytes + HTTPService.forgottenBytes)
+        defer { reading.cancel() }
         guard let body = try await content(of: request) else {
             let head = HTTPResponse(
                 status: .contentTooLarge,
@@ -94,6 +100,8 @@ struct HTTPService: Sendable {
             try await writer.writeResponse(head)
             throw RequestTooLarge()
         }
+        // What takes its time now is the node.
+        reading.cancel()
         let answer = await respond(
             NodeRequest(
                 method: request.method.rawValue,
@@ -110,6 +118,8 @@ struct HTTPService: Sendable {
                 .cacheControl: "no-store",
             ]
         )
+        let writing = cutting(channel, afterBytes: answer.body.count)
+        defer { writing.cancel() }
         if request.method == .head {
             try await writer.writeResponse(head)
         } else {
@@ -131,11 +141,28 @@ struct HTTPService: Sendable {
                 guard count <= limits.requestBytes + HTTPService.forgottenBytes else { break }
             }
         }
+        // The end of a connection looks like the end of a body.
+        if let length = request.headers[.contentLength], Int(length) != count,
+            count <= limits.requestBytes
+        {
+            throw RequestCutShort()
+        }
         return count <= limits.requestBytes ? bytes : nil
+    }
+
+    /// Closes the connection when that many bytes should have passed since long.
+    private func cutting(_ channel: any Channel, afterBytes count: Int) -> Scheduled<Void> {
+        let time = limits.idleTimeout + .seconds(Int64(count / HTTPService.leastRate))
+        return channel.eventLoop.scheduleTask(in: .nanoseconds(time.nanoseconds)) {
+            channel.close(promise: nil)
+        }
     }
 
     /// The connection ends with it.
     private struct RequestTooLarge: Error {}
+
+    /// The client has gone before it had sent everything.
+    private struct RequestCutShort: Error {}
 
     // MARK: TLS
 
