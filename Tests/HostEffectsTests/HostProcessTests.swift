@@ -103,6 +103,27 @@ import Units
         await world.shutdown()
     }
 
+    /// Longer than what a pipe takes in one piece: writing all of it at once would wait forever.
+    @Test(arguments: [3000, 10_000, 200_000]) func aLongLineNeitherHangsNorSpoilsTheNext(
+        length: Int
+    ) throws {
+        let pipe = Pipe()
+        let log = HostLog(descriptor: pipe.fileHandleForWriting.fileDescriptor)
+        var written = 0
+        while log.droppedLines == 0, written < 1000 {
+            log.write(String(repeating: "l", count: length))
+            written += 1
+        }
+        #expect(log.droppedLines == 1)
+        var taken = pipe.fileHandleForReading.availableData
+        log.write("next")
+        try pipe.fileHandleForWriting.close()
+        taken += try pipe.fileHandleForReading.readToEnd() ?? Data()
+        let lines = String(decoding: taken, as: UTF8.self).split(separator: "\n")
+        #expect(lines.last == "next")
+        #expect(lines.count >= written)
+    }
+
     @Test func secretsAreRandom() {
         let secrets = HostSecrets()
         let drawn = Set((0..<100).map { _ in secrets.randomBytes(16) })

@@ -12,12 +12,19 @@ extension FileSystem {
         with bytes: [UInt8],
         permissions: UInt16
     ) throws(FileError) {
-        let place = ReplacedPlaces.place(of: path)
         // Two tasks must not write beside the same file at once.
-        let result = place.mutex.withLock { _ in
-            Result { () throws(FileError) -> Void in
-                try replaceAlone(path, with: bytes, permissions: permissions)
-            }
+        try alone(with: path) { () throws(FileError) in
+            try replaceAlone(path, with: bytes, permissions: permissions)
+        }
+    }
+
+    /// Runs `body` while no other thread of this process runs one for the same path.
+    static func alone(
+        with path: String,
+        _ body: () throws(FileError) -> Void
+    ) throws(FileError) {
+        let result = ChangedPlaces.place(of: path).mutex.withLock { _ in
+            Result { () throws(FileError) -> Void in try body() }
         }
         try result.get()
     }
@@ -72,8 +79,8 @@ extension FileSystem {
     }
 }
 
-/// Locks for paths that are being replaced; paths that share one wait for each other.
-private enum ReplacedPlaces {
+/// Locks for paths that are being changed; paths that share one wait for each other.
+private enum ChangedPlaces {
     final class Place: Sendable {
         let mutex = Mutex<Void>(())
     }

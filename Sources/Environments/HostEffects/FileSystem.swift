@@ -105,13 +105,15 @@ enum FileSystem {
             file = try open(path, O_WRONLY | O_APPEND | O_CREAT, permissions: 0o600)
         }
         defer { close(file) }
-        let end = lseek(file, 0, SEEK_END)
-        do {
-            try write(bytes, to: file, path)
-        } catch {
-            // A part of a record would spoil those that follow it.
-            if end >= 0 { ftruncate(file, end) }
-            throw error
+        try alone(with: path) { () throws(FileError) in
+            let end = lseek(file, 0, SEEK_END)
+            do throws(FileError) {
+                try write(bytes, to: file, path)
+            } catch {
+                // A part of a record would spoil those that follow it; nobody has added any meanwhile.
+                if end >= 0 { ftruncate(file, end) }
+                throw error
+            }
         }
         guard synced else { return }
         // The file's length is synced with the data; its times need not be.
