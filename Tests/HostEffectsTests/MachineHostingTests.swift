@@ -56,6 +56,37 @@ import Units
         await #expect(throws: (any Error).self) { _ = try await TestClient(listener.endpoint) }
         await world.shutdown()
     }
+
+    @Test func strangersBeyondTheLimitAreReset() async throws {
+        let server = try SocketNode<Mirror>(
+            node: NodeID(0),
+            on: MultiThreadedEventLoopGroup.singleton,
+            journalPath: nil,
+            workers: 1,
+            machine: { _ in Mirror(isClient: false) },
+            observe: { _, _ in },
+            fail: { Issue.record("\($0)") }
+        )
+        let address = try SocketAddress(ipAddress: "127.0.0.1", port: 0)
+        let port = try await server.bindForStrangers(to: address, limit: 2)
+        server.start(peers: [], origin: MonotonicClock.nanoseconds, incarnation: 0, seed: 1)
+        let endpoint = SocketEndpoint(host: "127.0.0.1", port: UInt16(port))
+        func stranger(_ number: UInt32) async throws -> TestClient {
+            let id = StreamID(opener: NodeID(7), number: number)
+            let preamble = StreamPreamble(id, receiveCredit: 1024).bytes
+            let client = try await TestClient(endpoint)
+            try await client.send(String(decoding: preamble, as: UTF8.self))
+            return client
+        }
+        let first = try await stranger(1)
+        let second = try await stranger(2)
+        while server.streamCount < 2 { await Task.yield() }
+        #expect(try await stranger(3).rest() == "")
+        #expect(server.streamCount == 2)
+        await first.close()
+        await second.close()
+        await server.stop()
+    }
 }
 
 /// Sends what it receives back; as a client it starts with a word.

@@ -1,4 +1,5 @@
 import Effects
+import Glibc
 import Machines
 import NIOCore
 import SocketEnvironment
@@ -8,6 +9,16 @@ import Units
 final class MachineListener<Program: Machine>: NetworkListener {
     let endpoint: SocketEndpoint
     private let node: SocketNode<Program>
+
+    /// Strangers get a quarter of the files that this process may open, so that they never keep it from
+    /// its own, and no more than sixteen of the largest transfers.
+    private static var streamLimit: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return 256
+        }
+        return min(4096, max(1, Int(clamping: limit.rlim_cur) / 4))
+    }
 
     private init(endpoint: SocketEndpoint, node: SocketNode<Program>) {
         self.endpoint = endpoint
@@ -37,7 +48,10 @@ final class MachineListener<Program: Machine>: NetworkListener {
                 fail: { failure in preconditionFailure("\(failure)") }
             )
             do {
-                let port = try await socketNode.bindForStrangers(to: address)
+                let port = try await socketNode.bindForStrangers(
+                    to: address,
+                    limit: MachineListener.streamLimit
+                )
                 socketNode.start(
                     peers: [],
                     origin: MonotonicClock.nanoseconds,

@@ -40,13 +40,11 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// channels call back in the middle of a step.
     private var isRunning = false
     private var hasStopped = false
-    /// Whether nodes without an address in `peers` may open streams.
-    private var servesStrangers = false
+    /// Streams that nodes without an address in `peers` may have open; `nil` lets none of them in.
+    private var strangersLimit: Int?
 
     /// Connections beyond these are closed until others have found their names.
     private static var unnamedLimit: Int { 256 }
-    /// Streams that strangers may have open; a transfer uses at most 256.
-    private static var strangersLimit: Int { 4096 }
 
     /// - Parameters:
     ///   - journalPath: where durable records go; machines without records need none.
@@ -104,11 +102,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// Listens at `address` for nodes of which no address is known: they may open streams, from any
     /// identity below 2^24. There are no datagrams: messages to and from them are lost. Gives the port.
-    public func bindForStrangers(to address: SocketAddress) async throws -> Int {
+    ///
+    /// - Parameter limit: streams that may be open at a time; those beyond are reset.
+    public func bindForStrangers(to address: SocketAddress, limit: Int) async throws -> Int {
         let streamListener = try await bindStreams(to: address)
         try await loop.submit { [self] in
             listener = streamListener
-            servesStrangers = true
+            strangersLimit = limit
         }.get()
         guard let port = streamListener.localAddress?.port else {
             throw SocketFailure("the system gave no port to listen on")
@@ -230,7 +230,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     private func accept() -> SocketStream {
         SocketStream { [self] (reader: inout WireReader) throws(WireError) in
-            let known = servesStrangers ? 1 << 24 : peers.count
+            let known = strangersLimit == nil ? peers.count : 1 << 24
             return try StreamPreamble(from: &reader, to: node, peers: known)
         } tell: { [self] stream, happening in
             hear(stream, happening)
@@ -270,7 +270,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// A peer opened a stream to us.
     private func take(_ stream: SocketStream, _ id: StreamID) {
-        guard isRunning, !servesStrangers || streams.count < SocketNode.strangersLimit else {
+        guard isRunning, strangersLimit.map({ streams.count < $0 }) ?? true else {
             stream.reset()
             return
         }
