@@ -11,8 +11,14 @@ struct BootHearing {
     /// The node's time zero, on the measurement's clock.
     private var origin = Instant.zero
 
+    /// Everything that the node told.
+    private var count = 0
+
     /// A boot reports some hundred events; a node that tells more than this is not listened to.
-    private static let eventLimit = 100_000
+    private static let reportLimit = 100_000
+    /// About 73 years either way: no clock of a real node shows times beyond, and sums of a few stay
+    /// in range.
+    private static let timeLimit: Int64 = 1 << 61
 
     init(_ process: NodeProcess) {
         self.process = process
@@ -31,15 +37,19 @@ struct BootHearing {
     /// Takes in what comes until the deadline.
     mutating func hear(until deadline: Int64) {
         switch process.listen(until: deadline) {
-        case .report(let report): take(report)
-        case .garbage(let line): measurement.failures.append("the node told garbage: \(line)")
+        case .report(let report):
+            count += 1
+            take(report)
+        case .garbage(let line):
+            count += 1
+            measurement.failures.append("the node told garbage: \(line)")
         case .end:
             isAtEnd = true
             isComplete = true
         case .silence: break
         }
-        if measurement.events.count > BootHearing.eventLimit {
-            measurement.failures.append("the node told more than \(BootHearing.eventLimit) events")
+        if count > BootHearing.reportLimit {
+            measurement.failures.append("the node told more than \(BootHearing.reportLimit) lines")
             isAtEnd = true
         }
     }
@@ -47,7 +57,9 @@ struct BootHearing {
     private mutating func take(_ report: NodeReport) {
         switch report {
         case .started(_, let nanoseconds):
-            origin = Instant(nanoseconds: nanoseconds - process.spawned)
+            let (since, overflow) = nanoseconds.subtractingReportingOverflow(process.spawned)
+            guard !overflow, isPlausible(since) else { return refuse("\(nanoseconds) ns") }
+            origin = Instant(nanoseconds: since)
         case .graph(let places):
             measurement.graph = places
         case .lifecycle(let event, let cpu):
@@ -55,6 +67,9 @@ struct BootHearing {
         case .reached(let step, let side, _):
             if side == .before, !measurement.steps.contains(step) { measurement.steps.append(step) }
         case .usage(let usage):
+            guard isPlausible(usage.cpu.nanoseconds) else {
+                return refuse("\(usage.cpu) of processor time")
+            }
             guard measurement.usageAtReady == nil else { return }
             measurement.usageAtReady = BootMeasurement.UsageAtReady(
                 cpu: usage.cpu,
@@ -65,7 +80,17 @@ struct BootHearing {
         }
     }
 
+    private func isPlausible(_ nanoseconds: Int64) -> Bool {
+        (-BootHearing.timeLimit...BootHearing.timeLimit).contains(nanoseconds)
+    }
+
+    private mutating func refuse(_ time: String) {
+        measurement.failures.append("the node told an impossible time: \(time)")
+    }
+
     private mutating func take(_ event: LifecycleEvent, _ cpu: Interval?) {
+        guard isPlausible(event.time.nanoseconds) else { return refuse("\(event.time)") }
+        if let cpu, !isPlausible(cpu.nanoseconds) { return refuse("\(cpu) of processor time") }
         let time = event.time + (origin - .zero)
         measurement.events.append(.init(time: time, kind: event.kind, cpu: cpu))
         switch event.kind {
