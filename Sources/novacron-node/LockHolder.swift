@@ -10,20 +10,18 @@ enum LockHolder {
         guard stat(lockFile, &status) == 0,
             let bytes = try? await files.read("/proc/locks", limit: 1 << 24)
         else { return nil }
-        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
-            let words = line.split(separator: " ")
-            // For example `1: FLOCK ADVISORY WRITE 4711 fe:01:1234 0 EOF`; waiters have an arrow.
-            guard words.count >= 6, words[1] == "FLOCK", let holder = Int32(words[4]) else {
-                continue
+        // Some file systems show the kernel's list another device than `stat`; there the number in the
+        // file must be the holder's, since files of two file systems can have one inode.
+        let told = try? await files.read(lockFile, limit: 64)
+        let writer = told.flatMap { Int32(String(decoding: $0.prefix { $0 != 10 }, as: UTF8.self)) }
+        let holders = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+            .compactMap { KernelLock($0) }
+            .filter { lock in
+                lock.inode == UInt64(status.st_ino)
+                    && (lock.device == status.st_dev || lock.holder == writer)
             }
-            // Devices are written in other ways by some file systems; inodes suffice here, since the
-            // program of the process is looked at, too.
-            guard
-                words[5].split(separator: ":").last.flatMap({ UInt64($0) }) == UInt64(status.st_ino)
-            else { continue }
-            return holder
-        }
-        return nil
+            .map(\.holder)
+        return holders.first(where: isNode) ?? holders.first
     }
 
     /// Whether a process runs this program.
@@ -35,5 +33,30 @@ enum LockHolder {
         // An upgrade replaces the file of a process that still runs.
         let file = path.hasSuffix(" (deleted)") ? path.dropLast(10) : path[...]
         return file.split(separator: "/").last == "novacron-node"
+    }
+}
+
+/// A held lock as the kernel lists it, for example `1: FLOCK ADVISORY WRITE 4711 fe:01:1234 0 EOF`.
+private struct KernelLock {
+    var holder: Int32
+    var device: dev_t
+    var inode: UInt64
+
+    /// `nil` for locks of other kinds, and for those who wait: they have an arrow in the second place.
+    init?(_ line: Substring) {
+        let words = line.split(separator: " ")
+        guard words.count >= 6, words[1] == "FLOCK", let holder = Int32(words[4]) else {
+            return nil
+        }
+        let place = words[5].split(separator: ":")
+        guard place.count == 3, let major = UInt64(place[0], radix: 16),
+            let minor = UInt64(place[1], radix: 16), let inode = UInt64(place[2])
+        else { return nil }
+        self.holder = holder
+        // As makedev(3) of glibc puts them together.
+        let low = (major & 0xFFF) << 8 | (minor & 0xFF)
+        let high = (major >> 12) << 44 | (minor >> 8) << 20
+        device = dev_t(high | low)
+        self.inode = inode
     }
 }
