@@ -198,8 +198,8 @@ let commands: [Target] = [
     .executableTarget(
         name: "novacron-node",
         dependencies: [
-            "Effects", "HostEffects", "Initialization", "NodeFoundation", "NodeOperations", "Units",
-            argumentParser, unixSignals,
+            "Effects", "HostEffects", "Initialization", "NodeFoundation", "NodeOperations",
+            "NodePlatform", "Units", argumentParser, logging, unixSignals,
         ],
         path: "Sources/novacron-node",
         swiftSettings: settings
@@ -314,7 +314,15 @@ let testTargets: [Target] = [
             "Units",
         ]
     ),
-    // Runs the built program, so it is built with it.
+    // Run the built programs, so they are built with them.
+    .testTarget(
+        name: "NovacronNodeTests",
+        dependencies: [
+            "Effects", "Initialization", "RealNodes", "Units", "novacron-node", asn1, certificates,
+        ],
+        path: "Tests/NovacronNodeTests",
+        swiftSettings: settings
+    ),
     .testTarget(
         name: "NovaLabTests",
         dependencies: ["novalab", sqlite],

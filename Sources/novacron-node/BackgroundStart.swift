@@ -17,7 +17,7 @@ struct BackgroundStart {
     }
 
     func run() async throws -> NodeExitCode {
-        let world = HostWorld(variables: settings.variables)
+        let world = HostWorld()
         let place = try await NodePlace(settings, world.effects)
         if let process = await place.runningProcess() {
             throw CommandFailure(.unavailable, "process \(process) runs in \(place.folder) already")
@@ -89,6 +89,7 @@ struct BackgroundStart {
         defer { posix_spawn_file_actions_destroy(&actions) }
         let writing = O_WRONLY | O_CREAT | O_APPEND
         posix_spawn_file_actions_adddup2(&actions, ends[1], BackgroundStart.eventsDescriptor)
+        BackgroundStart.keepDescriptorsFromChildren()
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, writing, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, log, writing, 0o600)
@@ -109,6 +110,21 @@ struct BackgroundStart {
             throw CommandFailure(.bug, "cannot start: \(String(cString: strerror(code)))")
         }
         return (process, ends[0])
+    }
+
+    /// What whoever called this command has open is none of the node's business: somebody may wait for
+    /// the end of a pipe that the node would hold open for as long as it lives.
+    private static func keepDescriptorsFromChildren() {
+        guard let folder = opendir("/proc/self/fd") else { return }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let descriptor = Int32(name), descriptor > 2 {
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            }
+        }
     }
 
     private func program() throws -> String {

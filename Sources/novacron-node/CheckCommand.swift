@@ -23,7 +23,7 @@ struct CheckCommand: AsyncParsableCommand {
     @OptionGroup var location: NodeLocation
 
     func run() async throws {
-        let world = HostWorld(variables: location.settings.variables)
+        let world = HostWorld()
         try await check(in: world)
         await world.shutdown()
     }

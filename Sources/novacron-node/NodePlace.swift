@@ -10,7 +10,7 @@ struct NodePlace: Sendable {
         do {
             configuration = try await ConfigurationComponent.load(
                 path: settings.configurationFile,
-                dataDirectory: nil,
+                dataDirectory: settings.dataDirectory,
                 effects: effects
             )
         } catch {

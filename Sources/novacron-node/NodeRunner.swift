@@ -17,7 +17,7 @@ struct NodeRunner: Sendable {
     /// Runs the node; the answer is how the process ends.
     func run() async throws(CommandFailure) -> NodeExitCode {
         let signals = await SignalWatch()
-        let world = HostWorld(clock: clock, variables: settings.variables)
+        let world = HostWorld(clock: clock)
         let outcome = try await run(in: world, signals)
         await world.shutdown()
         return outcome
@@ -56,6 +56,7 @@ struct NodeRunner: Sendable {
             return outcome
         }
         reporter?.report(.ended(outcome))
+        if NodeExitCode(outcome) != .success { Terminal.complain(BackgroundStart.text(outcome)) }
         return NodeExitCode(outcome)
     }
 
@@ -80,6 +81,7 @@ struct NodeRunner: Sendable {
         let words = effects.secrets.randomBytes(8)
         let options = NodeOptions(
             configurationFile: settings.configurationFile,
+            dataDirectory: settings.dataDirectory,
             seed: words.reduce(0) { $0 << 8 | UInt64($1) }
         )
         do {

@@ -5,12 +5,6 @@ struct NodeSettings: Sendable {
     var configurationFile: String?
     var dataDirectory: String?
 
-    /// What goes before the process's own environment: the command line is a further source of the
-    /// configuration's overrides.
-    var variables: [(name: String, value: String)] {
-        dataDirectory.map { [(name: "NOVACRON_DATA_DIRECTORY", value: $0)] } ?? []
-    }
-
     /// As arguments of this program.
     var arguments: [String] {
         (configurationFile.map { ["--config", $0] } ?? [])

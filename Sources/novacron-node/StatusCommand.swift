@@ -25,7 +25,7 @@ struct StatusCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let world = HostWorld(variables: location.settings.variables)
+        let world = HostWorld()
         let code = try await tell(in: world)
         await world.shutdown()
         throw ExitCode(code.rawValue)

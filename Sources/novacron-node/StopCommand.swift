@@ -33,7 +33,7 @@ struct StopCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let world = HostWorld(variables: location.settings.variables)
+        let world = HostWorld()
         let code = try await stop(in: world)
         await world.shutdown()
         throw ExitCode(code.rawValue)

@@ -7,18 +7,16 @@ public struct HostMachine: MachineAccess {
     private let threads: BlockingThreads
     public let environmentVariables: [(name: String, value: String)]
 
-    /// `variables` go before those of the process's environment.
-    init(threads: BlockingThreads, variables: [(name: String, value: String)]) {
+    init(threads: BlockingThreads) {
         self.threads = threads
         // As they were when the process began: nothing changes them afterwards.
-        let inherited = HostMachine.text(of: "/proc/self/environ").split(separator: "\0")
+        environmentVariables = HostMachine.text(of: "/proc/self/environ").split(separator: "\0")
             .compactMap { variable -> (name: String, value: String)? in
                 guard let equals = variable.firstIndex(of: "=") else { return nil }
                 let value = variable[variable.index(after: equals)...]
                 return (String(variable[..<equals]), String(value))
             }
-            .filter { inherited in !variables.contains { $0.name == inherited.name } }
-        environmentVariables = (inherited + variables).sorted { $0.name < $1.name }
+            .sorted { $0.name < $1.name }
     }
 
     public var processID: Int32 { getpid() }

@@ -15,12 +15,10 @@ public final class HostWorld: Sendable {
 
     /// - Parameters:
     ///   - clock: made as early as possible, since its origin is the process's start.
-    ///   - variables: go before environment variables of the same names.
     ///   - crashPoints: `KillingCrashPoints` puts a crash at one of them.
     public init(
         clock: HostClock = HostClock(),
         log: any LogSink = HostLog(),
-        variables: [(name: String, value: String)] = [],
         crashPoints: any CrashPoints = NoCrashPoints()
     ) {
         // A peer or a reader of the log that goes away must not end the process.
@@ -31,7 +29,7 @@ public final class HostWorld: Sendable {
         effects = Effects(
             clock: clock,
             files: HostFiles(threads: threads),
-            machine: HostMachine(threads: threads, variables: variables),
+            machine: HostMachine(threads: threads),
             network: HostNetwork(group: group, threads: threads),
             databases: HostDatabases(threads: threads),
             secrets: HostSecrets(),
