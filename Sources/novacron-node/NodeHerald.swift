@@ -8,10 +8,10 @@ import NodePlatform
 /// Tells the log, the service manager and other commands how the node is.
 struct NodeHerald: Sendable {
     private let node: Node
-    private let effects: Effects
+    private let effects: NodeEffects
     private let manager: ServiceManager
 
-    init(_ node: Node, _ effects: Effects, _ manager: ServiceManager) {
+    init(_ node: Node, _ effects: NodeEffects, _ manager: ServiceManager) {
         self.node = node
         self.effects = effects
         self.manager = manager

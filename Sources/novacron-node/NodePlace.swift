@@ -4,9 +4,9 @@ import NodeFoundation
 /// The folder of a node, and the process that runs in it.
 struct NodePlace: Sendable {
     let configuration: NodeConfiguration
-    private let effects: Effects
+    private let effects: NodeEffects
 
-    init(_ settings: NodeSettings, _ effects: Effects) async throws(CommandFailure) {
+    init(_ settings: NodeSettings, _ effects: NodeEffects) async throws(CommandFailure) {
         do {
             configuration = try await ConfigurationComponent.load(
                 path: settings.configurationFile,

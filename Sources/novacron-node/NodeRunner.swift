@@ -60,7 +60,7 @@ struct NodeRunner: Sendable {
         return NodeExitCode(outcome)
     }
 
-    private func effects(of world: HostWorld, _ reporter: NodeReporter?) -> Effects {
+    private func effects(of world: HostWorld, _ reporter: NodeReporter?) -> NodeEffects {
         var effects = world.effects
         if let crashPoint { effects.crashPoints = KillingCrashPoints(at: crashPoint) }
         if let reporter {
@@ -75,7 +75,7 @@ struct NodeRunner: Sendable {
 
     private func makeNode(
         _ configuration: NodeConfiguration,
-        _ effects: Effects,
+        _ effects: NodeEffects,
         observe: @escaping @Sendable (LifecycleEvent) -> Void
     ) throws(CommandFailure) -> Node {
         let words = effects.secrets.randomBytes(8)
@@ -98,7 +98,7 @@ struct NodeRunner: Sendable {
 
     private func run(
         _ node: Node,
-        _ effects: Effects,
+        _ effects: NodeEffects,
         _ signals: SignalWatch
     ) async -> LifecycleOutcome {
         await withTaskGroup(of: Void.self) { group in

@@ -18,8 +18,8 @@ final class BootWorld: Sendable {
         executor = VirtualExecutor(seed: seed)
     }
 
-    var effects: Effects {
-        Effects(
+    var effects: NodeEffects {
+        NodeEffects(
             clock: TestClock(clock: executor.clock),
             files: files,
             machine: Nothing(),

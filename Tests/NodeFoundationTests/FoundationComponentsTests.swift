@@ -58,7 +58,10 @@ import Units
         func live(
             file: String? = nil,
             crash: CrashPlan = .never,
-            _ body: @escaping @Sendable (NodeLifecycle, Effects) async throws -> Void = { _, _ in }
+            _ body: @escaping @Sendable (NodeLifecycle, NodeEffects) async throws -> Void = {
+                _,
+                _ in
+            }
         ) throws -> Life? {
             let process = host.startProcess(incarnation: UInt32(host.crashCount), crash: crash)
             let events = Mutex<[LifecycleEvent]>([])

@@ -134,7 +134,7 @@ import Units
         _ world: PlatformWorld,
         incarnation: UInt32,
         _ configuration: NodeConfiguration = PlatformWorld.configuration,
-        serve: @escaping @Sendable (NodeCache, Effects) async -> Void
+        serve: @escaping @Sendable (NodeCache, NodeEffects) async -> Void
     ) throws -> PlatformWorld.Boot {
         let all = PlatformWorld.all(configuration)
         return try world.boot([all[0], all[1], all[6]], incarnation: incarnation) { node, effects in

@@ -117,7 +117,7 @@ final class PlatformWorld: Sendable {
         _ components: [any Component],
         incarnation: UInt32 = 0,
         crash: CrashPlan = .never,
-        serve: @escaping @Sendable (NodeLifecycle, Effects) async -> Void = { _, _ in }
+        serve: @escaping @Sendable (NodeLifecycle, NodeEffects) async -> Void = { _, _ in }
     ) throws -> (boot: Boot, process: SimulatedProcess) {
         let process = host.startProcess(incarnation: incarnation, crash: crash)
         let seen = Shared(Boot())

@@ -46,7 +46,7 @@ import Units
     private func boot(
         _ place: Place,
         _ clock: ShiftedClock = ShiftedClock(),
-        serve: @escaping @Sendable (NodeLifecycle, Effects) async throws -> Void
+        serve: @escaping @Sendable (NodeLifecycle, NodeEffects) async throws -> Void
     ) async throws -> (outcome: LifecycleOutcome, events: [LifecycleEvent.Kind]) {
         let world = HostWorld()
         var effects = world.effects

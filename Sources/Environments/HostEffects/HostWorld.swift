@@ -9,7 +9,7 @@ import NIOPosix
 /// those that run Swift's tasks. `shutdown` ends its threads; whatever was opened through its effects
 /// must be closed before.
 public final class HostWorld: Sendable {
-    public let effects: Effects
+    public let effects: NodeEffects
     private let group: MultiThreadedEventLoopGroup
     private let threads: BlockingThreads
 
@@ -26,7 +26,7 @@ public final class HostWorld: Sendable {
         // Loops wait for sockets and threads for disks: a few do, whatever the number of cores.
         group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         threads = BlockingThreads(count: 4)
-        effects = Effects(
+        effects = NodeEffects(
             clock: clock,
             files: HostFiles(threads: threads),
             machine: HostMachine(threads: threads),

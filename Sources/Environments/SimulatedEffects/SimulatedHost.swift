@@ -83,7 +83,7 @@ public final class SimulatedHost: @unchecked Sendable {
     }
 
     /// The effects of a new process that never crashes by plan.
-    public func effects(incarnation: UInt32) -> Effects {
+    public func effects(incarnation: UInt32) -> NodeEffects {
         startProcess(incarnation: incarnation).effects
     }
 

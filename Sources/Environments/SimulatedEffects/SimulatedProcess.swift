@@ -72,8 +72,8 @@ public final class SimulatedProcess: @unchecked Sendable {
     }
 
     /// The world as this process sees it.
-    public var effects: Effects {
-        Effects(
+    public var effects: NodeEffects {
+        NodeEffects(
             clock: VirtualEffectClock(self),
             files: SimulatedFiles(self),
             machine: SimulatedMachine(self),

@@ -12,7 +12,7 @@ import Synchronization
 /// to be the only one that uses the folder; steps before that are places for crashes and leave no
 /// record. One that is never begun suits nodes that keep nothing.
 public final class BootJournal: Sendable {
-    private let effects: Effects
+    private let effects: NodeEffects
     private let file = Mutex<OpenFile?>(nil)
 
     /// The longest file that is read. A boot writes some hundred bytes a step, and each boot starts a
@@ -25,7 +25,7 @@ public final class BootJournal: Sendable {
         var previous: PreviousBoot?
     }
 
-    public init(effects: Effects) {
+    public init(effects: NodeEffects) {
         self.effects = effects
     }
 

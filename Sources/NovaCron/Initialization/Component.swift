@@ -52,7 +52,7 @@ public struct ComponentContext: Sendable {
     public let name: String
     /// Counted from one; fallbacks count on.
     public let attempt: Int
-    public let effects: Effects
+    public let effects: NodeEffects
     public let journal: BootJournal
     let container: DependencyContainer
     let seed: UInt64

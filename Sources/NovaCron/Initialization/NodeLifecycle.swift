@@ -20,7 +20,7 @@ public final class NodeLifecycle: Sendable {
     public let graph: ComponentGraph
     public let policy: BootPolicy
     let components: [any Component]
-    let effects: Effects
+    let effects: NodeEffects
     let journal: BootJournal
     let container: DependencyContainer
     let seed: UInt64
@@ -39,7 +39,7 @@ public final class NodeLifecycle: Sendable {
     public init(
         _ components: [any Component],
         policy: BootPolicy,
-        effects: Effects,
+        effects: NodeEffects,
         journal: BootJournal,
         seed: UInt64,
         entity: EntityID,

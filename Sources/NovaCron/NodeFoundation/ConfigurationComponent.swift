@@ -36,7 +36,7 @@ public struct ConfigurationComponent: Component {
     public static func load(
         path: String?,
         dataDirectory: String?,
-        effects: Effects
+        effects: NodeEffects
     ) async throws(ConfigurationError) -> NodeConfiguration {
         let variables = effects.machine.environmentVariables
         let named = variables.first { $0.name == ConfigurationText.fileVariable }?.value

@@ -155,7 +155,7 @@ public final class NetworkEnvironmentComponent: Component {
     /// In the order of `peers`; `nil` for those from which nothing came in time.
     private static func probe(
         _ peers: [SocketEndpoint],
-        _ effects: Effects
+        _ effects: NodeEffects
     ) async -> [PathMeasurement?] {
         guard !peers.isEmpty else { return [] }
         return await withTaskGroup(of: (index: Int, measurement: PathMeasurement?)?.self) { group in

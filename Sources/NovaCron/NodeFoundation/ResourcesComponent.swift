@@ -54,7 +54,7 @@ public final class ResourcesComponent: Component {
     /// told.
     package static func shortfalls(
         _ configuration: NodeConfiguration,
-        _ effects: Effects
+        _ effects: NodeEffects
     ) async throws -> [String] {
         let settings = configuration.resources
         let machine = try await effects.machine.resources()
@@ -85,7 +85,7 @@ public final class ResourcesComponent: Component {
     /// Of the nearest folder above that exists: the data directory may not be there yet.
     private static func available(
         at path: String,
-        _ effects: Effects
+        _ effects: NodeEffects
     ) async throws(FileError) -> ByteCount {
         var parts = path.split(separator: "/")
         while !parts.isEmpty {

@@ -12,7 +12,7 @@ public import Units
 public struct HealthAnswers: Sendable {
     private let status: NodeStatus
     private let registry: PrometheusRegistry
-    private let effects: Effects
+    private let effects: NodeEffects
     private let name: String
     /// How old the last health check may be while the node is READY.
     private let staleAfter: Interval
@@ -20,7 +20,7 @@ public struct HealthAnswers: Sendable {
     public init(
         status: NodeStatus,
         registry: PrometheusRegistry,
-        effects: Effects,
+        effects: NodeEffects,
         name: String,
         staleAfter: Interval
     ) {

@@ -14,7 +14,7 @@ public final class Node: Sendable {
     /// - Parameter observe: hears every event at once and in order, after the node's own status and
     ///   metrics; it must not block.
     public init(
-        effects: Effects,
+        effects: NodeEffects,
         options: NodeOptions,
         policy: BootPolicy,
         observe: @escaping @Sendable (LifecycleEvent) -> Void = { _ in }

@@ -67,7 +67,7 @@ public final class TaskQueue: Sendable {
     public init(
         database: any Database,
         limits: Limits,
-        effects: Effects,
+        effects: NodeEffects,
         random: SeededRandom
     ) {
         self.database = database

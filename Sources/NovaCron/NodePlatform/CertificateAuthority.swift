@@ -29,7 +29,7 @@ public struct CertificateAuthority: Sendable {
     /// - Throws: `SecurityError`, or what ends a durable step.
     static func open(
         _ configuration: NodeConfiguration,
-        _ effects: Effects,
+        _ effects: NodeEffects,
         _ journal: BootJournal
     ) async throws -> CertificateAuthority {
         let folder = SecurityFolder(configuration, effects.files)
@@ -108,7 +108,7 @@ public struct CertificateAuthority: Sendable {
     private static func selfSigned(
         _ key: SigningKey,
         _ lifetime: Interval,
-        _ effects: Effects
+        _ effects: NodeEffects
     ) throws(SecurityError) -> Certificate {
         let subject = try CertificateContent.subject("NovaCron authority \(key.name)")
         let now = effects.clock.wallTime

@@ -12,7 +12,7 @@ import Units
 public final class CertificateStore: Sendable {
     private let configuration: NodeConfiguration
     private let authority: CertificateAuthority
-    private let effects: Effects
+    private let effects: NodeEffects
     private let journal: BootJournal
     private let state: Mutex<State>
 
@@ -47,7 +47,7 @@ public final class CertificateStore: Sendable {
         _ present: CertifiedKey,
         _ configuration: NodeConfiguration,
         _ authority: CertificateAuthority,
-        _ effects: Effects,
+        _ effects: NodeEffects,
         _ journal: BootJournal
     ) {
         self.configuration = configuration
@@ -63,7 +63,7 @@ public final class CertificateStore: Sendable {
     static func open(
         _ configuration: NodeConfiguration,
         _ authority: CertificateAuthority,
-        _ effects: Effects,
+        _ effects: NodeEffects,
         _ journal: BootJournal
     ) async throws -> CertificateStore {
         let folder = SecurityFolder(configuration, effects.files)
@@ -159,7 +159,7 @@ public final class CertificateStore: Sendable {
     private static func issue(
         _ configuration: NodeConfiguration,
         _ authority: CertificateAuthority,
-        _ effects: Effects,
+        _ effects: NodeEffects,
         _ journal: BootJournal
     ) async throws -> CertifiedKey {
         let folder = SecurityFolder(configuration, effects.files)

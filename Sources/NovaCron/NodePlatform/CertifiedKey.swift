@@ -14,7 +14,7 @@ struct CertifiedKey: Sendable {
         subject: String,
         usage: CertificateContent.Usage,
         lifetime: Interval,
-        _ effects: Effects
+        _ effects: NodeEffects
     ) throws(SecurityError) {
         key = try SigningKey(effects.secrets)
         let now = effects.clock.wallTime

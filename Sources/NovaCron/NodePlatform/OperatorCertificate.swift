@@ -14,7 +14,7 @@ public enum OperatorCertificate {
     public static func identity(
         named name: String = "operator",
         _ configuration: NodeConfiguration,
-        _ effects: Effects
+        _ effects: NodeEffects
     ) async throws(SecurityError) -> TLSIdentity {
         let folder = SecurityFolder(configuration, effects.files)
         let now = effects.clock.wallTime

@@ -52,7 +52,7 @@ final class RealGraph: Sendable {
 extension RealGraph {
     /// What is wrong with the node's database as it stands on the disk; `nil` when it is sound, and has
     /// all of what its table of migrations says or none of it.
-    static func databaseProblem(_ effects: Effects) async -> String? {
+    static func databaseProblem(_ effects: NodeEffects) async -> String? {
         let path = "/var/lib/novacron/node.sqlite"
         do {
             let database = try await effects.databases.open(path, busyTimeout: .seconds(1))

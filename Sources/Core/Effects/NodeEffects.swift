@@ -3,7 +3,7 @@
 /// Code that boots and serves a node reaches the world through this value only, so the same code
 /// runs on a host (`HostEffects`) and under virtual time (`SimulatedEffects`), where time, disks,
 /// networks and crashes are modelled. Protocol machines do not use it: they have inputs and actions.
-public struct Effects: Sendable {
+public struct NodeEffects: Sendable {
     // Boxed: effects are handed on with every context, and copying eight existentials costs sixteen
     // reference counts.
     private var box: Box
