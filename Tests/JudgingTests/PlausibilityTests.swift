@@ -1,6 +1,7 @@
 import Judging
 import Measurements
 import Scenarios
+import Statistics
 import Testing
 import Units
 
@@ -15,7 +16,47 @@ import Units
         let target = Campaigns.target(metric, .greater, 0)
         var values = Campaigns.values(around: 50, spread: 0.1)
         if let planted { values[6] = planted }
-        return Campaigns.campaign([target], metric, values, bound: bound)
+        // Some metrics are of real runs only.
+        let places = MetricCatalogue.standard[metric]?.environments ?? []
+        return Campaigns.campaign(
+            [target],
+            metric,
+            values,
+            bound: bound,
+            environment: places.contains(.simulated) ? .simulated : .sockets
+        )
+    }
+
+    /// Seeds whose bounds differ: the bound beside a figure is one that the figure itself has to keep.
+    @Test(
+        arguments: [
+            (Target.Statistic.mean, 4.0), (.min, 2), (.max, 6), (.percentile(50), 4), (.median, 4),
+        ]
+    )
+    func boundsOfSeedsAreTakenLikeTheirFigures(statistic: Target.Statistic, limit: Double) throws {
+        var campaign = Campaigns.campaign(
+            [Campaigns.target("ratio-dirty", statistic, .greater, 1)],
+            "ratio-dirty",
+            []
+        )
+        campaign.runs = [2.0, 4, 6].enumerated().map { seed, limit in
+            Campaigns.run(
+                "dwcp",
+                seed: UInt64(seed),
+                [
+                    MetricValue(
+                        "ratio-dirty",
+                        limit,
+                        bound: PhysicalBound(.upper, limit, derivation: "seed \(seed)")
+                    )
+                ]
+            )
+        }
+        let judged = try #require(Judge().judge(campaign).targets.first)
+        let bound = try #require(judged.bound)
+        let estimate = try #require(judged.estimate)
+        #expect(bound.limit == limit && bound.admits(estimate.value))
+        #expect(bound.derivation.contains("replications' bounds"))
     }
 
     @Test(arguments: metrics)

@@ -4,6 +4,7 @@ import Measurements
 import Reporting
 import Statistics
 import Testing
+import Units
 
 /// Goal: the page is one sound file that says what its input says and nothing else.
 /// Method: render made-up inputs, read the page back with a strict XML parser, and compare.
@@ -170,6 +171,25 @@ import Testing
             ]
         )
         #expect(section.words.contains("12 faults were planned, 6 fired and 6 healed"))
+    }
+
+    @Test func manyTargetsOfAFaultHaveOneRow() throws {
+        var input = ExampleInput(seeds: 1, variants: ["default"]).report
+        input.campaign.runs[0].faults = (0..<200).map { node in
+            FaultRecord(
+                kind: node < 3 ? "net.down" : "node.crash",
+                target: "node \(node)",
+                planned: .zero,
+                fired: node % 2 == 0 ? .zero : nil,
+                healed: nil
+            )
+        }
+        let section = try #require(
+            try markup(input).all { $0.attributes["id"] == "faults" }.first
+        )
+        let rows = section.all("tbody")[0].all("tr").map { $0.all("td").map(\.words) }
+        #expect(rows.count == 4)
+        #expect(rows[3] == ["node.crash", "197 targets", "197", "98", "0", ""])
     }
 
     @Test func replicationDotsAreTheReplications() throws {

@@ -111,7 +111,9 @@ extension Draft {
     /// The statistic over replications with its interval.
     mutating func estimate(_ figures: [MetricValue], seconds: [Double]) {
         let confidence = target.confidence.value
-        bound = tightestBound(figures)
+        bound = Draft.bound(figures, "mean of the replications' bounds") {
+            $0.reduce(0, +) / Double($0.count)
+        }
         method = "Student-t over replications"
         switch target.statistic {
         case .mean:
@@ -126,8 +128,10 @@ extension Draft {
             let rates = zip(figures, seconds).map { Double($0.sampleCount) / $1 }
             estimate = .mean(of: rates, confidence: confidence)
         case .min:
+            bound = Draft.bound(figures, "smallest of the replications' bounds") { $0.min()! }
             observe(figures.compactMap { $0.extremes?.minimum }) { $0.min() }
         case .max:
+            bound = Draft.bound(figures, "largest of the replications' bounds") { $0.max()! }
             observe(figures.compactMap { $0.extremes?.maximum }) { $0.max() }
         case .median:
             estimateQuantile(figures, percent: 50)
@@ -164,6 +168,7 @@ extension Draft {
             estimate = .mean(of: own, confidence: confidence)
             return
         }
+        bound = Draft.pooledBound(figures, percent: percent)
         let pooled = figures.flatMap(\.pooledSamples)
         method = "order statistics of the samples of all replications"
         estimate = Quantile.pooled(pooled, probability: percent / 100, confidence: confidence)
@@ -249,15 +254,32 @@ extension Draft {
         }
     }
 
-    private func tightestBound(_ figures: [MetricValue]) -> PhysicalBound? {
+    /// What bounds a statistic over replications that each have a bound of their own: the statistic of
+    /// those bounds. The tightest of them bounds a single replication only.
+    private static func bound(
+        _ figures: [MetricValue],
+        _ derivation: String,
+        _ statistic: ([Double]) -> Double
+    ) -> PhysicalBound? {
         let bounds = figures.compactMap(\.bound)
-        guard let first = bounds.first else { return nil }
-        return bounds.dropFirst().reduce(first) { tightest, bound in
-            guard bound.side == tightest.side else { return tightest }
-            switch bound.side {
-            case .upper: return bound.limit < tightest.limit ? bound : tightest
-            case .lower: return bound.limit > tightest.limit ? bound : tightest
+        guard let first = bounds.first, bounds.count == figures.count,
+            bounds.allSatisfy({ $0.side == first.side })
+        else { return nil }
+        guard !bounds.allSatisfy({ $0.limit == first.limit }) else { return first }
+        return PhysicalBound(first.side, statistic(bounds.map(\.limit)), derivation: derivation)
+    }
+
+    /// Of a quantile of all samples together: where each replication gave one sample, the same
+    /// quantile of their bounds; else the loosest of them.
+    private static func pooledBound(_ figures: [MetricValue], percent: Double) -> PhysicalBound? {
+        guard !figures.allSatisfy({ $0.sampleCount == 1 }) else {
+            return bound(figures, "the same percentile of the replications' bounds") { limits in
+                Quantile.interpolated(sorted: limits.sorted(), probability: percent / 100)
             }
+        }
+        let isUpper = figures.first?.bound?.side == .upper
+        return bound(figures, "loosest of the replications' bounds") { limits in
+            isUpper ? limits.max()! : limits.min()!
         }
     }
 }

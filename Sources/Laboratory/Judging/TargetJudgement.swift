@@ -18,7 +18,7 @@ public struct TargetJudgement: Hashable, Sendable {
     /// In ``unit``.
     public let threshold: Double
     public let comparison: Target.Comparison
-    /// The physical bound of the figure, in ``unit``: the tightest of all replications.
+    /// The physical bound of the figure, in ``unit``: the same statistic of the replications' bounds.
     public let bound: PhysicalBound?
     /// The metric's definition, word for word.
     public let definition: String

@@ -5,6 +5,8 @@ internal import Measurements
 struct FaultList {
     private let evidence: Evidence
 
+    /// A kind that struck more targets than this has one row for all of them.
+    private static let targetLimit = 12
     /// A page lists no more crash points than this; a sentence names the rest.
     private static let pointLimit = 1_000
 
@@ -50,8 +52,26 @@ struct FaultList {
             """
     }
 
+    /// A row a target, or a row a kind where there are many targets.
+    private var shortTallies: [Tally] {
+        let all = tallies
+        var kinds: [String] = []
+        for tally in all where kinds.last != tally.kind { kinds.append(tally.kind) }
+        return kinds.flatMap { kind -> [Tally] in
+            let own = all.filter { $0.kind == kind }
+            guard own.count > FaultList.targetLimit else { return own }
+            var sum = Tally(kind: kind, target: "\(FigureText.count(own.count)) targets")
+            for tally in own {
+                sum.planned += tally.planned
+                sum.fired += tally.fired
+                sum.healed += tally.healed
+            }
+            return [sum]
+        }
+    }
+
     var rows: [PageView.Fault] {
-        tallies.map { tally in
+        shortTallies.map { tally in
             PageView.Fault(
                 kind: tally.kind,
                 target: tally.target,

@@ -16,6 +16,7 @@ extension PageStyle {
         .names .phase{color:var(--dim);font-size:11px;letter-spacing:.04em}
         .names .part{padding-left:.6rem}
         .head{margin:0 0 .3rem;line-height:1.3;font-size:.9rem}
+        .head small,.boots small{display:block}
         .plot{display:block;width:100%;overflow:visible}
         .plot text{font-size:11px;fill:var(--dim);stroke:none;font-variant-numeric:tabular-nums}
         .plot .ready{font-weight:600;fill:var(--go)}.plot .lost{fill:var(--no)}

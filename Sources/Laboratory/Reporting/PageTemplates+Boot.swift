@@ -38,7 +38,7 @@ extension PageTemplates {
         </tbody>
         </table>
         </div>
-        <p class="dim">Speed-up is the sum of component times over the boot time. No order of the same components can be faster than their longest chain of dependencies, so the sum over that chain bounds it.</p>
+        <p class="dim">Speed-up is the sum of component times over the boot time. Of a single node the sum is the experiment's: the components that READY waits for, by the times they take alone; of a node among others it is added up from the picture. No order of the same components can be faster than their longest chain of dependencies, so the sum over that chain bounds it.</p>
         {{#paths}}
         {{#first()}}
         <h3>Critical paths</h3>
