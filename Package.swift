@@ -354,7 +354,8 @@ let testTargets: [Target] = [
 let package = Package(
     name: "novacron-lab",
     // The wings are products so that the benchmarks, a package of their own, can use them.
-    products: (core + environments).map { .library(name: $0.name, targets: [$0.name]) }
+    products: (core + environments + novaCron.filter { $0.name == "Initialization" })
+        .map { .library(name: $0.name, targets: [$0.name]) }
         + [
             .executable(name: "novalab", targets: ["novalab"]),
             .executable(name: "novacron-node", targets: ["novacron-node"]),

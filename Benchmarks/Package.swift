@@ -24,7 +24,11 @@ let package = Package(
             dependencies: [
                 .product(name: "Units", package: "novacron-lab"),
                 .product(name: "Determinism", package: "novacron-lab"),
+                .product(name: "Effects", package: "novacron-lab"),
+                .product(name: "HardwareModel", package: "novacron-lab"),
+                .product(name: "Initialization", package: "novacron-lab"),
                 .product(name: "Machines", package: "novacron-lab"),
+                .product(name: "SimulatedEffects", package: "novacron-lab"),
                 .product(name: "SimulationKernel", package: "novacron-lab"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],

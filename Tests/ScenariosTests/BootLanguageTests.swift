@@ -122,6 +122,14 @@ import Units
             .conflict,
             "does not apply to the workload 'boot'"
         ),
+        Mistake("  crash-points: every-step\n", "", .conflict, "without crash-points"),
+        Mistake(
+            "[boot-outcome-matches-criticality,",
+            "[@no-half-migration, boot-outcome-matches-criticality,",
+            .conflict,
+            "without graph: node"
+        ),
+        Mistake("  cores: 8", "  cores: 8\n  start: @warm", .conflict, "keep nothing"),
         Mistake(
             "[boot-outcome-matches-criticality,",
             "[@transfer-identical, boot-outcome-matches-criticality,",

@@ -133,7 +133,7 @@ enum Samples {
           - {kind: init.slow, at: 0 s, component: api, factor: 1.5}
           - {kind: node.restart, at: 1 s}
         invariants: [boot-outcome-matches-criticality, rollback-leaves-nothing,
-                     boot-survives-crash-points, identity-survives-crashes, no-half-migration]
+                     boot-survives-crash-points]
         targets:
           - {metric: phase-time, phase: core, expect: "p(95) < 20 s"}
           - {metric: boot-speedup, variant: one, expect: "mean > 2.8"}
@@ -146,7 +146,9 @@ enum Samples {
         version: 1
         name: node-boot
         topology: {regions: {a: {nodes: 2}}}
-        workload: {kind: boot, graph: node, costs: lab}
+        workload: {kind: boot, graph: node, costs: lab, start: warm,
+                   crash-points: every-disk-operation}
+        invariants: [identity-survives-crashes, no-half-migration]
 
         """
 

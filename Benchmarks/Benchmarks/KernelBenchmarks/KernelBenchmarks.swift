@@ -10,17 +10,17 @@ let benchmarks: @Sendable () -> Void = {
         maxDuration: .seconds(3),
         maxIterations: 50
     )
-    for workload in Workload.allCases {
+    for workload in Workload.allCases where workload != .boot && workload != .clusterBoot {
         Benchmark("\(workload.rawValue), 500,000 events") { benchmark in
             for _ in benchmark.scaledIterations {
                 blackHole(workload.run(500_000).digest)
             }
         }
     }
-    Benchmark("virtual-boot, 100 boots of 20 components") { benchmark in
-        for iteration in benchmark.scaledIterations {
-            for boot in 0..<100 as Range<UInt64> {
-                blackHole(VirtualBoot.run(seed: UInt64(iteration) << 8 | boot))
+    for workload in [Workload.boot, .clusterBoot] {
+        Benchmark("\(workload.rawValue), 100 boots") { benchmark in
+            for _ in benchmark.scaledIterations {
+                blackHole(workload.run(100).digest)
             }
         }
     }

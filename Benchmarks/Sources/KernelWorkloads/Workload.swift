@@ -8,6 +8,10 @@ public enum Workload: String, CaseIterable, Sendable {
     case holdHeap10k = "hold-heap-10k"
     case holdHeap1m = "hold-heap-1m"
     case phold = "phold-1000"
+    /// Nodes of twenty components, one after the other; an event is a boot.
+    case boot = "boot-20"
+    /// The same at the same time, asking one service.
+    case clusterBoot = "cluster-boot-20"
 
     /// What one process processed.
     public struct Outcome: Sendable {
@@ -39,6 +43,12 @@ public enum Workload: String, CaseIterable, Sendable {
             _ = world.run(RunLimits(events: UInt64(count)))
             outcome.seconds = ProcessorTime.seconds - start
             outcome.digest = world.fingerprint.low
+        case .boot, .clusterBoot:
+            let start = ProcessorTime.seconds
+            outcome.digest =
+                self == .boot
+                ? VirtualBoot.nodes(count, seed: seed) : VirtualBoot.cluster(count, seed: seed)
+            outcome.seconds = ProcessorTime.seconds - start
         }
         return outcome
     }

@@ -44,7 +44,7 @@ switch arguments.first {
 case "digest":
     print(workload.run(count).digest)
 case "rate":
-    print(String(format: "%.3f", Double(count) / workload.run(count).seconds / 1e6))
+    print(String(format: "%.6g", Double(count) / workload.run(count).seconds / 1e6))
 default:
     usage()
 }

@@ -135,6 +135,12 @@ struct ScenarioBuilder {
                         + "'\(workload.kind.rawValue)'",
                     expected: allowed.map(\.rawValue).joined(separator: ", ")
                 )
+            } else if let missing = workload.missing(for: invariant) {
+                add(
+                    .conflict,
+                    value,
+                    "nothing checks '\(invariant.rawValue)' without \(missing)"
+                )
             } else if invariants.contains(invariant) {
                 add(.conflict, value, "'\(invariant.rawValue)' is listed twice")
             } else {
@@ -165,6 +171,20 @@ struct ScenarioBuilder {
                 relativeHalfWidth: replications.share("relative-half-width")
             )
         )
+    }
+}
+
+extension Scenario.Workload {
+    /// What a run of this workload lacks to check the invariant; `nil` when it can.
+    fileprivate func missing(for invariant: Scenario.Invariant) -> String? {
+        guard case .boot(let boot) = self else { return nil }
+        let needsCrashes: [Scenario.Invariant] = [
+            .bootSurvivesCrashPoints, .identitySurvivesCrashes, .noHalfMigration,
+        ]
+        guard needsCrashes.contains(invariant) else { return nil }
+        if boot.crashPoints == .none { return "crash-points in the workload" }
+        if invariant != .bootSurvivesCrashPoints, !boot.components.isEmpty { return "graph: node" }
+        return nil
     }
 }
 

@@ -34,7 +34,7 @@ public enum ScenarioTemplate {
               jitter: none            # or {distribution: normal, scale: 2 ms}, …
               queue: {kind: droptail, limit: 1 BDP}
 
-        # What the nodes do: echo, bulk or migration.
+        # What the nodes do: echo, bulk, migration or boot.
         workload:
           kind: bulk
           from: here
