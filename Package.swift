@@ -318,14 +318,15 @@ let testTargets: [Target] = [
     .testTarget(
         name: "NovacronNodeTests",
         dependencies: [
-            "Effects", "Initialization", "RealNodes", "Units", "novacron-node", asn1, certificates,
+            "Effects", "Initialization", "RealNodes", "Units", asn1, certificates,
+            crypto, sqlite,
         ],
         path: "Tests/NovacronNodeTests",
         swiftSettings: settings
     ),
     .testTarget(
         name: "NovaLabTests",
-        dependencies: ["novalab", sqlite],
+        dependencies: [sqlite],
         path: "Tests/NovaLabTests",
         swiftSettings: settings
     ),
