@@ -26,7 +26,8 @@ struct ReportText {
     ) throws {
         let input = ReportInput(
             subtitle: subtitle,
-            notices: environment.isShaped ? [] : [ReportText.unshaped],
+            notices: environment.isShaped || !scenario.workload.usesLinks
+                ? [] : [ReportText.unshaped],
             campaign: campaign,
             judgement: judgement,
             models: models,

@@ -86,6 +86,36 @@ import Units
         #expect(Judge().judge(campaign).verdict.exitCode == 75)
     }
 
+    @Test func realRunsWithoutLinksCanGiveAGo() {
+        var campaign = Campaigns.campaign(
+            [Campaigns.target("ratio-dirty", .greater, 3)],
+            "ratio-dirty",
+            [4, 4],
+            environment: .sockets
+        )
+        campaign.usesLinks = false
+        #expect(Judge().judge(campaign).verdict.code == .go)
+    }
+
+    @Test func aBoundOnTheOtherSideSaysNothingAboutReach() {
+        let target = Campaigns.target("cpu-share", .less, 10)
+        func sentence(_ side: BoundSide, _ limit: Double) -> String {
+            let bound = PhysicalBound(side, limit, derivation: "given")
+            let runs = (0..<3).map { seed in
+                Campaigns.run(
+                    "dwcp",
+                    seed: UInt64(seed),
+                    [MetricValue("cpu-share", 40, bound: bound)]
+                )
+            }
+            var campaign = Campaigns.campaign([target], "cpu-share", [])
+            campaign.runs = runs
+            return Judge().judge(campaign).targets[0].sentence
+        }
+        #expect(!sentence(.upper, 100).contains("bound"))
+        #expect(sentence(.lower, 20).contains("no implementation reaches it here"))
+    }
+
     @Test func unshapedSocketsJudgeNoNetwork() {
         let network = Campaigns.target("utilisation", .greater, 90)
         let ratio = Campaigns.target("ratio-dirty", .greater, 3)

@@ -5,6 +5,9 @@ public import Scenarios
 public struct Campaign: Sendable {
     public var scenario: String
     public var environment: EnvironmentKind
+    /// Whether what the nodes do crosses the scenario's links; where it does, a run without them cannot
+    /// give a GO.
+    public var usesLinks = true
     public var targets: [Target]
     /// The names of all variants, in scenario order.
     public var variants: [String]
@@ -53,6 +56,7 @@ public struct Campaign: Sendable {
             runs: runs,
             determinism: determinism
         )
+        usesLinks = scenario.workload.usesLinks
     }
 
     /// The runs of `variant` that count as replications, in seed order.

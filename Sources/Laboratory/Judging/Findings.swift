@@ -168,7 +168,7 @@ extension Judge {
         _ targets: [TargetJudgement],
         _ findings: inout Findings
     ) {
-        if !campaign.environment.isShaped {
+        if campaign.usesLinks, !campaign.environment.isShaped {
             findings.add(
                 .inconclusive,
                 "The links of a \(campaign.environment.rawValue) run are unshaped, so it judges "

@@ -68,12 +68,21 @@ extension TargetJudgement {
         }
     }
 
-    /// Whether physics allows what was missed.
+    /// Whether physics allows what was missed. A bound on the other side says nothing about that.
     private var reachability: String {
-        guard let bound, bound.limit.isFinite else { return "" }
+        guard let bound, bound.limit.isFinite, limits(bound.side) else { return "" }
         let limit = unit.shortText(bound.limit)
         return comparison.holds(bound.limit, threshold)
             ? "; the bound is \(limit), so the target is reachable"
             : "; the bound is \(limit), so no implementation reaches it here"
+    }
+
+    /// Whether a bound on that side keeps values from clearing the threshold.
+    private func limits(_ side: BoundSide) -> Bool {
+        switch comparison {
+        case .less, .lessOrEqual: side == .lower
+        case .greater, .greaterOrEqual: side == .upper
+        case .equal, .notEqual: true
+        }
     }
 }

@@ -68,7 +68,9 @@ struct VerdictSummary {
     private var environment: String {
         switch evidence.input.campaign.environment {
         case .simulated: "simulated"
-        case .sockets: "real sockets, links unshaped"
+        case .sockets:
+            evidence.input.campaign.usesLinks
+                ? "real sockets, links unshaped" : "real processes"
         }
     }
 }

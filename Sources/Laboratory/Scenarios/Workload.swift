@@ -46,6 +46,14 @@ extension Scenario {
             }
         }
 
+        /// Whether what the nodes do crosses the scenario's links.
+        public var usesLinks: Bool {
+            switch self {
+            case .echo, .bulk, .migration: true
+            case .boot: false
+            }
+        }
+
         /// The longest virtual time a run may take.
         public var horizon: Interval {
             switch self {
