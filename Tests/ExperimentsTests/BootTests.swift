@@ -124,7 +124,7 @@ import Units
     @Test func recordedTimesAreCharged() throws {
         // Goal: a recording's times drive the real node, its spread is drawn, its origin is named.
         var setting = try BootSamples.setting(try BootSamples.scenario("graph: node, costs: lab"))
-        setting.recording = BootRecording(
+        var recording = BootRecording(
             name: "lab",
             machine: "a machine",
             commit: "abc",
@@ -140,6 +140,8 @@ import Units
                 )
             ]
         )
+        recording.before = BootRecording.Times(median: 10, p95: 10)
+        setting.recording = recording
         let times = (0..<20 as Range<UInt64>).map { seed -> Double in
             setting.seed = seed
             let record = BootReplication(setting, commit: "test").run()
@@ -148,8 +150,8 @@ import Units
             return record.bootTimes.first ?? 0
         }
         #expect(Set(times).count == 20)
-        #expect(times.allSatisfy { $0 > 1.5 && $0 < 8 })
-        #expect(times.sorted()[10] > 2.5 && times.sorted()[10] < 3.5)
+        #expect(times.allSatisfy { $0 > 11.5 && $0 < 18 })
+        #expect(times.sorted()[10] > 12.5 && times.sorted()[10] < 13.5)
     }
 
     @Test func aWarmStartFindsWhatItLeft() throws {

@@ -20,6 +20,8 @@ struct BootCost: Sendable {
 struct BootCosts: Sendable {
     private let components: [Model]
     private let sigma: Double
+    /// Of the process before its first component, and of the framework; in a recording.
+    private let overheads: [BootRecording.Times]
 
     /// The cost of a component before it varies.
     private struct Model: Sendable {
@@ -34,6 +36,7 @@ struct BootCosts: Sendable {
     /// - Parameter services: by name.
     init(_ workload: Scenario.BootWorkload, services: [String: SharedService]) {
         sigma = workload.sigma
+        overheads = []
         components = workload.components.map { component in
             Model(
                 name: component.specification.name,
@@ -54,6 +57,7 @@ struct BootCosts: Sendable {
     /// The costs of a real node's components as real boots showed them.
     init(_ recording: BootRecording, sigma: Double) {
         self.sigma = sigma
+        overheads = [recording.before, recording.between].compactMap { $0 }
         components = recording.components.map { component in
             Model(
                 name: component.name,
@@ -62,6 +66,20 @@ struct BootCosts: Sendable {
                 sigmas: (component.cpu.sigma, component.wait.sigma),
                 uses: []
             )
+        }
+    }
+
+    /// What a life takes before its components: the process's start, and the framework's own work, which
+    /// is charged there as well because no recording tells where in a boot it is done.
+    func drawOverhead(seed: UInt64, node: NodeID, incarnation: UInt32) -> Interval {
+        var random = SeededRandom(
+            seed: seed,
+            entity: EntityID(node),
+            purpose: "boot overhead",
+            incarnation: incarnation
+        )
+        return overheads.reduce(.zero) { sum, times in
+            sum + Interval(seconds: times.median).varied(times.sigma, sigma, &random)
         }
     }
 

@@ -48,8 +48,9 @@ public struct BootReplication {
             sweep = CrashSweep(world)
             sweep?.begin()
         }
+        let worked = ThreadTime.seconds
         record.outcome = drive(world, into: &record, isCancelled)
-        record.kernelSeconds = (ContinuousClock.now - began) / .seconds(1)
+        record.kernelSeconds = ThreadTime.seconds - worked
         record.fingerprint = world.executor.fingerprint.description
         record.events = world.executor.jobCount
         record.simulatedSeconds = world.executor.now.seconds

@@ -52,7 +52,8 @@ extension BootWorld {
             let times =
                 setting.recording.map { recording in
                     "recorded: '\(recording.name)' of \(recording.machine), \(recording.boots) "
-                        + "boots at \(recording.commit), sha256 \(recording.digest)"
+                        + "boots at \(recording.commit), sha256 \(recording.digest); the start of the "
+                        + "process and the framework's own time come first"
                 } ?? "none recorded: only what modelled disks, probes and timers take"
             facts.append(Fact("component times", times))
         }

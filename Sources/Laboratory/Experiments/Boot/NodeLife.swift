@@ -15,6 +15,8 @@ final class NodeLife: @unchecked Sendable {
     let start: Instant
     let costs: [String: BootCost]
     private let isMeasured: Bool
+    /// Passes before the first component starts.
+    private let overhead: Interval
     private(set) var trace: BootTrace?
     private(set) var outcome: LifecycleOutcome?
     /// Of the node's processor time, at READY.
@@ -33,6 +35,11 @@ final class NodeLife: @unchecked Sendable {
         self.isMeasured = isMeasured
         self.process = process
         start = world.executor.now
+        overhead = world.costs.drawOverhead(
+            seed: world.setting.seed,
+            node: process.host.node,
+            incarnation: process.incarnation
+        )
         costs = world.costs.draw(
             seed: world.setting.seed,
             node: process.host.node,
@@ -75,8 +82,10 @@ final class NodeLife: @unchecked Sendable {
         }
         real?.connect(lifecycle, journal)
         trace = BootTrace(lifecycle.graph, order: world.policy.order, start: start)
+        let overhead = isMeasured ? self.overhead : .zero
         outcome = await process.run { [loaded] in
-            await lifecycle.run { _ in
+            if overhead > .zero { try? await effects.clock.sleep(for: overhead) }
+            return await lifecycle.run { _ in
                 for await _ in loaded.stream { return }
             }
         }

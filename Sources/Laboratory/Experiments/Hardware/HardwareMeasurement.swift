@@ -1,4 +1,3 @@
-import CoreFoundation
 import DeltaEncoding
 public import Foundation
 public import HardwareModel
@@ -178,17 +177,11 @@ public struct HardwareMeasurement {
         body()
         var fastest = Double.infinity
         for _ in 0..<HardwareMeasurement.repetitions {
-            let start = HardwareMeasurement.threadSeconds()
+            let start = ThreadTime.seconds
             body()
-            fastest = min(fastest, HardwareMeasurement.threadSeconds() - start)
+            fastest = min(fastest, ThreadTime.seconds - start)
         }
         return fastest
-    }
-
-    private static func threadSeconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
     /// Three significant digits: more would claim a precision that the measurement does not have.
