@@ -171,7 +171,7 @@ import Units
         }
         #expect(MetricCatalogue.standard.gateableNames.contains("utilisation"))
         #expect(!MetricCatalogue.standard.gateableNames.contains("peak-memory"))
-        #expect(MetricCatalogue.standard["boot-time"] == nil)
+        #expect(MetricCatalogue.standard["makespan"] == nil)
     }
 
     @Test func boundsForgiveRoundingOnly() {
