@@ -1,9 +1,9 @@
 import Effects
+import Glibc
 import HostEffects
 import Initialization
 import NodeFoundation
 import NodeOperations
-import Synchronization
 import Units
 
 /// Runs one node in this process until it has ended.
@@ -36,6 +36,7 @@ struct NodeRunner: Sendable {
         let manager = ServiceManager(environment: effects.machine.environmentVariables)
         manager.status("starting")
         let (happenings, told) = AsyncStream.makeStream(of: LifecycleEvent.Kind.self)
+        let (watched, seen) = AsyncStream.makeStream(of: LifecycleEvent.Kind.self)
         let place: NodePlace
         do {
             place = try await NodePlace(settings, effects)
@@ -47,11 +48,21 @@ struct NodeRunner: Sendable {
         let node = try makeNode(place.configuration, effects) { event in
             reporter?.report(event)
             told.yield(event.kind)
+            seen.yield(event.kind)
         }
         reporter?.report(.graph(node.lifecycle.graph.components.map { ComponentPlace($0) }))
         let outcome = await withTaskGroup(of: Void.self) { group in
             group.addTask { await NodeHerald(node, effects, manager).run(happenings) }
-            let outcome = await run(node, effects, signals)
+            let lastResort = LastResort(policy: place.configuration.boot, clock: effects.clock)
+            let outcome = await run(node, effects, signals) {
+                await lastResort.run(watched) {
+                    let left = node.status.snapshot.components
+                        .filter { ![.stopped, .failed, .skipped, .waiting].contains($0.state) }
+                    let names = left.map(\.name).joined(separator: ", ")
+                    Terminal.complain("ended by force, since these did not stop: \(names)")
+                    _exit(NodeExitCode.notYet.rawValue)
+                }
+            }
             told.finish()
             return outcome
         }
@@ -99,10 +110,12 @@ struct NodeRunner: Sendable {
     private func run(
         _ node: Node,
         _ effects: NodeEffects,
-        _ signals: SignalWatch
+        _ signals: SignalWatch,
+        watch: @escaping @Sendable () async -> Void
     ) async -> LifecycleOutcome {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await signals.run { node.requestStop() } }
+            group.addTask { await watch() }
             let outcome = await node.run { _ in
                 // The node serves until somebody asks for its end, which cancels this.
                 try? await effects.clock.sleep(until: .distantFuture)

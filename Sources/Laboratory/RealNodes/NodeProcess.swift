@@ -107,6 +107,12 @@ public final class NodeProcess {
         }
     }
 
+    /// Closes our side: what the node tells from here on reaches nobody.
+    public func stopListening() {
+        shutdown(events, Int32(SHUT_RDWR))
+        isAtEnd = true
+    }
+
     /// Sends a signal, unless the process has been reaped.
     public func signal(_ number: Int32) {
         if ending == nil { kill(pid, number) }
@@ -177,6 +183,7 @@ public final class NodeProcess {
         defer { posix_spawn_file_actions_destroy(&actions) }
         let writing = O_WRONLY | O_CREAT | O_TRUNC
         posix_spawn_file_actions_adddup2(&actions, events, eventsDescriptor)
+        closeOthers(&actions)
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, output, writing, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errors, writing, 0o600)
@@ -199,6 +206,16 @@ public final class NodeProcess {
         var pid: pid_t = 0
         let error = posix_spawn(&pid, command[0], &actions, &attributes, &words, &variables)
         return (pid, error)
+    }
+
+    /// Sockets and pipes of ours are none of the node's business: it would keep our ports occupied and
+    /// our pipes open for as long as it lives. The call came with glibc 2.34, in a header that Swift does
+    /// not read; without it, what is not marked to be closed on exec stays open.
+    private static func closeOthers(_ actions: inout posix_spawn_file_actions_t) {
+        typealias CloseFrom =
+            @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+        guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { return }
+        _ = unsafeBitCast(symbol, to: CloseFrom.self)(&actions, eventsDescriptor + 1)
     }
 }
 
