@@ -38,7 +38,12 @@ import Units
         #expect(path.map(\.name) == ["configuration", "cache", "api"])
         #expect(path.map(\.wait) == [.zero, .milliseconds(1_000), .zero])
         #expect(path.map(\.attempts) == [1, 3, 1])
-        #expect(path[1].text == "cache 7 s (after waiting 1 s, 3 attempts, fallback)")
+        #expect(
+            timeline.pathTexts == [
+                "configuration 2 s", "cache 7 s (after waiting 1 s, 3 attempts, fallback)",
+                "api 2 s",
+            ]
+        )
         #expect(BootTimeline(Boots.run("graph", seed: 1, seconds: 12), lane: "node 7") == nil)
     }
 
@@ -58,6 +63,7 @@ import Units
         #expect(boot.role == .only && boot.nodes == 1)
         #expect(boot.timeline.start == .zero && boot.timeline.bootSeconds == 13)
         #expect(boot.timeline.criticalPath[0].wait == .milliseconds(1_000))
+        #expect(boot.timeline.pathTexts[0] == "configuration 2 s (1 s after the process started)")
         #expect(boot.speedup == 12.0 / 13, "the mean of several boots is not this one's")
         run.markers[1] = Marker(
             time: Boots.at(13),

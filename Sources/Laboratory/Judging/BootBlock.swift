@@ -58,8 +58,8 @@ public struct BootBlock: Sendable {
     private func criticalPath(_ boot: RepresentativeBoot) -> [String] {
         let steps = boot.timeline.criticalPath
         var words = ["critical path of \(name(boot)):"]
-        for (index, step) in steps.enumerated() {
-            words.append((index == 0 ? "" : "→ ") + step.text)
+        for (index, step) in boot.timeline.pathTexts.enumerated() {
+            words.append((index == 0 ? "" : "→ ") + step)
         }
         let covered = steps.map(\.end).max()!.seconds - boot.timeline.start.seconds
         words.append("= \(Decimals.duration(covered))")
@@ -128,15 +128,24 @@ extension RepresentativeBoot {
     }
 }
 
-extension BootTimeline.Step {
-    /// `cache 2.1 s`, with its waiting and repeated attempts where there were any.
-    public var text: String {
-        var text = "\(name) \(Decimals.duration(duration.seconds))"
-        var remarks: [String] = []
-        if wait > .zero { remarks.append("after waiting \(Decimals.duration(wait.seconds))") }
-        if attempts > 1 { remarks.append("\(attempts) attempts") }
-        if outcome != .ready { remarks.append(outcome.rawValue) }
-        if !remarks.isEmpty { text += " (\(remarks.joined(separator: ", ")))" }
-        return text
+extension BootTimeline {
+    /// The steps of the critical path in words: `cache 2.1 s`, with repeated attempts and waiting
+    /// where there were any. Waits of less than a hundredth of the boot are not named.
+    public var pathTexts: [String] {
+        let steps = criticalPath
+        let whole = bootSeconds ?? steps.last.map { $0.end.seconds - start.seconds } ?? 0
+        return steps.enumerated().map { index, step in
+            var remarks: [String] = []
+            if step.wait > .zero, step.wait.seconds >= whole / 100 {
+                let wait = Decimals.duration(step.wait.seconds)
+                remarks.append(
+                    index == 0 ? "\(wait) after the process started" : "after waiting \(wait)"
+                )
+            }
+            if step.attempts > 1 { remarks.append("\(step.attempts) attempts") }
+            if step.outcome != .ready { remarks.append(step.outcome.rawValue) }
+            let text = "\(step.name) \(Decimals.duration(step.duration.seconds))"
+            return remarks.isEmpty ? text : "\(text) (\(remarks.joined(separator: ", ")))"
+        }
     }
 }

@@ -167,12 +167,9 @@ struct BootSection {
     }
 
     private func path(_ boot: RepresentativeBoot) -> PageView.Row? {
-        let steps = boot.timeline.criticalPath
+        let steps = boot.timeline.pathTexts
         guard !steps.isEmpty else { return nil }
-        return PageView.Row(
-            name: title(boot),
-            value: steps.map(\.text).joined(separator: " → ")
-        )
+        return PageView.Row(name: title(boot), value: steps.joined(separator: " → "))
     }
 
     private func table(_ boot: RepresentativeBoot) -> PageView.BootTable {
