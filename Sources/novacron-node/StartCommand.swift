@@ -55,6 +55,7 @@ struct StartCommand: AsyncParsableCommand {
     func run() async throws {
         // First of all: the origin of all times is the start of the process.
         let clock = HostClock()
+        try OpenFilesLimit.ensure()
         guard foreground else {
             throw ExitCode(try await BackgroundStart(location.settings).run().rawValue)
         }

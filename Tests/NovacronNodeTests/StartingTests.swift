@@ -111,11 +111,12 @@ final class OccupiedPort {
     let number: UInt16
     private let descriptor: Int32
 
-    init() throws {
+    init(datagrams: Bool = false) throws {
+        let kind = datagrams ? SOCK_DGRAM : SOCK_STREAM
         let listener = socket(
             AF_INET,
             // A node that is started meanwhile must not hold it open.
-            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue),
+            Int32(kind.rawValue) | Int32(SOCK_CLOEXEC.rawValue),
             0
         )
         var address = sockaddr_in()
@@ -124,7 +125,8 @@ final class OccupiedPort {
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let code = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, size) | listen(listener, 1) | getsockname(listener, $0, &size)
+                bind(listener, $0, size) | (datagrams ? 0 : listen(listener, 1))
+                    | getsockname(listener, $0, &size)
             }
         }
         descriptor = listener

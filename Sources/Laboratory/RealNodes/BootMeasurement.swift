@@ -68,6 +68,10 @@ public struct BootSession {
     /// From READY until components that load in the background have ended too; a node that takes
     /// longer is ended meanwhile.
     public var completionLimit = Interval.seconds(10)
+    /// Further environment variables of the node, `NAME=value`.
+    public var variables: [String] = []
+    /// A command that starts the node, for example to limit its resources.
+    public var wrapper: [String] = []
     /// From SIGTERM to the process's end; longer than the node's own deadline of 30 s.
     public var stopLimit = Interval.seconds(40)
 
@@ -83,7 +87,7 @@ public struct BootSession {
     ///
     /// - Parameter arguments: as in ``RealNode/start(_:variables:wrapper:)``.
     public func measure(_ arguments: [String] = []) throws(RealNodeError) -> BootMeasurement? {
-        let process = try node.start(arguments)
+        let process = try node.start(arguments, variables: variables, wrapper: wrapper)
         var hearing = BootHearing(process)
         guard boot(&hearing, process), end(&hearing, process) else { return nil }
         if hearing.measurement.ending == nil {

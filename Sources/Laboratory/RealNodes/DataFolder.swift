@@ -34,6 +34,9 @@ public struct DataFolder: Hashable, Sendable {
         }
     }
 
+    /// Files with keys are shorter than this.
+    private static let secretLimit = 1 << 14
+
     /// The SHA-256 of a file below the folder; `nil` when it cannot be read.
     public func digest(of name: String) -> String? {
         guard let bytes = FileManager.default.contents(atPath: "\(path)/\(name)") else {
@@ -67,9 +70,8 @@ public struct DataFolder: Hashable, Sendable {
     }
 
     private static func openKey(_ path: String) -> String? {
-        guard String(decoding: start(of: path, 64), as: UTF8.self).contains("PRIVATE KEY") else {
-            return nil
-        }
+        let text = String(decoding: start(of: path, secretLimit), as: UTF8.self)
+        guard text.contains("PRIVATE KEY") else { return nil }
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & 0o077 != 0 else { return nil }
         return "\(path) is a key and has permissions \(String(status.st_mode & 0o777, radix: 8))"
