@@ -9,7 +9,7 @@ import Units
 
 /// Campaigns whose replications are made up: a figure that follows from variant and seed.
 enum ScriptedCampaign {
-    static func scenario(minimum: Int, maximum: Int, wall: String = "1 min") throws -> Scenario {
+    static func scenario(minimum: Int, maximum: Int, wall: String = "60 min") throws -> Scenario {
         try ScenarioFile.parse(
             """
             version: 1

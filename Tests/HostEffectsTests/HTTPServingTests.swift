@@ -155,7 +155,7 @@ import Units
             }
         }
         #expect(await answer.hasPrefix("HTTP/1.1 200") == false)
-        while listener.connectionCount > 0 { await Task.yield() }
+        while listener.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
         await listener.close()
         await world.shutdown()
     }
@@ -169,7 +169,12 @@ import Units
         }
         let client = try await TestClient(listener.endpoint, reads: false)
         let request = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
-        try await client.send(String(repeating: request, count: 100))
+        do {
+            try await client.send(String(repeating: request, count: 100))
+        } catch {
+            // On a busy machine the time may be over before all is asked.
+            isAsked.continuation.finish()
+        }
         for await _ in isAsked.stream {}
         while listener.connectionCount > 0 { try await Task.sleep(for: .milliseconds(10)) }
         await client.close()
@@ -188,9 +193,9 @@ import Units
         try await client.send(
             "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n\(body)"
         )
-        while listener.connectionCount == 0 { await Task.yield() }
+        while listener.connectionCount == 0 { try await Task.sleep(for: .milliseconds(5)) }
         await client.close()
-        while listener.connectionCount > 0 { await Task.yield() }
+        while listener.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
         await listener.close()
         #expect(asked.withLock { $0 } == 0)
         await world.shutdown()
