@@ -1,5 +1,6 @@
 import DataSets
 import Experiments
+import HardwareModel
 import Judging
 import Measurements
 import Scenarios
@@ -141,13 +142,19 @@ import Units
             ]
         )
         recording.before = BootRecording.Times(median: 10, p95: 10)
+        recording.beforeCPU = BootRecording.Times(median: 4, p95: 4)
         setting.recording = recording
         let times = (0..<20 as Range<UInt64>).map { seed -> Double in
             setting.seed = seed
             let record = BootReplication(setting, commit: "test").run()
             #expect(record.isSound)
             #expect(record.fact("component times")?.contains("'lab' of a machine") == true)
-            return record.bootTimes.first ?? 0
+            // Four seconds before the components, two of one of them, and both of one core.
+            let time = record.bootTimes.first ?? 0
+            let share = record.value(of: "cpu-share")?.value ?? 0
+            let used = share / 100 * time * Double(setting.profile.cores)
+            #expect(used > 4.5 && used < 9, "\(used)")
+            return time
         }
         #expect(Set(times).count == 20)
         #expect(times.allSatisfy { $0 > 11.5 && $0 < 18 })

@@ -187,8 +187,10 @@ import Units
         #expect(recording.components.map(\.cpu.median) == [0.002, 0.001])
         #expect(recording.components.map(\.wait.median) == [0.001, 0.004])
         // Between the first component's start and READY: one before and none of it between, one after.
-        #expect(recording.between?.median == 0.001)
+        #expect(recording.between?.median == 0.001 && recording.betweenCPU?.median == 0)
+        #expect(recording.beforeCPU?.median == 0.001)
         let read = try BootRecording.parse(recording.bytes, path: "fake")
         #expect(read.components == recording.components && read.method == recording.method)
+        #expect(read.beforeCPU == recording.beforeCPU && read.between == recording.between)
     }
 }

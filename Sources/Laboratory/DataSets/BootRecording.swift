@@ -35,6 +35,10 @@ public struct BootRecording: Hashable, Sendable {
     /// From the first component's start to READY, without the components: the framework, its journal
     /// and what cannot be told apart.
     public var between: Times?
+    /// The processor time in `before`; without it, all of that is waiting.
+    public var beforeCPU: Times?
+    /// The processor time in `between`, likewise.
+    public var betweenCPU: Times?
     public var bootTimes: BootTimes?
     /// In the graph's order; at most `componentLimit`, each name once.
     public var components: [Component]
@@ -115,6 +119,8 @@ extension BootRecording {
         var method: String?
         var before: Times?
         var between: Times?
+        var beforeCPU: Times?
+        var betweenCPU: Times?
         var bootTimes: BootTimes?
         var components: [Component]
     }
@@ -160,6 +166,8 @@ extension BootRecording {
         recording.method = file.method
         recording.before = file.before
         recording.between = file.between
+        recording.beforeCPU = file.beforeCPU
+        recording.betweenCPU = file.betweenCPU
         recording.bootTimes = file.bootTimes
         if let problem = recording.problem { throw .damaged(path: path, problem: problem) }
         recording.digest = SHA256.hash(data: data).map { byte in
@@ -177,7 +185,10 @@ extension BootRecording {
             return "it has \(components.count) components"
         }
         var names: Set<String> = []
-        let whole = [before, between, bootTimes?.sequential, bootTimes?.dependencyReady]
+        let whole = [
+            before, between, beforeCPU, betweenCPU, bootTimes?.sequential,
+            bootTimes?.dependencyReady,
+        ]
         if whole.contains(where: { $0?.isPossible == false }) {
             return "it has impossible times of whole boots"
         }
@@ -209,6 +220,8 @@ extension BootRecording {
             method: method,
             before: before,
             between: between,
+            beforeCPU: beforeCPU,
+            betweenCPU: betweenCPU,
             bootTimes: bootTimes,
             components: components
         )

@@ -21,7 +21,19 @@ struct BootCosts: Sendable {
     private let components: [Model]
     private let sigma: Double
     /// Of the process before its first component, and of the framework; in a recording.
-    private let overheads: [BootRecording.Times]
+    private let overheads: [Overhead]
+
+    private struct Overhead: Sendable {
+        var times: BootRecording.Times
+        /// Of the times, what the processors work; in 0...1.
+        var cpuShare: Double
+
+        init?(_ times: BootRecording.Times?, cpu: BootRecording.Times?) {
+            guard let times, times.median > 0 else { return nil }
+            self.times = times
+            cpuShare = min(1, (cpu?.median ?? 0) / times.median)
+        }
+    }
 
     /// The cost of a component before it varies.
     private struct Model: Sendable {
@@ -57,7 +69,10 @@ struct BootCosts: Sendable {
     /// The costs of a real node's components as real boots showed them.
     init(_ recording: BootRecording, sigma: Double) {
         self.sigma = sigma
-        overheads = [recording.before, recording.between].compactMap { $0 }
+        overheads = [
+            Overhead(recording.before, cpu: recording.beforeCPU),
+            Overhead(recording.between, cpu: recording.betweenCPU),
+        ].compactMap { $0 }
         components = recording.components.map { component in
             Model(
                 name: component.name,
@@ -71,16 +86,27 @@ struct BootCosts: Sendable {
 
     /// What a life takes before its components: the process's start, and the framework's own work, which
     /// is charged there as well because no recording tells where in a boot it is done.
-    func drawOverhead(seed: UInt64, node: NodeID, incarnation: UInt32) -> Interval {
+    func drawOverhead(
+        seed: UInt64,
+        node: NodeID,
+        incarnation: UInt32
+    ) -> (cpu: Interval, wait: Interval) {
         var random = SeededRandom(
             seed: seed,
             entity: EntityID(node),
             purpose: "boot overhead",
             incarnation: incarnation
         )
-        return overheads.reduce(.zero) { sum, times in
-            sum + Interval(seconds: times.median).varied(times.sigma, sigma, &random)
+        var cpu = Interval.zero
+        var wait = Interval.zero
+        for overhead in overheads {
+            let whole = Interval(seconds: overhead.times.median)
+                .varied(overhead.times.sigma, sigma, &random)
+            let work = Interval(seconds: whole.seconds * overhead.cpuShare)
+            cpu += work
+            wait += whole - work
         }
+        return (cpu, wait)
     }
 
     /// The draws follow from seed, node and incarnation alone, so that all variants meet the same.

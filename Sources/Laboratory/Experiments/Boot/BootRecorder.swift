@@ -73,6 +73,8 @@ public struct BootRecorder {
         recording.method = BootRecorder.method
         recording.before = times(sequential.map(\.before))
         recording.between = times(sequential.map(\.between))
+        recording.beforeCPU = times(sequential.map(\.beforeCPU))
+        recording.betweenCPU = times(sequential.map(\.betweenCPU))
         recording.bootTimes = BootRecording.BootTimes(
             sequential: times(sequential.map(\.ready)),
             dependencyReady: times(parallel)
@@ -125,6 +127,9 @@ struct SequentialBoot {
     let before: Interval
     /// From the first component's start to READY, without components.
     let between: Interval
+    /// Processor time in `before` and in `between`.
+    let beforeCPU: Interval
+    let betweenCPU: Interval
     /// From the process's start to READY.
     let ready: Interval
 
@@ -137,16 +142,19 @@ struct SequentialBoot {
     init(_ boot: BootMeasurement) throws {
         guard let ready = boot.ready else { throw RealNodeError("the node was never READY") }
         graph = boot.graph
-        var first: Instant?
+        var first: (time: Instant, cpu: Interval)?
+        var last = Interval.zero
         var started: (name: String, time: Instant, cpu: Interval)?
         var busy = Interval.zero
+        var worked = Interval.zero
         for event in boot.events where event.time <= ready {
+            last = max(last, event.cpu ?? .zero)
             switch event.kind {
             case .attemptStarted(let name, 1):
                 guard let cpu = event.cpu else {
                     throw RealNodeError("the node tells no processor times")
                 }
-                first = first ?? event.time
+                first = first ?? (event.time, cpu)
                 started = (name, event.time, cpu)
             case .componentReady(let name, nil):
                 guard let start = started, start.name == name, let cpu = event.cpu else { continue }
@@ -154,13 +162,16 @@ struct SequentialBoot {
                 let used = cpu - start.cpu
                 costs[name] = Cost(cpu: used, wait: max(.zero, duration - used))
                 busy += duration
+                worked += used
                 started = nil
             default: break
             }
         }
         guard let first else { throw RealNodeError("no component was started") }
-        before = first - Instant.zero
-        between = max(.zero, ready - first - busy)
+        before = first.time - Instant.zero
+        between = max(.zero, ready - first.time - busy)
+        beforeCPU = first.cpu
+        betweenCPU = max(.zero, last - first.cpu - worked)
         self.ready = ready - Instant.zero
     }
 }

@@ -16,7 +16,7 @@ final class NodeLife: @unchecked Sendable {
     let costs: [String: BootCost]
     private let isMeasured: Bool
     /// Passes before the first component starts.
-    private let overhead: Interval
+    private let overhead: (cpu: Interval, wait: Interval)
     private(set) var trace: BootTrace?
     private(set) var outcome: LifecycleOutcome?
     /// Of the node's processor time, at READY.
@@ -82,9 +82,11 @@ final class NodeLife: @unchecked Sendable {
         }
         real?.connect(lifecycle, journal)
         trace = BootTrace(lifecycle.graph, order: world.policy.order, start: start)
-        let overhead = isMeasured ? self.overhead : .zero
+        let overhead = isMeasured ? self.overhead : (cpu: .zero, wait: .zero)
+        let processors = process.host.processors
         outcome = await process.run { [loaded] in
-            if overhead > .zero { try? await effects.clock.sleep(for: overhead) }
+            if overhead.cpu > .zero { try? await processors.run(overhead.cpu) }
+            if overhead.wait > .zero { try? await effects.clock.sleep(for: overhead.wait) }
             return await lifecycle.run { _ in
                 for await _ in loaded.stream { return }
             }
