@@ -7,7 +7,7 @@ import Units
 
 /// Goal: a listener answers who may ask, within its limits, and refuses everybody else.
 /// Method: a client that speaks bytes, over plain TCP and TLS, on free ports of the loopback interface.
-@Suite(.timeLimit(.minutes(1))) struct HTTPServingTests {
+@Suite(.timeLimit(.minutes(15))) struct HTTPServingTests {
     private let world = HostWorld()
     private let anywhere = SocketEndpoint(host: "127.0.0.1", port: 0)
 

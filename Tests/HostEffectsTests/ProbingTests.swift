@@ -8,7 +8,7 @@ import Units
 
 /// Goal: paths are measured, and nobody is harmed by whatever arrives at a responder.
 /// Method: probes over the loopback interface; seeded bytes against the decoder.
-@Suite(.timeLimit(.minutes(1))) struct ProbingTests {
+@Suite(.timeLimit(.minutes(15))) struct ProbingTests {
     private let world = HostWorld()
     private let plan = ProbePlan(
         trains: 3,

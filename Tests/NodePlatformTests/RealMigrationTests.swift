@@ -16,7 +16,7 @@ import Units
 // Goal: the node takes a guest that another node sends, over parallel streams and over one. Method:
 // a real source on loopback sockets migrates a small guest to the booted component; both ends
 // compare the whole memory before they say that it runs.
-@Suite(.timeLimit(.minutes(1))) struct RealMigrationTests {
+@Suite(.timeLimit(.minutes(15))) struct RealMigrationTests {
     @Test(arguments: [(3, 4), (2, 1)])
     func aGuestArrives(level: Int, streams: Int) async throws {
         var configuration = PlatformWorld.configuration

@@ -13,7 +13,7 @@ import Units
 // authority has signed for, changes its certificate without cutting a connection, and leaves
 // nothing. Method: boots in a folder of their own, on free ports of the loopback interface, with a
 // wall clock that can be set.
-@Suite(.timeLimit(.minutes(1))) struct RealPlatformTests {
+@Suite(.timeLimit(.minutes(15))) struct RealPlatformTests {
     /// The host's clock with another calendar.
     private final class ShiftedClock: EffectClock {
         private let base = HostClock()
