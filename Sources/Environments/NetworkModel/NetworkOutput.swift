@@ -45,6 +45,20 @@ public struct LinkCounters: Hashable, Sendable, BitwiseCopyable {
     public var peakQueue: ByteCount = .zero
 
     public init() {}
+
+    /// Counts what another part of the same link did.
+    mutating func add(_ other: LinkCounters) {
+        offeredPackets &+= other.offeredPackets
+        offeredBytes &+= other.offeredBytes
+        departedPackets &+= other.departedPackets
+        departedBytes &+= other.departedBytes
+        arrivedPackets &+= other.arrivedPackets
+        arrivedBytes &+= other.arrivedBytes
+        droppedByQueue &+= other.droppedByQueue
+        droppedByLoss &+= other.droppedByLoss
+        busy += other.busy
+        peakQueue = max(peakQueue, other.peakQueue)
+    }
 }
 
 /// What one side of a connection knows and did.

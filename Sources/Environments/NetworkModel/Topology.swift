@@ -60,6 +60,17 @@ public struct LinkParameters: Hashable, Sendable {
     /// nodes see is a link of `rate × (1 − backgroundLoad)`. It takes no room in the queue and does
     /// not give way, as a shaped or reserved aggregate of many flows would not.
     public var backgroundLoad: Ratio
+    /// How finely connections are simulated on it.
+    public var fidelity: Fidelity
+
+    public enum Fidelity: String, Hashable, Sendable, CaseIterable, Codable {
+        /// Every packet is an event.
+        case packet
+        /// Connections are rates under TCP's windows, moved on sixteen times a round trip: for
+        /// transfers of so many packets that each cannot be an event. A connection is a fluid when
+        /// both of its ways say so. Datagrams stay packets and do not meet the fluid's queue.
+        case fluid
+    }
 
     public init(
         rate: BitRate,
@@ -67,7 +78,8 @@ public struct LinkParameters: Hashable, Sendable {
         jitter: Jitter = .none,
         loss: LossModel = .none,
         queueLimit: ByteCount,
-        backgroundLoad: Ratio = .zero
+        backgroundLoad: Ratio = .zero,
+        fidelity: Fidelity = .packet
     ) {
         self.rate = rate
         self.propagation = propagation
@@ -75,6 +87,7 @@ public struct LinkParameters: Hashable, Sendable {
         self.loss = loss
         self.queueLimit = queueLimit
         self.backgroundLoad = backgroundLoad
+        self.fidelity = fidelity
     }
 
     /// A switched network inside one site: 10 Gbit/s, 100 µs one way, 1 MiB of queue, no loss.
