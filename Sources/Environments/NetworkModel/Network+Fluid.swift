@@ -40,6 +40,12 @@ extension Network {
             && fluid.links[Int(backward)] != nil
     }
 
+    /// Whether the connection is simulated as a fluid.
+    public func isFluid(_ connection: ConnectionID) -> Bool {
+        let slot = Int(connection.slot)
+        return slot < connections.count && connections[slot].isFluid
+    }
+
     private func route(of connection: ConnectionID, _ side: ConnectionSide) -> Int {
         let record = connections[Int(connection.slot)]
         return Int(side == .opener ? record.forward : record.backward)

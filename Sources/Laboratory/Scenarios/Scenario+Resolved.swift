@@ -113,6 +113,7 @@ extension Scenario {
             }
         }
         yaml.field("background", QuantityText.percentText(path.background))
+        yaml.field("fidelity", path.fidelity.rawValue)
     }
 
     private static func write(_ loss: LossModel, into yaml: inout YAMLText) {
@@ -153,6 +154,9 @@ extension Scenario {
                 }
                 yaml.field("measure", bulk.duration.measure)
             }
+        case .transfer(let transfer):
+            yaml.field("amount", transfer.amount)
+            yaml.field("deadline", transfer.deadline)
         case .migration(let migration):
             yaml.mapping("memory") {
                 $0.field("dataset", YAMLText.name(migration.memory.dataset))

@@ -149,7 +149,8 @@ extension ScenarioBuilder {
             rate: record.rate("rate"),
             loss: loss(record.record("loss")),
             queue: record.record("queue").queueLimit("limit"),
-            background: record.share("background")
+            background: record.share("background"),
+            fidelity: record.text("fidelity").flatMap(Scenario.Fidelity.init) ?? .packet
         )
     }
 
@@ -222,6 +223,15 @@ extension ScenarioBuilder {
                             ?? .automatic,
                         measure: duration.interval("measure")
                     )
+                )
+            )
+        case .transfer:
+            return .transfer(
+                Scenario.TransferWorkload(
+                    from: ends.from,
+                    to: ends.to,
+                    amount: record.size("amount"),
+                    deadline: record.interval("deadline")
                 )
             )
         case .migration:

@@ -194,7 +194,7 @@ extension Scenario.Invariant {
         switch kind {
         case .echo:
             [.echoesAnsweredUnchanged, .acknowledgedWritesSurvive, .linkRateRespected]
-        case .bulk:
+        case .bulk, .transfer:
             [.transferIdentical, .linkRateRespected]
         case .migration:
             [.memoryIdenticalAfterMigration, .linkRateRespected]

@@ -110,6 +110,12 @@ extension ScenarioShapes {
                 .text("0 %"),
                 "The share of the rate that other traffic takes."
             ),
+            Field(
+                "fidelity",
+                .words(Scenario.Fidelity.allCases.map(\.rawValue)),
+                .text("packet"),
+                "Simulate each packet, or connections as fluids; auto decides by their number."
+            ),
         ]
     }
 
@@ -208,6 +214,7 @@ extension ScenarioShapes {
         cases: [
             TaggedShape.Case("echo", "Requests that a server makes durable and answers.", echo),
             TaggedShape.Case("bulk", "One endless transfer, measured in steady state.", bulk),
+            TaggedShape.Case("transfer", "An amount over ordinary byte streams.", transfer),
             TaggedShape.Case("migration", "Virtual machines that move while they run.", move),
             TaggedShape.Case("boot", "Nodes that start their components.", boot),
         ]
@@ -270,6 +277,22 @@ extension ScenarioShapes {
                 .required,
                 "How long the transfer is watched."
             )
+        ]
+
+    private static let transfer =
+        ends + [
+            Field(
+                "amount",
+                .size(1...Scenario.TransferWorkload.largestAmount),
+                .required,
+                "Bytes of all streams together."
+            ),
+            Field(
+                "deadline",
+                .duration(allowsZero: false),
+                .text("2 h"),
+                "Simulated time after which a run is cut off."
+            ),
         ]
 
     private static let move =

@@ -90,6 +90,8 @@ extension Scenario {
         public var queue: QueueLimit
         /// The share of the rate that other traffic takes; in [0, 1).
         public var background: Ratio
+        /// How finely connections are simulated on it.
+        public var fidelity: Fidelity
 
         public init(
             delay: Interval,
@@ -97,7 +99,8 @@ extension Scenario {
             rate: BitRate,
             loss: LossModel,
             queue: QueueLimit,
-            background: Ratio
+            background: Ratio,
+            fidelity: Fidelity = .packet
         ) {
             self.delay = delay
             self.jitter = jitter
@@ -105,7 +108,40 @@ extension Scenario {
             self.loss = loss
             self.queue = queue
             self.background = background
+            self.fidelity = fidelity
         }
+    }
+}
+
+extension Scenario {
+    /// How finely connections over a link are simulated.
+    public enum Fidelity: String, Hashable, Sendable, CaseIterable {
+        case packet
+        case fluid
+        /// Fluid where packets would be too many and a fluid is known to agree with them.
+        case auto
+    }
+
+    /// Whether connections over a path between these regions are simulated as fluids.
+    public func isFluid(_ path: PathProperties, roundTrip: Interval) -> Bool {
+        switch path.fidelity {
+        case .packet: return false
+        case .fluid: return true
+        case .auto:
+            let product = Double(path.rate.bytes(in: roundTrip).bytes)
+            let queue = path.queue.bytes(rate: path.rate, roundTrip: roundTrip)
+            return Double(queue.bytes) >= 0.25 * product
+                && expectedPackets(path) > Scenario.packetLimit
+        }
+    }
+
+    /// More full packets than this make a run of packets too long: some ten seconds of one core.
+    private static let packetLimit = 10_000_000.0
+
+    private func expectedPackets(_ path: PathProperties) -> Double {
+        let most = Double(path.rate.bitsPerSecond) / 8 * workload.horizon.seconds / 1514
+        guard case .transfer(let transfer) = workload else { return most }
+        return min(most, Double(transfer.amount.bytes) / 1448)
     }
 }
 

@@ -8,21 +8,22 @@ import Units
 extension NetworkModel.Topology {
     /// The links in scenario order, then one inside each region; the round-trip time of a link's two directions sets the size of
     /// queues that are given in bandwidth-delay products.
-    init(_ topology: Scenario.Topology) {
+    init(_ scenario: Scenario) {
+        let topology = scenario.topology
         let nodes = (0..<topology.nodeCount).map { topology.region(of: NodeID(UInt32($0))) }
         let links = topology.links.map { link in
             let back = topology.link(from: link.to, to: link.from)?.path.delay ?? link.path.delay
             return DirectedLink(
                 from: link.from,
                 to: link.to,
-                LinkParameters(link.path, roundTrip: link.path.delay + back)
+                LinkParameters(link.path, roundTrip: link.path.delay + back, in: scenario)
             )
         }
         let local = topology.regions.enumerated().map { index, region in
             DirectedLink(
                 from: RegionID(UInt32(index)),
                 to: RegionID(UInt32(index)),
-                LinkParameters(region.local, roundTrip: region.local.delay * 2)
+                LinkParameters(region.local, roundTrip: region.local.delay * 2, in: scenario)
             )
         }
         self.init(regionCount: topology.regions.count, nodes: nodes, links: links + local)
@@ -30,14 +31,15 @@ extension NetworkModel.Topology {
 }
 
 extension LinkParameters {
-    init(_ path: Scenario.PathProperties, roundTrip: Interval) {
+    init(_ path: Scenario.PathProperties, roundTrip: Interval, in scenario: Scenario) {
         self.init(
             rate: path.rate,
             propagation: path.delay,
             jitter: NetworkModel.Jitter(path.jitter),
             loss: NetworkModel.LossModel(path.loss),
             queueLimit: path.queue.bytes(rate: path.rate, roundTrip: roundTrip),
-            backgroundLoad: path.background
+            backgroundLoad: path.background,
+            fidelity: scenario.isFluid(path, roundTrip: roundTrip) ? .fluid : .packet
         )
     }
 }
