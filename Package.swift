@@ -108,12 +108,20 @@ let novaCron = [
 
 let environments = [
     room("Environments", "SimulationKernel", ["Determinism", "Units"]),
-    room("Environments", "NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
+    room("Environments", "LinkModel", ["Determinism", "Units"]),
+    room(
+        "Environments",
+        "NetworkModel",
+        ["Determinism", "LinkModel", "Machines", "SimulationKernel", "Units"]
+    ),
     room("Environments", "HardwareModel", ["Determinism", "Machines", "Units"]),
     room(
         "Environments",
         "SimulatedEnvironment",
-        ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
+        [
+            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel",
+            "SimulationKernel", "Units",
+        ]
     ),
     room(
         "Environments",
@@ -176,8 +184,9 @@ let laboratory = [
         "Experiments",
         [
             "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
-            "HardwareModel", "Initialization", "Judging", "Machines", "Measurements", "Migration",
-            "NetworkModel", "NodeOperations", "RealNodes", "Scenarios", "SimulatedEffects",
+            "HardwareModel", "Initialization", "Judging", "LinkModel", "Machines", "Measurements",
+            "Migration", "NetworkModel", "NodeOperations", "RealNodes", "Scenarios",
+            "SimulatedEffects",
             "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment", "Statistics",
             "Transport", "Units", nioCore, nioPosix,
         ]
@@ -286,7 +295,11 @@ let testTargets: [Target] = [
             crypto, nioCore, nioPosix, nioSSL,
         ]
     ),
-    tests("NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
+    tests("LinkModel", ["Determinism", "Units"]),
+    tests(
+        "NetworkModel",
+        ["Determinism", "LinkModel", "Machines", "SimulationKernel", "Units"]
+    ),
     tests("HardwareModel", ["Machines", "Units"]),
     tests("Measurements", ["Units"]),
     tests("Statistics", ["Determinism"]),
@@ -310,8 +323,8 @@ let testTargets: [Target] = [
         "Experiments",
         [
             "DataSets", "Echoing", "FakeNodes", "HardwareModel", "Initialization", "Judging",
-            "Machines", "Measurements", "Migration", "NetworkModel", "Scenarios", "Transport",
-            "Units",
+            "LinkModel", "Machines", "Measurements", "Migration", "NetworkModel", "Scenarios",
+            "Transport", "Units",
         ]
     ),
     // Run the built programs, so they are built with them.
@@ -332,7 +345,10 @@ let testTargets: [Target] = [
     ),
     tests(
         "SimulatedEnvironment",
-        ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
+        [
+            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel",
+            "SimulationKernel", "Units",
+        ]
     ),
     tests(
         "SimulatedEffects",

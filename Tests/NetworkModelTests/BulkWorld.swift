@@ -1,4 +1,5 @@
 import Determinism
+import LinkModel
 import Machines
 import NetworkModel
 import SimulationKernel
@@ -21,6 +22,7 @@ struct BulkWorld: ~Copyable {
     var resets: [(ConnectionSide, StreamResetReason)] = []
     var finishes: [ConnectionSide] = []
     var datagrams: [(token: UInt32, at: Instant)] = []
+    var copies: [(token: UInt32, at: Instant)] = []
     var lostDatagrams = 0
     var pathSamples: [PathSample] = []
     var mismatches = 0
@@ -110,6 +112,8 @@ struct BulkWorld: ~Copyable {
             pathSamples.append(sample)
         case .datagram(let token, _):
             datagrams.append((token, now))
+        case .datagramCopied(let token, _):
+            copies.append((token, now))
         case .datagramLost:
             lostDatagrams += 1
         }

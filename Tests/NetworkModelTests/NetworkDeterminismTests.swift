@@ -1,3 +1,4 @@
+import LinkModel
 import Machines
 import NetworkModel
 import Testing

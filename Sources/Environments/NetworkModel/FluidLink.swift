@@ -1,4 +1,5 @@
 import Determinism
+import LinkModel
 import SimulationKernel
 import Units
 
@@ -26,6 +27,9 @@ struct FluidLink {
             case .none: (share, burst) = (0, 1)
             case .bernoulli(let rate): (share, burst) = (rate.value, 1)
             case .gilbert(let rate, let length): (share, burst) = (rate.value, max(1, length))
+            case .correlated(let rate, let correlation):
+                share = rate.value
+                burst = 1 / max(1e-6, (1 - rate.value) * (1 - correlation.value))
             }
             drawNext()
         }

@@ -1,4 +1,5 @@
 import Determinism
+import LinkModel
 import Machines
 import SimulationKernel
 import Units
@@ -17,14 +18,14 @@ struct FluidPlane {
             for to in 0..<regions {
                 let route = Int(routes[from * regions + to])
                 let back = Int(routes[to * regions + from])
-                guard route >= 0, back >= 0, links[route].parameters.fidelity == .fluid else {
+                guard route >= 0, back >= 0, links[route].pipe.parameters.fidelity == .fluid else {
                     continue
                 }
-                let parameters = links[route].parameters
+                let parameters = links[route].pipe.parameters
                 self.links[route] = FluidLink(
                     links[route].id,
                     parameters,
-                    roundTrip: parameters.propagation + links[back].parameters.propagation,
+                    roundTrip: parameters.propagation + links[back].pipe.parameters.propagation,
                     entity: links[route].origin.entity,
                     seed: seed
                 )

@@ -1,4 +1,5 @@
 public import Determinism
+public import LinkModel
 import Machines
 public import SimulationKernel
 public import Units
@@ -125,9 +126,15 @@ public struct Network: ~Copyable {
     ) {
         switch event {
         case .arrival(let link):
-            if let packet = links[Int(link.rawValue)].takeArrival(at: now, queue: &queue) {
-                events &+= 1
-                receive(packet, at: now, queue: &queue)
+            let index = Int(link.rawValue)
+            let arrival = links[index].takeArrival(at: now, queue: &queue)
+            if !links[index].pipe.discarded.isEmpty { loseDiscarded(index) }
+            guard let arrival else { return }
+            events &+= 1
+            if arrival.flags.isEmpty {
+                receive(arrival.item, at: now, queue: &queue)
+            } else {
+                receive(arrival, at: now, queue: &queue)
             }
         case .tick(let link):
             tick(link, at: now, queue: &queue)
@@ -149,7 +156,7 @@ public struct Network: ~Copyable {
     /// What the link did until `now`. Traps when it carried more than its rate allowed.
     public func counters(_ link: LinkID, at now: Instant) -> LinkCounters {
         let index = Int(link.rawValue)
-        var counters = links[index].counters(at: now)
+        var counters = links[index].pipe.counters(at: now)
         if let flows = fluid.links[index]?.counters { counters.add(flows) }
         return counters
     }
@@ -158,7 +165,7 @@ public struct Network: ~Copyable {
     public func queueOccupancy(_ link: LinkID, at now: Instant) -> ByteCount {
         let index = Int(link.rawValue)
         let backlog = ByteCount(Int64(fluid.links[index]?.backlog ?? 0))
-        return links[index].occupancy(at: now) + backlog
+        return links[index].pipe.occupancy(at: now) + backlog
     }
 
     /// Down: what waits in the queue and what is offered is lost; what has left the queue arrives.
@@ -169,14 +176,11 @@ public struct Network: ~Copyable {
         queue: inout EventQueue<SimulationEvent>
     ) {
         fluid.links[Int(link.rawValue)]?.isUp = isUp
-        var lostTokens: [UInt32] = []
-        links[Int(link.rawValue)].setUp(isUp, at: now, queue: &queue) { packet in
-            if packet.flags.contains(.datagram) { lostTokens.append(packet.slot) }
-        }
-        for token in lostTokens { outputs.append(.datagramLost(token: token)) }
+        links[Int(link.rawValue)].setUp(isUp, at: now, queue: &queue)
+        loseDiscarded(Int(link.rawValue))
     }
 
-    /// Waiting packets leave at the new rate from now on.
+    /// Waiting packets leave at the new rate from now on; a trace ends.
     public mutating func setRate(
         _ link: LinkID,
         _ rate: BitRate,
@@ -186,6 +190,7 @@ public struct Network: ~Copyable {
         precondition(rate.bitsPerSecond > 0, "a link that carries nothing is down")
         links[Int(link.rawValue)].setRate(rate, at: now, queue: &queue)
         fluid.links[Int(link.rawValue)]?.setRate(rate)
+        loseDiscarded(Int(link.rawValue))
     }
 
     /// Adds to the propagation delay of packets offered from now on; zero takes it back.

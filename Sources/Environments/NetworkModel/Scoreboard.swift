@@ -1,3 +1,4 @@
+import LinkModel
 import Units
 
 /// The segments sent and not yet acknowledged, with what is known about each, and the order in

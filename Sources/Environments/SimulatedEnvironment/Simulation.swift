@@ -1,5 +1,6 @@
 public import Determinism
 public import HardwareModel
+import LinkModel
 public import Machines
 public import NetworkModel
 public import SimulationKernel
@@ -263,6 +264,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             deliver(.reset(stream, reason), .reset, digest: UInt64(stream.number), to: index)
         case .datagram(let token, let node):
             deliver(medium.takeDatagram(token), to: Int(node.rawValue))
+        case .datagramCopied(let token, let node):
+            deliver(medium.datagram(token), to: Int(node.rawValue))
         case .datagramLost(let token):
             _ = medium.datagrams.take(token)
         }
@@ -440,8 +443,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             let counters = medium.network.counters(link, at: medium.now)
             return LinkSample(
                 departedBytes: counters.departedBytes,
-                droppedPackets: counters.droppedByQueue + counters.droppedByLoss
-                    + counters.droppedByOutage + counters.droppedByRule,
+                droppedPackets: counters.dropped,
                 queue: medium.network.queueOccupancy(link, at: medium.now)
             )
         }

@@ -1,5 +1,6 @@
 public import DataSets
 public import HardwareModel
+public import LinkModel
 public import Machines
 public import Measurements
 public import NetworkModel

@@ -1,4 +1,5 @@
 import FaultInjection
+import LinkModel
 import NetworkModel
 import Scenarios
 import SimulatedEnvironment
@@ -35,8 +36,8 @@ extension LinkParameters {
         self.init(
             rate: path.rate,
             propagation: path.delay,
-            jitter: NetworkModel.Jitter(path.jitter),
-            loss: NetworkModel.LossModel(path.loss),
+            jitter: LinkModel.Jitter(path.jitter),
+            loss: LinkModel.LossModel(path.loss),
             queueLimit: path.queue.bytes(rate: path.rate, roundTrip: roundTrip),
             backgroundLoad: path.background,
             fidelity: scenario.isFluid(path, roundTrip: roundTrip) ? .fluid : .packet
@@ -44,7 +45,7 @@ extension LinkParameters {
     }
 }
 
-extension NetworkModel.Jitter {
+extension LinkModel.Jitter {
     init(_ jitter: Scenario.Jitter) {
         switch jitter.distribution {
         case .none:
@@ -61,7 +62,7 @@ extension NetworkModel.Jitter {
     }
 }
 
-extension NetworkModel.LossModel {
+extension LinkModel.LossModel {
     init(_ loss: Scenario.LossModel) {
         switch loss {
         case .none: self = .none

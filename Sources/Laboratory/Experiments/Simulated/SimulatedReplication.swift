@@ -2,6 +2,7 @@ import Determinism
 import FaultInjection
 import Foundation
 import Glibc
+import LinkModel
 import Machines
 public import Measurements
 import NetworkModel
