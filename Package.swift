@@ -128,6 +128,17 @@ let environments = [
         "SocketEnvironment",
         ["Determinism", "Machines", "Units", nioCore, nioPosix]
     ),
+    // Types only: the library is opened at run time, where there is one.
+    .systemLibrary(
+        name: "CVerbs",
+        path: "Sources/Environments/CVerbs",
+        providers: [.apt(["libibverbs-dev"])]
+    ),
+    room(
+        "Environments",
+        "RDMAEnvironment",
+        ["CVerbs", "Machines", "SocketEnvironment", "Units", nioCore, nioPosix]
+    ),
     room(
         "Environments",
         "SimulatedEffects",
@@ -185,9 +196,9 @@ let laboratory = [
         [
             "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
             "HardwareModel", "Initialization", "Judging", "LinkModel", "Machines", "Measurements",
-            "Migration", "NetworkModel", "NodeOperations", "RealNodes", "Scenarios",
-            "SimulatedEffects",
-            "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment", "Statistics",
+            "Migration", "NetworkModel", "NodeOperations", "RDMAEnvironment", "RealNodes",
+            "Scenarios", "SimulatedEffects", "SimulatedEnvironment", "SimulationKernel",
+            "SocketEnvironment", "Statistics",
             "Transport", "Units", nioCore, nioPosix,
         ]
     ),
@@ -198,8 +209,8 @@ let commands: [Target] = [
         name: "novalab",
         dependencies: [
             "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "Measurements",
-            "RealNodes", "Reporting", "ResultsStore", "Scenarios", "SocketEnvironment", "Units",
-            argumentParser,
+            "RDMAEnvironment", "RealNodes", "Reporting", "ResultsStore", "Scenarios",
+            "SocketEnvironment", "Units", argumentParser,
         ],
         path: "Sources/novalab",
         swiftSettings: settings
@@ -355,12 +366,13 @@ let testTargets: [Target] = [
         ["Determinism", "Effects", "HardwareModel", "Machines", "SimulationKernel", "Units"]
     ),
     tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),
+    tests("RDMAEnvironment", ["Determinism", "Machines", "Units"]),
     .testTarget(
         name: "ConformanceTests",
         dependencies: [
             "DeltaEncoding", "Determinism", "Echoing", "Experiments", "HardwareModel", "Machines",
-            "Migration", "NetworkModel", "SimulatedEnvironment", "SimulationKernel",
-            "SocketEnvironment", "Transport", "Units", nioCore, nioPosix,
+            "Migration", "NetworkModel", "RDMAEnvironment", "SimulatedEnvironment",
+            "SimulationKernel", "SocketEnvironment", "Transport", "Units", nioCore, nioPosix,
         ],
         path: "Tests/ConformanceTests",
         swiftSettings: settings

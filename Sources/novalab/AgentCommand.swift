@@ -21,7 +21,7 @@ struct AgentCommand: AsyncParsableCommand {
             try await AgentProgram.run { assignment in
                 let preparation = try Preparation(
                     path: assignment.scenarioPath,
-                    environment: .sockets,
+                    environment: assignment.environment,
                     seed: nil,
                     line: ProgressLine(),
                     isAgent: true

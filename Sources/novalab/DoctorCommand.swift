@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import RDMAEnvironment
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -170,14 +171,8 @@ struct MachineCheck: Encodable {
     }
 
     private static var rdma: MachineCheck {
-        let path = "/sys/class/infiniband"
-        let devices = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        return devices.isEmpty
-            ? lacking("RDMA", "no RDMA device")
-            : ok(
-                "RDMA",
-                "\(devices.sorted().joined(separator: ", ")); no part of this build uses it"
-            )
+        let support = RDMASupport.current
+        return support.isUsable ? ok("RDMA", support.text) : lacking("RDMA", support.text)
     }
 
     private static var netem: MachineCheck {

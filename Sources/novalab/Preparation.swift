@@ -4,6 +4,7 @@ import Experiments
 import Foundation
 import HardwareModel
 import Measurements
+import RDMAEnvironment
 import Reporting
 import ResultsStore
 import Scenarios
@@ -54,6 +55,9 @@ struct Preparation {
             let obstacle = workload.obstacle(on: environment)
         {
             throw CommandFailure(code: 65, message: "\(path): \(obstacle)")
+        }
+        if environment == .rdma, !RDMASupport.current.isUsable {
+            throw CommandFailure.missing("\(RDMASupport.current.text); use simulated or sockets")
         }
         let root = LabFolders.current.root
         provenance = isAgent ? .unrecorded : Provenance.gather(root: root)

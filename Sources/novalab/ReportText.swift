@@ -140,6 +140,14 @@ struct ReportText {
                     assumption: "none: kernel TCP and UDP over the loopback interface, unshaped"
                 )
             ]
+        case .rdma:
+            return [
+                ReportInput.Model(
+                    name: "network",
+                    assumption: "none: streams over this machine's RDMA devices, messages over UDP "
+                        + "on the loopback interface, unshaped"
+                )
+            ]
         }
     }
 }

@@ -55,7 +55,7 @@ struct RunCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        if let place, place != "rdma", EnvironmentKind(rawValue: place) == nil {
+        if let place, EnvironmentKind(rawValue: place) == nil {
             let known = EnvironmentKind.allCases.map(\.rawValue).joined(separator: " or ")
             throw ValidationError("'\(place)' is not a place to run; use \(known)")
         }
@@ -66,11 +66,6 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if place == "rdma" {
-            throw CommandFailure.missing(
-                "this build has no RDMA environment; use simulated or sockets"
-            )
-        }
         Interrupt.watch()
         CrashNotice.install()
         var codes: [VerdictCode] = []
@@ -164,12 +159,13 @@ struct RunCommand: AsyncParsableCommand {
                     Replication.simulated(setting, commit: commit, isCancelled: isCancelled)
                 }
             }
-        case .sockets:
+        case .sockets, .rdma:
             // One at a time: real nodes compete for the cores that they are measured on.
             return CampaignRunner(plan, workers: 1) { setting, isCancelled in
                 do {
                     return try Replication.onSockets(
                         setting,
+                        environment: preparation.environment,
                         commit: commit,
                         scenarioPath: preparation.path,
                         agent: AgentLauncher.launch,

@@ -4,6 +4,7 @@ import Machines
 import NIOCore
 import NIOPosix
 import NetworkModel
+import RDMAEnvironment
 import SimulatedEnvironment
 import SimulationKernel
 import SocketEnvironment
@@ -15,6 +16,12 @@ import Units
 enum Arm: String, CaseIterable, Sendable {
     case simulated
     case sockets
+    /// Sockets whose streams go over RDMA.
+    case rdma
+
+    /// Those of this machine: RDMA needs a device, which `scripts/softroce-vm` brings along.
+    static let allCases: [Arm] =
+        RDMASupport.current.isUsable ? [.simulated, .sockets, .rdma] : [.simulated, .sockets]
 }
 
 /// A fact that happened in a play.
@@ -30,6 +37,10 @@ struct Incident<Event: Sendable>: Sendable {
     enum Change: Sendable {
         case crash(NodeID)
         case restart(NodeID)
+        /// On RDMA alone: queue pairs of the node go to their error state.
+        case breakLinks(NodeID)
+        /// On RDMA alone: the node's device fails for good.
+        case failDevice(NodeID)
     }
 
     let change: Change
@@ -56,25 +67,37 @@ struct Play<Program: Machine>: Sendable {
 
     var nodes = 2
     var incidents: [Incident<Program.Event>] = []
-    /// Longest duration: virtual time, or real time on sockets.
+    /// Longest duration: virtual time; at least a minute of real time on sockets.
     var limit = Interval.seconds(8)
     var machine: @Sendable (Birth<Program>) -> Program
     var until: @Sendable (Story) -> Bool
 
     /// Plays it; records an issue when its end is not reached in time.
     func run(on arm: Arm, location: SourceLocation = #_sourceLocation) async throws -> Story {
-        let (story, isComplete) =
-            switch arm {
-            case .simulated: simulated()
-            case .sockets: try await SocketTheatre(self).run()
-            }
+        try await performance(on: arm, location: location).story
+    }
+
+    /// The same, with the number of streams that went over RDMA, counted by their openers.
+    func performance(
+        on arm: Arm,
+        location: SourceLocation = #_sourceLocation
+    ) async throws -> (story: Story, carried: Int) {
+        var carried = 0
+        let (story, isComplete): (Story, Bool)
+        switch arm {
+        case .simulated: (story, isComplete) = simulated()
+        case .sockets, .rdma:
+            let theatre = try SocketTheatre(self, on: arm)
+            (story, isComplete) = try await theatre.run()
+            carried = await theatre.carried
+        }
         let tail = story.suffix(12).map { "\($0.time) \($0.node): \($0.event)" }
         #expect(
             isComplete,
             "not finished on \(arm), last: \(tail.joined(separator: "\n"))",
             sourceLocation: location
         )
-        return story
+        return (story, carried)
     }
 
     // MARK: Simulated
@@ -95,6 +118,7 @@ struct Play<Program: Machine>: Sendable {
                 switch incident.change {
                 case .crash(let node): (index, .fired, .crash([node]))
                 case .restart(let node): (index - 1, .healed, .restart([node]))
+                case .breakLinks, .failDevice: preconditionFailure("there is no device here")
                 }
             faults.append(
                 SimulationPlan.ScheduledFault(number: number, at: due, phase: phase, change: change)
@@ -156,6 +180,9 @@ private struct StoryObserver<Program: Machine>: RunObserver {
 /// The nodes of a play on real sockets, all in this process.
 private actor SocketTheatre<Program: Machine> {
     private let play: Play<Program>
+    private let arm: Arm
+    private var carriers: [RDMACarrier?] = []
+    private var earlierCarriers: [RDMACarrier] = []
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     private let folder: URL
     private let chronicle = Chronicle<Program.Event>()
@@ -164,11 +191,18 @@ private actor SocketTheatre<Program: Machine> {
     private var incarnations: [UInt32]
     private let origin = MonotonicClock.nanoseconds + 20_000_000
 
-    init(_ play: Play<Program>) throws {
+    init(_ play: Play<Program>, on arm: Arm) throws {
         self.play = play
+        self.arm = arm
+        carriers = Array(repeating: nil, count: play.nodes)
         incarnations = Array(repeating: 0, count: play.nodes)
         folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    /// Streams that went over RDMA.
+    var carried: Int {
+        (carriers.compactMap { $0 } + earlierCarriers).reduce(0) { $0 + $1.streamCount }
     }
 
     func run() async throws -> ([Entry<Program.Event>], Bool) {
@@ -179,7 +213,8 @@ private actor SocketTheatre<Program: Machine> {
             addresses.append(try await node.bind())
         }
         for index in nodes.indices { start(index) }
-        let limit = TimeAmount.nanoseconds(play.limit.nanoseconds)
+        // Only against hangs: an interpreted machine takes many times as long.
+        let limit = TimeAmount.nanoseconds(max(play.limit, .seconds(60)).nanoseconds)
         let timeout = group.next().scheduleTask(in: limit) { [chronicle] in chronicle.close() }
         var isComplete = true
         for incident in play.incidents where isComplete {
@@ -187,6 +222,8 @@ private actor SocketTheatre<Program: Machine> {
             switch incident.change {
             case .crash(let node): await crash(Int(node.rawValue))
             case .restart(let node): try await restart(Int(node.rawValue))
+            case .breakLinks(let node): await carriers[Int(node.rawValue)]?.breakLinks()
+            case .failDevice(let node): await carriers[Int(node.rawValue)]?.failDevice()
             }
         }
         if isComplete { isComplete = await chronicle.wait(until: play.until) }
@@ -199,9 +236,12 @@ private actor SocketTheatre<Program: Machine> {
 
     private func make(_ index: Int) throws -> SocketNode<Program> {
         let id = NodeID(UInt32(index))
+        if let earlier = carriers[index] { earlierCarriers.append(earlier) }
+        carriers[index] = arm == .rdma ? try RDMACarrier(for: id) : nil
         return try SocketNode<Program>(
             node: id,
             on: group,
+            carrier: carriers[index],
             journalPath: folder.appending(path: "\(index).journal").path,
             workers: 1,
             machine: play.machine,

@@ -6,6 +6,11 @@ import Testing
 /// It is a copy, so that no test can touch the repository, and no repository, so that the commit is
 /// `unknown` and plans do not depend on what is being edited.
 final class Laboratory: Sendable {
+    /// The kernel lists devices also where the library is not installed.
+    static let hasRDMA =
+        !((try? FileManager.default.contentsOfDirectory(atPath: "/sys/class/infiniband")) ?? [])
+        .isEmpty
+
     let root: String
 
     /// The repository that these tests are part of.

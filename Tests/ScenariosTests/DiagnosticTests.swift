@@ -98,7 +98,6 @@ import Testing
         Mistake("version: 1", "version: @2", .outOfRange, "the number is 2"),
         // Words.
         Mistake("environment: sockets", "environment: @socket", .badValue, "'socket'", "sockets"),
-        Mistake("environment: sockets", "environment: @rdma", .unsupported, "RDMA"),
         Mistake("kind: migration", "kind: @migrate", .badValue, "'migrate'"),
         Mistake("kind: node.pause", "kind: @node.puase", .badValue, "'node.puase'", "node.pause"),
         Mistake("congestion: newreno", "congestion: @new-reno", .badValue, "'new-reno'", "newreno"),
@@ -262,8 +261,23 @@ import Testing
                 return error.exitCode
             }
         }
-        #expect(code(Samples.minimal + "environment: rdma\n") == 69)
+        #expect(code(Samples.minimal + "environment: rdma\n") == nil)
         #expect(code(Samples.minimal + "environment: rdma\nseed: x\n") == 65)
         #expect(code("") == 65)
+        func diagnostic(_ category: ScenarioDiagnostic.Category) -> ScenarioDiagnostic {
+            ScenarioDiagnostic(
+                category: category,
+                file: "test.yaml",
+                location: SourceLocation(line: 1, column: 1),
+                path: "",
+                message: "a message",
+                expected: nil,
+                suggestion: nil,
+                sourceLine: ""
+            )
+        }
+        let lacking = diagnostic(.unsupported)
+        #expect(ScenarioError(diagnostics: [lacking]).exitCode == 69)
+        #expect(ScenarioError(diagnostics: [lacking, diagnostic(.conflict)]).exitCode == 65)
     }
 }

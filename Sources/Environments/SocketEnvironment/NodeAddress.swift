@@ -7,10 +7,13 @@ public struct NodeAddress: Hashable, Sendable, Codable {
     public let streamPort: Int
     /// Datagrams.
     public let datagramPort: Int
+    /// Set-up of RDMA links; `nil` when the node has no device.
+    public let linkPort: Int?
 
-    public init(streamPort: Int, datagramPort: Int) {
+    public init(streamPort: Int, datagramPort: Int, linkPort: Int? = nil) {
         self.streamPort = streamPort
         self.datagramPort = datagramPort
+        self.linkPort = linkPort
     }
 }
 

@@ -27,12 +27,14 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private var origin: Int64 = 0
     private var listener: (any Channel)?
     private var datagrams: (any Channel)?
-    private var streams: [StreamID: SocketStream] = [:] {
+    private var streams: [StreamID: any CarriedStream] = [:] {
         didSet { openStreams.store(streams.count, ordering: .relaxed) }
     }
     private let openStreams = Atomic(0)
     /// Accepted connections whose opener has not yet said which stream they carry.
     private var unnamed: [ObjectIdentifier: SocketStream] = [:]
+    /// Carries streams beside TCP to peers that have it, too.
+    private let carrier: (any StreamCarrier)?
     private var timers: [Program.Timer: Scheduled<Void>] = [:]
     private var inputs: [Input<Program>] = []
     private var isDelivering = false
@@ -50,7 +52,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     ///   - journalPath: where durable records go; machines without records need none.
     ///   - workers: threads for jobs.
     ///   - fail: hears of what makes it impossible to go on; at most a few times.
-    public init(
+    public convenience init(
         node: NodeID,
         on group: any EventLoopGroup,
         journalPath: String?,
@@ -59,7 +61,31 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         observe: @escaping @Sendable (Program.Event, Instant) -> Void,
         fail: @escaping @Sendable (SocketFailure) -> Void
     ) throws(SocketFailure) {
+        try self.init(
+            node: node,
+            on: group,
+            carrier: nil,
+            journalPath: journalPath,
+            workers: workers,
+            machine: machine,
+            observe: observe,
+            fail: fail
+        )
+    }
+
+    /// The same with a carrier, which streams take where the peer has it, too.
+    package init(
+        node: NodeID,
+        on group: any EventLoopGroup,
+        carrier: (any StreamCarrier)?,
+        journalPath: String?,
+        workers: Int,
+        machine: @escaping @Sendable (Birth<Program>) -> Program,
+        observe: @escaping @Sendable (Program.Event, Instant) -> Void,
+        fail: @escaping @Sendable (SocketFailure) -> Void
+    ) throws(SocketFailure) {
         self.node = node
+        self.carrier = carrier
         loop = group.next()
         threads = NIOThreadPool(numberOfThreads: workers)
         threads.start()
@@ -97,7 +123,11 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             listener = streamListener
             datagrams = datagramChannel
         }.get()
-        return NodeAddress(streamPort: streamPort, datagramPort: datagramPort)
+        return NodeAddress(
+            streamPort: streamPort,
+            datagramPort: datagramPort,
+            linkPort: try await carrier?.bind(for: carrierOwner)
+        )
     }
 
     /// Listens at `address` for nodes of which no address is known: they may open streams, from any
@@ -168,6 +198,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             listener?.close(promise: nil)
             datagrams?.close(promise: nil)
         }.get()
+        await carrier?.stop()
         try? await threads.shutdownGracefully()
         try? await diskThread.shutdownGracefully()
     }
@@ -194,6 +225,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         host.start(makeMachine(birth), at: now, in: &medium)
         isDelivering = false
         _ = listener?.setOption(ChannelOptions.autoRead, value: true)
+        carrier?.start(peers: peers.count)
         drain()
     }
 
@@ -233,22 +265,29 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             let known = strangersLimit == nil ? peers.count : 1 << 24
             return try StreamPreamble(from: &reader, to: node, peers: known)
         } tell: { [self] stream, happening in
-            hear(stream, happening)
+            switch happening {
+            case .named(let preamble):
+                unnamed[ObjectIdentifier(stream)] = nil
+                stream.open(sending: nil)
+                take(stream, preamble.stream)
+            case .abandoned:
+                unnamed[ObjectIdentifier(stream)] = nil
+            default:
+                hear(stream, happening)
+            }
         }
     }
 
-    private func hear(_ stream: SocketStream, _ happening: SocketStream.Happening) {
-        switch happening {
-        case .named(let preamble):
-            unnamed[ObjectIdentifier(stream)] = nil
-            take(stream, preamble.stream)
-            return
-        case .abandoned:
-            unnamed[ObjectIdentifier(stream)] = nil
-            return
-        case .readable, .writable, .finished, .reset, .path:
-            break
-        }
+    private var carrierOwner: CarrierOwner {
+        CarrierOwner(
+            node: node,
+            loop: loop,
+            accept: { [weak self] stream, id in self?.take(stream, id) },
+            tell: { [weak self] stream, happening in self?.hear(stream, happening) }
+        )
+    }
+
+    private func hear(_ stream: any CarriedStream, _ happening: StreamHappening) {
         guard let id = stream.id, streams[id] === stream else { return }
         switch happening {
         case .readable(let bytes):
@@ -263,13 +302,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             deliver(.reset(id, reason))
         case .path(let sample):
             deliver(.path(id, sample))
-        case .named, .abandoned:
+        case .named, .abandoned, .opened, .notCarried:
             break
         }
     }
 
     /// A peer opened a stream to us.
-    private func take(_ stream: SocketStream, _ id: StreamID) {
+    private func take(_ stream: any CarriedStream, _ id: StreamID) {
         guard isRunning, strangersLimit.map({ streams.count < $0 }) ?? true else {
             stream.reset()
             return
@@ -280,7 +319,6 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             deliver(.reset(id, .refused))
         }
         streams[id] = stream
-        stream.open(sending: nil)
         deliver(.streamOpened(id, peer: id.opener))
         deliver(.writable(id, credit: stream.credit))
     }
@@ -341,6 +379,48 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         precondition(id.opener == node, "\(node) opens a stream named by \(id.opener)")
         precondition(peer != node, "\(node) opens a stream to itself")
         precondition(streams[id] == nil, "\(node) opens stream \(id.number) twice")
+        if let carrier, Int(peer.rawValue) < peers.count,
+            let port = peers[Int(peer.rawValue)].linkPort,
+            let stream = carrier.open(
+                id,
+                to: peer,
+                at: port,
+                options,
+                tell: { [self] stream, happening in
+                    hear(stream, happening, opening: id, to: peer, options)
+                }
+            )
+        {
+            streams[id] = stream
+        } else {
+            connect(id, to: peer, options)
+        }
+    }
+
+    /// What happened to a stream that a carrier opens for us; TCP takes over what it cannot carry.
+    private func hear(
+        _ stream: any CarriedStream,
+        _ happening: StreamHappening,
+        opening id: StreamID,
+        to peer: NodeID,
+        _ options: StreamOptions
+    ) {
+        guard streams[id] === stream else { return }
+        switch happening {
+        case .opened:
+            deliver(.streamOpened(id, peer: peer))
+            deliver(.writable(id, credit: stream.credit))
+        case .notCarried(let granted, let isFinishing):
+            connect(id, to: peer, options)
+            if granted > 0 { streams[id]?.grant(granted) }
+            if isFinishing { streams[id]?.finish() }
+        default:
+            hear(stream, happening)
+        }
+    }
+
+    /// Opens the stream on TCP.
+    private func connect(_ id: StreamID, to peer: NodeID, _ options: StreamOptions) {
         let preamble = StreamPreamble(id, receiveCredit: options.receiveCredit)
         let stream = SocketStream(opening: id, receiveCredit: options.receiveCredit) {
             [self] stream, happening in

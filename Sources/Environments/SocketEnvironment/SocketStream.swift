@@ -10,22 +10,9 @@ import Units
 ///
 /// A side that has not finished ends in a reset, also when its process dies; once it has finished,
 /// the kernel delivers what it was given, whatever becomes of the process.
-final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
+final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Sendable {
     // Confined to the node's event loop.
     typealias InboundIn = ByteBuffer
-
-    /// What the stream tells its node.
-    enum Happening {
-        /// A peer has named the stream that it opens.
-        case named(StreamPreamble)
-        case readable(Bytes)
-        case writable
-        case finished
-        case reset(StreamResetReason)
-        case path(PathSample)
-        /// The connection ended, or was ended, before it had a name.
-        case abandoned
-    }
 
     /// Bytes that may wait in the channel before the machine's credit is used up.
     static let sendLimit = 1 << 20
@@ -56,13 +43,13 @@ final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
     /// A measurement of the path is due in a while.
     private var isMeasuring = false
     private let accept: (inout WireReader) throws(WireError) -> StreamPreamble
-    private let tell: (SocketStream, Happening) -> Void
+    private let tell: (SocketStream, StreamHappening) -> Void
 
     /// A stream that we open.
     init(
         opening id: StreamID,
         receiveCredit: Int,
-        tell: @escaping (SocketStream, Happening) -> Void
+        tell: @escaping (SocketStream, StreamHappening) -> Void
     ) {
         self.id = id
         self.receiveCredit = receiveCredit
@@ -73,7 +60,7 @@ final class SocketStream: ChannelInboundHandler, @unchecked Sendable {
     /// A stream that a peer opens; `accept` reads its preamble.
     init(
         accepting accept: @escaping (inout WireReader) throws(WireError) -> StreamPreamble,
-        tell: @escaping (SocketStream, Happening) -> Void
+        tell: @escaping (SocketStream, StreamHappening) -> Void
     ) {
         self.accept = accept
         self.tell = tell

@@ -35,11 +35,13 @@ extension Replication {
     /// Runs one replication on real sockets, one process a node.
     ///
     /// - Parameters:
+    ///   - environment: Sockets, or RDMA beside them.
     ///   - scenarioPath: The file that the processes read again.
     ///   - agent: Starts a process that runs `AgentProgram`.
     ///   - daemon: The command that real boots run.
     public static func onSockets(
         _ setting: ReplicationSetting,
+        environment: EnvironmentKind = .sockets,
         commit: String,
         scenarioPath: String,
         agent: @escaping () throws -> AgentHandle,
@@ -50,6 +52,7 @@ extension Replication {
         case .echo:
             try SocketReplication<EchoExperiment>(
                 setting: setting,
+                environment: environment,
                 commit: commit,
                 agent: agent,
                 scenarioPath: scenarioPath
@@ -57,6 +60,7 @@ extension Replication {
         case .bulk:
             try SocketReplication<BulkExperiment>(
                 setting: setting,
+                environment: environment,
                 commit: commit,
                 agent: agent,
                 scenarioPath: scenarioPath
@@ -71,6 +75,7 @@ extension Replication {
         case .migration:
             try SocketReplication<MigrationExperiment>(
                 setting: setting,
+                environment: environment,
                 commit: commit,
                 agent: agent,
                 scenarioPath: scenarioPath

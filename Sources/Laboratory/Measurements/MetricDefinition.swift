@@ -4,13 +4,15 @@ public enum EnvironmentKind: String, Hashable, Sendable, Codable, CaseIterable {
     case simulated
     /// Real TCP over loopback, one process a node. The link is not shaped.
     case sockets
+    /// As `sockets`, with streams over RDMA where both nodes have a device.
+    case rdma
 
     /// Whether links have the rate, delay and loss that the scenario asks for. Targets that depend
     /// on the network are not judged where they have not.
     public var isShaped: Bool {
         switch self {
         case .simulated: true
-        case .sockets: false
+        case .sockets, .rdma: false
         }
     }
 }

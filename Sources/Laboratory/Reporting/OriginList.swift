@@ -83,6 +83,7 @@ struct OriginList {
         switch evidence.input.campaign.environment {
         case .simulated: "simulated: virtual clock, modelled links and hardware"
         case .sockets: "sockets: real TCP over loopback, links not shaped"
+        case .rdma: "rdma: reliable connections of this machine's devices, links not shaped"
         }
     }
 

@@ -71,6 +71,7 @@ struct VerdictSummary {
         case .sockets:
             evidence.input.campaign.usesLinks
                 ? "real sockets, links unshaped" : "real processes"
+        case .rdma: "real RDMA devices, links unshaped"
         }
     }
 }

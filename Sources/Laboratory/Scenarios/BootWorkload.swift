@@ -190,6 +190,8 @@ extension Scenario.BootWorkload {
             }
             guard crashPoints == .everyDiskOperation else { return nil }
             return "a real disk cannot crash at every operation; use 'crash-points: every-step'"
+        case .rdma:
+            return "boots move nothing over RDMA; use simulated or sockets"
         }
     }
 

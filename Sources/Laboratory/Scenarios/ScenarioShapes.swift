@@ -54,10 +54,7 @@ enum ScenarioShapes {
     private static let environment = ScalarKind.choice([
         ScalarKind.Choice("simulated"),
         ScalarKind.Choice("sockets"),
-        ScalarKind.Choice(
-            "rdma",
-            unsupported: "this build has no RDMA environment; use simulated or sockets"
-        ),
+        ScalarKind.Choice("rdma"),
     ])
 
     static let system = RecordShape(

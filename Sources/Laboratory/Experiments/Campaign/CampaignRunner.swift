@@ -80,7 +80,7 @@ public struct CampaignRunner: Sendable {
         let wished = Judge().replicationsWanted(plan.campaign(records, nil))
         switch plan.environment {
         case .simulated: return wished
-        case .sockets: return max(wished, plan.replications.minimum - done)
+        case .sockets, .rdma: return max(wished, plan.replications.minimum - done)
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+public import Measurements
 public import SocketEnvironment
 import Units
 
@@ -21,6 +22,7 @@ public struct AgentAssignment: Sendable, Codable {
     public var scenarioPath: String
     public var variant: String
     public var seed: UInt64
+    public var environment: EnvironmentKind
     public var node: UInt32
     public var incarnation: UInt32
     /// Where durable records are kept.
@@ -30,6 +32,7 @@ public struct AgentAssignment: Sendable, Codable {
         scenarioPath: String,
         variant: String,
         seed: UInt64,
+        environment: EnvironmentKind,
         node: UInt32,
         incarnation: UInt32,
         journalPath: String
@@ -37,6 +40,7 @@ public struct AgentAssignment: Sendable, Codable {
         self.scenarioPath = scenarioPath
         self.variant = variant
         self.seed = seed
+        self.environment = environment
         self.node = node
         self.incarnation = incarnation
         self.journalPath = journalPath
@@ -52,6 +56,8 @@ public enum AgentMessage<Event: Codable & Sendable>: Sendable, Codable {
     case failed(String)
     /// The answer to `sync`.
     case heard
+    /// Before the last: how many streams went over RDMA.
+    case carried(streams: Int)
     /// The last message: peak memory in bytes.
     case stopped(peakMemory: UInt64)
 }

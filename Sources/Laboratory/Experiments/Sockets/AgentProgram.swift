@@ -1,8 +1,10 @@
 import Foundation
 import Glibc
 import Machines
+import Measurements
 import NIOCore
 import NIOPosix
+import RDMAEnvironment
 import Scenarios
 import SocketEnvironment
 import Units
@@ -46,9 +48,13 @@ public enum AgentProgram {
         typealias Message = AgentMessage<Kind.Program.Event>
         let output = OutputLines()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let id = NodeID(assignment.node)
+        // A device that is gone by now leaves the streams to TCP.
+        let carrier = assignment.environment == .rdma ? try? RDMACarrier(for: id) : nil
         let node = try SocketNode<Kind.Program>(
-            node: NodeID(assignment.node),
+            node: id,
             on: group,
+            carrier: carrier,
             journalPath: assignment.journalPath,
             workers: max(1, ProcessInfo.processInfo.activeProcessorCount / 2),
             machine: { experiment.makeMachine($0) },
@@ -76,6 +82,7 @@ public enum AgentProgram {
             }
         }
         await node.stop()
+        if let carrier { output.send(Message.carried(streams: carrier.streamCount)) }
         output.send(Message.stopped(peakMemory: peakMemory()))
         try await group.shutdownGracefully()
     }

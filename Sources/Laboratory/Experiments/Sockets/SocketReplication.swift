@@ -15,6 +15,7 @@ import Units
 struct SocketReplication<Kind: Experiment> {
     typealias Message = AgentMessage<Kind.Program.Event>
     let setting: ReplicationSetting
+    let environment: EnvironmentKind
     let commit: String
     let agent: () throws -> AgentHandle
     let scenarioPath: String
@@ -42,6 +43,11 @@ struct SocketReplication<Kind: Experiment> {
         let ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
         outcome.observer.measure(ending, into: &record)
         stage.end()
+        if environment == .rdma {
+            record.facts.append(
+                Fact("rdma-streams", "\(stage.carriedStreams)")
+            )
+        }
         record.peakMemoryBytes = max(peakMemory(), stage.peakMemory)
         record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
         return record
@@ -53,7 +59,7 @@ struct SocketReplication<Kind: Experiment> {
             scenarioDigest: setting.scenario.digest,
             variant: setting.variant.name,
             seed: setting.seed,
-            environment: .sockets
+            environment: environment
         )
     }
 }
@@ -81,6 +87,8 @@ struct SocketStage<Kind: Experiment> {
     private var log: FaultLog
     private var origin: Int64 = 0
     private(set) var peakMemory: UInt64 = 0
+    /// Streams that went over RDMA, as nodes that said goodbye counted them.
+    private(set) var carriedStreams = 0
     private var isOver = false
 
     init(_ replication: SocketReplication<Kind>, folder: String) {
@@ -165,7 +173,7 @@ struct SocketStage<Kind: Experiment> {
             switch letter.message {
             case .heard?, nil: waiting.remove(letter.node)
             case .event?: _ = try take(letter, into: &outcome)
-            case .ready?, .failed?, .stopped?: break
+            case .ready?, .failed?, .stopped?, .carried?: break
             }
         }
     }
@@ -180,7 +188,11 @@ struct SocketStage<Kind: Experiment> {
         }
         for agent in agents { agent?.finish() }
         while let letter = mailbox.take(before: 0) {
-            if case .stopped(let memory)? = letter.message { peakMemory = max(peakMemory, memory) }
+            switch letter.message {
+            case .stopped(let memory)?: peakMemory = max(peakMemory, memory)
+            case .carried(let streams)?: carriedStreams += streams
+            default: break
+            }
         }
     }
 
@@ -192,7 +204,7 @@ struct SocketStage<Kind: Experiment> {
         case .ready(let address)?: addresses[letter.node] = address
         case .failed(let reason)?: throw SocketFailure("node \(letter.node): \(reason)")
         case nil: throw SocketFailure("the process of node \(letter.node) ended at its start")
-        case .event, .heard, .stopped: break
+        case .event, .heard, .stopped, .carried: break
         }
     }
 
@@ -221,6 +233,8 @@ struct SocketStage<Kind: Experiment> {
             return "the process of \(node) ended by itself"
         case .stopped(let memory)?:
             peakMemory = max(peakMemory, memory)
+        case .carried(let streams)?:
+            carriedStreams += streams
         case .heard?:
             break
         }
@@ -240,6 +254,7 @@ struct SocketStage<Kind: Experiment> {
                     scenarioPath: replication.scenarioPath,
                     variant: replication.setting.variant.name,
                     seed: replication.setting.seed,
+                    environment: replication.environment,
                     node: UInt32(node),
                     incarnation: incarnation,
                     journalPath: "\(folder)/node-\(node).journal"
