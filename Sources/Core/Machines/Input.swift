@@ -89,6 +89,8 @@ public enum CongestionControl: String, Hashable, Sendable, CaseIterable, Codable
     case newReno = "newreno"
     /// RFC 9438.
     case cubic
+    /// Models the path's rate and round trip instead of waiting for losses.
+    case bbr
 }
 
 /// Why a stream ended before both sides finished.

@@ -38,7 +38,7 @@ package struct CongestionWindow {
         switch algorithm {
         case .newReno:
             raiseLinearly(by: rest, every: window)
-        case .cubic:
+        case .cubic, .bbr:
             let every = cubic.acknowledgementsPerSegment(
                 window: window,
                 acknowledged: rest,
@@ -54,7 +54,7 @@ package struct CongestionWindow {
         switch algorithm {
         case .newReno:
             return max(window / 2, 2)
-        case .cubic:
+        case .cubic, .bbr:
             cubic.endEpoch(window: window)
             return max(window * CubicGrowth.beta / CubicGrowth.scale, 2)
         }

@@ -66,6 +66,8 @@ public struct BulkObserver: ExperimentObserver {
     private var total = 0
     private var chunks: UInt64 = 0
     private var streamsLost = 0
+    /// What the transport chose on its way, oldest first.
+    private var tunings: [String] = []
     private var violations: [Violation] = []
     private var failure: TransportError?
 
@@ -104,6 +106,8 @@ public struct BulkObserver: ExperimentObserver {
             chunks += 1
         case .streamLost:
             streamsLost += 1
+        case .tuned(let streams, let congestion):
+            tunings.append("\(streams) \(congestion.rawValue) at \(time)")
         case .failed(let error):
             failure = failure ?? error
         }
@@ -119,6 +123,7 @@ public struct BulkObserver: ExperimentObserver {
         )
         record.facts += [
             Fact("streams", "\(streams)"),
+            Fact("tuned", BulkObserver.summary(of: tunings)),
             Fact("streams lost", "\(streamsLost)"),
             Fact("chunks", "\(chunks) of \(total) B in all, each compared"),
         ]
@@ -136,6 +141,15 @@ public struct BulkObserver: ExperimentObserver {
             return
         }
         measureSteadyPart(from: cut, ending, into: &record)
+    }
+
+    /// The first and the last steps.
+    private static func summary(of tunings: [String]) -> String {
+        guard tunings.count > 8 else {
+            return tunings.isEmpty ? "not at all" : tunings.joined(separator: ", ")
+        }
+        let (first, last) = (tunings.prefix(4), tunings.suffix(4))
+        return (first + ["\(tunings.count - 8) more"] + last).joined(separator: ", ")
     }
 
     private var partWidth: Interval { horizon / Int64(BulkObserver.parts) }
