@@ -40,12 +40,23 @@ extension Network {
                 connection: connection,
                 side: side,
                 options: options,
-                parameters: parameters
+                parameters: parameters,
+                randomness: randomness(of: side == .opener ? opener : acceptor)
             )
         }
         endpoints[sideIndex(slot, .opener)].open(at: now, into: &effects)
         apply(slot, .opener, at: now, queue: &queue)
         return connection
+    }
+
+    private mutating func randomness(of node: NodeID) -> TCPEndpoint.Randomness {
+        let index = Int(node.rawValue)
+        defer { nodes[index].connections &+= 1 }
+        return TCPEndpoint.Randomness(
+            seed: seed,
+            entity: EntityID(.stack, node.rawValue),
+            serial: nodes[index].connections
+        )
     }
 
     /// Queues bytes for sending; traps when they exceed the credit last given (which is none before

@@ -239,6 +239,7 @@ extension CongestionControl {
         switch name {
         case .cubic: self = .cubic
         case .newreno: self = .newReno
+        case .bbr: self = .bbr
         }
     }
 }
