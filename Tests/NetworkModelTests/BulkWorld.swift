@@ -17,6 +17,8 @@ struct BulkWorld: ~Copyable {
     var remaining: [Int64] = []
     /// Whether openers keep their side open after the last byte.
     var staysOpen = false
+    /// Whether openers wait with their first byte until `release`.
+    var holds = false
     /// Whether receivers grant what they read.
     var grants = true
     var resets: [(ConnectionSide, StreamResetReason)] = []
@@ -96,7 +98,7 @@ struct BulkWorld: ~Copyable {
         case .opened(let connection, let side, let credit),
             .writable(let connection, let side, let credit):
             if side == .opener { credits[Int(connection.slot)] = credit }
-            if side == .opener { write(connection) }
+            if side == .opener, !holds { write(connection) }
         case .readable(let connection, let side, let bytes):
             check(bytes, at: received[Int(connection.slot)])
             received[Int(connection.slot)] += Int64(bytes.count)
@@ -117,6 +119,13 @@ struct BulkWorld: ~Copyable {
         case .datagramLost:
             lostDatagrams += 1
         }
+    }
+
+    /// All openers begin to write.
+    mutating func release(_ connections: [ConnectionID]) {
+        holds = false
+        for connection in connections { write(connection) }
+        drain()
     }
 
     private mutating func write(_ connection: ConnectionID) {

@@ -89,7 +89,7 @@ public enum CongestionControl: String, Hashable, Sendable, CaseIterable, Codable
     case newReno = "newreno"
     /// RFC 9438.
     case cubic
-    /// Models the path's rate and round trip instead of waiting for losses.
+    /// BBR version 1 (Cardwell et al., ACM Queue 2016), as Linux has it.
     case bbr
 }
 

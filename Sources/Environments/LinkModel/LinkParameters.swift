@@ -36,7 +36,8 @@ public struct LinkParameters: Hashable, Sendable {
         case packet
         /// Connections are rates under TCP's windows, moved on sixteen times a round trip: for
         /// transfers of so many packets that each cannot be an event. A connection is a fluid when
-        /// both of its ways say so. Datagrams stay packets and do not meet the fluid's queue.
+        /// both of its ways say so and its congestion control is not BBR. Other connections and
+        /// datagrams stay packets and do not meet the fluid's queue.
         case fluid
     }
 

@@ -27,10 +27,9 @@ extension Network {
         connections[Int(slot)].acceptor = acceptor
         connections[Int(slot)].forward = route(from: opener, to: acceptor)
         connections[Int(slot)].backward = route(from: acceptor, to: opener)
-        connections[Int(slot)].isFluid = isFluid(
-            connections[Int(slot)].forward,
-            connections[Int(slot)].backward
-        )
+        connections[Int(slot)].isFluid =
+            options.congestionControl != .bbr
+            && isFluid(connections[Int(slot)].forward, connections[Int(slot)].backward)
         if connections[Int(slot)].isFluid {
             openFluid(connection, options, at: now, queue: &queue)
             return connection
@@ -40,12 +39,23 @@ extension Network {
                 connection: connection,
                 side: side,
                 options: options,
-                parameters: parameters
+                parameters: parameters,
+                randomness: randomness(of: side == .opener ? opener : acceptor)
             )
         }
         endpoints[sideIndex(slot, .opener)].open(at: now, into: &effects)
         apply(slot, .opener, at: now, queue: &queue)
         return connection
+    }
+
+    private mutating func randomness(of node: NodeID) -> TCPEndpoint.Randomness {
+        let index = Int(node.rawValue)
+        defer { nodes[index].connections &+= 1 }
+        return TCPEndpoint.Randomness(
+            seed: seed,
+            entity: EntityID(.stack, node.rawValue),
+            serial: nodes[index].connections
+        )
     }
 
     /// Queues bytes for sending; traps when they exceed the credit last given (which is none before

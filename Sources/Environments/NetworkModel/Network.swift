@@ -17,6 +17,7 @@ public struct Network: ~Copyable {
 
     let topology: Topology
     let parameters: TCPParameters
+    let seed: UInt64
     var links: [Link]
     /// Index of the link for each ordered pair of regions, or −1.
     var routes: [Int32]
@@ -44,6 +45,8 @@ public struct Network: ~Copyable {
         var life = Life.running
         let region: Int
         var origin: EventOrigin
+        /// How many connections it took part in: each has its own random stream.
+        var connections: UInt32 = 0
         var chain: HashChain
     }
 
@@ -67,6 +70,7 @@ public struct Network: ~Copyable {
         nodes = Network.nodes(of: topology)
         fluid = FluidPlane(topology, links: links, routes: routes, seed: seed)
         self.topology = topology
+        self.seed = seed
         self.parameters = parameters
     }
 

@@ -113,6 +113,10 @@ extension Scenario {
     }
 }
 
+extension Scenario.Variant {
+    var usesBBR: Bool { system.transport.congestion == .bbr }
+}
+
 extension Scenario {
     /// How finely connections over a link are simulated.
     public enum Fidelity: String, Hashable, Sendable, CaseIterable {
@@ -130,12 +134,12 @@ extension Scenario {
         case .auto:
             let product = Double(path.rate.bytes(in: roundTrip).bytes)
             let queue = path.queue.bytes(rate: path.rate, roundTrip: roundTrip)
-            return Double(queue.bytes) >= 0.25 * product
+            return !variants.contains { $0.usesBBR } && Double(queue.bytes) >= 0.25 * product
                 && expectedPackets(path) > Scenario.packetLimit
         }
     }
 
-    /// More full packets than this make a run of packets too long: some ten seconds of one core.
+    /// More packets than this make a run of packets too long: some ten seconds of one core.
     private static let packetLimit = 10_000_000.0
 
     private func expectedPackets(_ path: PathProperties) -> Double {

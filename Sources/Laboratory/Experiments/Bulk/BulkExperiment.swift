@@ -253,6 +253,7 @@ extension CongestionControl {
         switch name {
         case .cubic: self = .cubic
         case .newreno: self = .newReno
+        case .bbr: self = .bbr
         }
     }
 }
