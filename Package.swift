@@ -165,7 +165,10 @@ let laboratory = [
     room(
         "Laboratory",
         "Scenarios",
-        ["HardwareModel", "Initialization", "Machines", "Measurements", "Units", crypto, yams]
+        [
+            "HardwareModel", "Initialization", "LinkModel", "Machines", "Measurements", "Units",
+            crypto, yams,
+        ]
     ),
     room("Laboratory", "FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     room("Laboratory", "Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
@@ -177,7 +180,7 @@ let laboratory = [
     room(
         "Laboratory",
         "DataSets",
-        ["CZstd", "Determinism", "Machines", "Migration", "Units", crypto, sqlite]
+        ["CZstd", "Determinism", "LinkModel", "Machines", "Migration", "Units", crypto, sqlite]
     ),
     room("Laboratory", "RealNodes", ["Effects", "Initialization", "Units", crypto, sqlite]),
     .target(
@@ -208,9 +211,9 @@ let commands: [Target] = [
     .executableTarget(
         name: "novalab",
         dependencies: [
-            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "Measurements",
-            "RDMAEnvironment", "RealNodes", "Reporting", "ResultsStore", "Scenarios",
-            "SocketEnvironment", "Units", argumentParser,
+            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "LinkModel",
+            "Measurements", "RDMAEnvironment", "RealNodes", "Reporting", "ResultsStore",
+            "Scenarios", "SocketEnvironment", "Units", argumentParser,
         ],
         path: "Sources/novalab",
         swiftSettings: settings
@@ -316,12 +319,12 @@ let testTargets: [Target] = [
     tests("Statistics", ["Determinism"]),
     tests(
         "Scenarios",
-        ["Determinism", "HardwareModel", "Machines", "Measurements", "Units"]
+        ["Determinism", "HardwareModel", "LinkModel", "Machines", "Measurements", "Units"]
     ),
     tests("FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     tests("Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
     tests("ResultsStore", ["Determinism", "Measurements", "Scenarios", "Statistics", "Units"]),
-    tests("DataSets", ["Determinism", "Machines", "Migration", "Units", crypto]),
+    tests("DataSets", ["Determinism", "LinkModel", "Machines", "Migration", "Units", crypto]),
     tests(
         "Reporting",
         [

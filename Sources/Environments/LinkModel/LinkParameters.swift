@@ -72,6 +72,12 @@ public struct LinkParameters: Hashable, Sendable {
         queueLimit: .mebibytes(1)
     )
 
+    /// The most that the link carries in a second beside its background load, at any time; of
+    /// opportunities nothing can be said, because many may come at once.
+    public var freePeak: Double {
+        (trace?.peak ?? Double(rate.bitsPerSecond)) * (1 - backgroundLoad.value)
+    }
+
     /// The bits that the link can carry between two instants beside its background load.
     public func freeBits(from start: Instant, to end: Instant) -> Double {
         let share = 1 - backgroundLoad.value

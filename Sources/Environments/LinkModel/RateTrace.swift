@@ -90,7 +90,13 @@ public final class RateTrace: Sendable {
         isSteps ? .steps(starts: times, rates: rates) : .opportunities(times)
     }
 
+    /// The fingerprint as text.
+    public var digest: String { fingerprint.description }
+
     var isSteps: Bool { !rates.isEmpty }
+
+    /// The highest rate in bits a second; infinite for opportunities.
+    public var peak: Double { rates.max().map(Double.init) ?? .infinity }
 
     private static func mean(_ form: Form, _ ending: Ending, bits: Double, end: Int64) -> Int64 {
         guard ending == .hold, case .steps(_, let rates) = form else {

@@ -190,7 +190,12 @@ public struct BulkObserver: ExperimentObserver {
         let bytes = received[cut...].reduce(0, +)
         let seconds = partWidth.seconds * Double(BulkObserver.parts - cut)
         let goodput = Double(bytes) * 8 / seconds
-        let free = Double(link.rate.bitsPerSecond) * (1 - link.background.value)
+        let start = Instant.zero + partWidth * Int64(cut)
+        let bits = ending.link(from: workload.from, to: workload.to)?.parameters
+            .freeBits(from: start, to: start + Interval(seconds: seconds))
+        let free =
+            bits.map { $0 / seconds }
+            ?? Double(link.rate.bitsPerSecond) * (1 - link.background.value)
         // What was under way when the measured part began may be delivered inside it.
         let limit = free * (1448.0 / 1514) + Double(window) * 8 / seconds
         record.metrics.append(
@@ -219,11 +224,19 @@ public struct BulkObserver: ExperimentObserver {
             Fact("bandwidth-delay products", "\((products * 10).rounded() / 10) in the window")
         )
         guard products >= 50 else { return }
+        // Where the rate varies, the window may begin with what a better time has sent.
+        let carried = link.source == .fixed ? 0 : Double(window) * 8 / seconds / free
         record.metrics.append(
             MetricValue(
                 "utilisation",
                 100 * goodput / free,
-                bound: PhysicalBound(.upper, 100, derivation: "the free rate of the link")
+                bound: PhysicalBound(
+                    .upper,
+                    100 * (1 + carried),
+                    derivation: carried == 0
+                        ? "the free rate of the link"
+                        : "the free rate's integral, and what was under way when the window began"
+                )
             )
         )
     }

@@ -30,7 +30,7 @@ public struct SimulatedReplication<Kind: Experiment> {
     public func run(isCancelled: @escaping () -> Bool = { false }) -> RunRecord {
         let began = ContinuousClock.now
         let scenario = setting.scenario
-        let topology = NetworkModel.Topology(scenario)
+        let topology = NetworkModel.Topology(scenario, seed: setting.seed)
         let faults = FaultPlan(scenario, seed: setting.seed)
         let plan = SimulationPlan(
             topology: topology,
