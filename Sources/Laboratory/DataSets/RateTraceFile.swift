@@ -1,5 +1,5 @@
 public import LinkModel
-public import Units
+import Units
 
 /// Files that say what a link could carry over time, and how to read them.
 ///

@@ -1,4 +1,4 @@
-public import Units
+import Units
 
 /// Measured round trips and throughputs between regions of clouds, as the tables of Skyplane have
 /// them (Jain et al., NSDI 2023): CSV with a header, one ordered pair a line.
