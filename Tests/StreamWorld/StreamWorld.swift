@@ -18,6 +18,9 @@ public struct WorldConditions: Sendable {
     public var flipDistance = ByteCount.zero
     /// Chance that a datagram is lost.
     public var messageLoss = Ratio.zero
+    /// Pieces are not cut, and longer ones never arrive: what is behind them does not either. As on a
+    /// path that drops large packets and says nothing.
+    public var blackHole: Int?
     /// Chance that the arrival of a piece tells its writer of the path: figures that mean nothing, for
     /// machines that must be right whatever is measured.
     public var sampleChance = Ratio.zero
@@ -59,6 +62,11 @@ public struct StreamWorld<Program: Machine> {
     public mutating func crash(_ node: NodeID) {
         hosts[Int(node.rawValue)].crash()
         medium.crashed(node)
+    }
+
+    /// Lets the node's clock jump.
+    public mutating func moveClock(of node: NodeID, by jump: Interval) {
+        hosts[Int(node.rawValue)].clockOffset = hosts[Int(node.rawValue)].clockOffset + jump
     }
 
     public mutating func request(_ node: NodeID, _ request: Program.Request) {
@@ -132,7 +140,7 @@ public struct Medium<Program: Machine>: Environment {
 
     var nextTime: Instant? { queue.nextTime }
 
-    public mutating func perform(_ action: Action<Program>, on node: NodeID, at _: Instant) {
+    public mutating func perform(_ action: Action<Program>, on node: NodeID, at clock: Instant) {
         switch action {
         case .send(let message, let peer):
             let isLost = random.chance(conditions.messageLoss)
@@ -141,7 +149,8 @@ public struct Medium<Program: Machine>: Environment {
             timerCount += 1
             timers[timer, default: [:]][node] = timerCount
             let entry = Entry.timer(node, incarnation(node), timer, timerCount)
-            queue.add(entry, at: max(now, time))
+            // The machine speaks of its own clock.
+            queue.add(entry, at: now + max(.zero, time - clock))
         case .cancelTimer(let timer):
             timers[timer]?[node] = nil
         case .openStream(let id, let peer, let options):
@@ -315,6 +324,7 @@ extension Medium {
             }
             return
         }
+        if let hole = conditions.blackHole, first.count > hole { return }
         let limit = min(conditions.sliceLimit, first.count, end.sendCredit)
         guard limit > 0 else { return }
         let count = Int(random.below(UInt64(limit))) + 1

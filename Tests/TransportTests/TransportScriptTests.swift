@@ -49,6 +49,20 @@ import Units
         case "flip": theatre.carry(number, flipping: true)
         case "return": theatre.returnAll(number)
         case "drop": theatre.drop(number)
+        case "tuned":
+            var configuration = smallConfiguration(streams: 2, chunk: 1_000, window: 4_096)
+            configuration.tuning = StreamTuner.Rules(streams: 1...4)
+            theatre.recast(configuration: configuration)
+        case "watch": theatre.toSender(.fired(.watch))
+        case "sample":
+            let sample = PathSample(
+                rtt: .milliseconds(Int64(words[2]) ?? 0),
+                deliveryRate: .megabits(1),
+                loss: .zero,
+                inFlight: .zero
+            )
+            theatre.toSender(.path(theatre.stream(number), sample))
+        case "leave": theatre.toSender(.finished(theatre.stream(number)))
         case "end": theatre.toReceiver(.finished(theatre.stream(number)))
         case "reopen": theatre.toSender(.fired(.reopen(slot: number)))
         case "stall": theatre.toSender(.fired(.stalled))

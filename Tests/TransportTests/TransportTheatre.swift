@@ -17,18 +17,31 @@ final class TransportTheatre {
     private var log: [String] = []
 
     init(configuration: TransportConfiguration, receiverWindow: Int? = nil) {
-        sender = BulkSender(
+        (sender, receiver) = TransportTheatre.ends(configuration, receiverWindow)
+    }
+
+    /// Other ends, before anything has happened.
+    func recast(configuration: TransportConfiguration) {
+        (sender, receiver) = TransportTheatre.ends(configuration, nil)
+    }
+
+    private static func ends(
+        _ configuration: TransportConfiguration,
+        _ receiverWindow: Int?
+    ) -> (BulkSender, BulkReceiver) {
+        let sender = BulkSender(
             session: TransportTheatre.session,
             peer: NodeID(1),
             configuration: configuration
         )
         var theirs = configuration
         theirs.window = receiverWindow ?? configuration.window
-        receiver = BulkReceiver(
+        let receiver = BulkReceiver(
             session: TransportTheatre.session,
             epoch: 0,
             configuration: theirs
         )
+        return (sender, receiver)
     }
 
     func takeLog() -> [String] {

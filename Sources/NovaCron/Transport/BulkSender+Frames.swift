@@ -14,7 +14,8 @@ extension BulkSender {
         // Each turn puts one of at most 4,096 held chunks on a stream.
         while sendLate(into: &actions) {}
         while let number = nextToSend, let chunk = chunks[number] {
-            guard let index = freeLane(for: chunk.payload.count) else { return }
+            guard isWithinLimit(), let index = freeLane(for: chunk.payload.count) else { return }
+            allowance -= Double(chunk.payload.count)
             if number == nextUnsent { nextUnsent += 1 } else { again.removeFirst() }
             put(chunk, number, on: index)
             let (time, due) = (now, now + expectedTime(of: 0, on: index))
@@ -26,6 +27,19 @@ extension BulkSender {
             flush(index, into: &actions)
             startWatch(into: &actions)
         }
+    }
+
+    /// Whether the rate limit lets another chunk go; the watch comes back when it does not.
+    private mutating func isWithinLimit() -> Bool {
+        guard let rateLimit else {
+            allowance = 0
+            return true
+        }
+        let rate = Double(rateLimit.bitsPerSecond) / 8
+        let elapsed = max(0, (now - allowanceAt).seconds)
+        allowance = min(rate / 8, allowance + rate * elapsed)
+        allowanceAt = now
+        return allowance >= 0
     }
 
     /// A chunk that waits for its first lane and may leave now.

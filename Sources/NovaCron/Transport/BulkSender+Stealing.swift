@@ -36,7 +36,7 @@ extension BulkSender {
         let expected = chunk.due - chunk.sentAt
         let roundTrip = lanes[lane].path.roundTrip ?? typicalRoundTrip
         let patience =
-            isIdle ? expected + roundTrip / 2 : expected * 2 + roundTrip * 2
+            isIdle ? expected + roundTrip / 2 : expected * 4 + roundTrip * 2
         return now - chunk.sentAt > max(patience, .milliseconds(100))
     }
 

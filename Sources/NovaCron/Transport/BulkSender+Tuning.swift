@@ -79,12 +79,14 @@ extension BulkSender {
     mutating func startWatch(into actions: inout Actions<BulkSender>) {
         guard !isWatching, !isOver else { return }
         isWatching = true
-        actions.setTimer(.watch, at: now + watchPeriod)
+        watchDue = now + watchPeriod
+        actions.setTimer(.watch, at: watchDue)
     }
 
     /// Looks after everything that no input tells of.
     mutating func watch(into actions: inout Actions<BulkSender>) {
         guard !isOver else { return }
+        if now - watchDue > .seconds(2) || now < watchDue - .seconds(2) { forgetTimes() }
         checkProgress(into: &actions)
         checkLanes(into: &actions)
         guard !isOver else { return }
@@ -93,6 +95,16 @@ extension BulkSender {
         reconcile(into: &actions)
         pump(into: &actions)
         if openStreams > 0 { startWatch(into: &actions) }
+    }
+
+    /// The clock has jumped, or this machine has stood still: nobody was silent meanwhile.
+    private mutating func forgetTimes() {
+        progressAt = now
+        for index in lanes.indices {
+            lanes[index].heardAt = now
+            lanes[index].probedAt = nil
+        }
+        measured.restart(at: now)
     }
 
     // MARK: The tuner

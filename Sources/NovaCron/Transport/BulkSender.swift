@@ -105,7 +105,15 @@ public struct BulkSender: Machine {
     var lastRoundTrip: Interval?
     /// Payload bytes that producers should put in one chunk now.
     public internal(set) var chunkSize: Int
+    /// What this transfer may send; `nil` for no limit. A burst of an eighth of a second is let through.
+    public var rateLimit: BitRate?
+    /// Payload bytes that the limit lets go now, and when that was counted; negative after a chunk
+    /// that was longer.
+    var allowance = 0.0
+    var allowanceAt = Instant.zero
     var isWatching = false
+    /// When the watch was to look next.
+    var watchDue = Instant.zero
     /// The last acknowledgement of a chunk, or the time when there was none to wait for.
     var progressAt = Instant.zero
     /// Chunks that are late, ascending, to be sent by another lane as well.
@@ -169,6 +177,9 @@ public struct BulkSender: Machine {
 
     /// How often the tuner has changed the setting.
     public var tuningChanges: Int { tuner?.changes ?? 0 }
+
+    /// Whether it is over and all its streams are gone, too.
+    public var isSettled: Bool { isOver && lanes.allSatisfy { $0.state == .closed } }
 
     /// Whether nothing can happen any more.
     public var isOver: Bool { phase == .completed || phase == .failed }
