@@ -108,12 +108,20 @@ let novaCron = [
 
 let environments = [
     room("Environments", "SimulationKernel", ["Determinism", "Units"]),
-    room("Environments", "NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
+    room("Environments", "LinkModel", ["Determinism", "Units"]),
+    room(
+        "Environments",
+        "NetworkModel",
+        ["Determinism", "LinkModel", "Machines", "SimulationKernel", "Units"]
+    ),
     room("Environments", "HardwareModel", ["Determinism", "Machines", "Units"]),
     room(
         "Environments",
         "SimulatedEnvironment",
-        ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
+        [
+            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel",
+            "SimulationKernel", "Units",
+        ]
     ),
     room(
         "Environments",
@@ -157,7 +165,10 @@ let laboratory = [
     room(
         "Laboratory",
         "Scenarios",
-        ["HardwareModel", "Initialization", "Machines", "Measurements", "Units", crypto, yams]
+        [
+            "HardwareModel", "Initialization", "LinkModel", "Machines", "Measurements", "Units",
+            crypto, yams,
+        ]
     ),
     room("Laboratory", "FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     room("Laboratory", "Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
@@ -169,7 +180,7 @@ let laboratory = [
     room(
         "Laboratory",
         "DataSets",
-        ["CZstd", "Determinism", "Machines", "Migration", "Units", crypto, sqlite]
+        ["CZstd", "Determinism", "LinkModel", "Machines", "Migration", "Units", crypto, sqlite]
     ),
     room("Laboratory", "RealNodes", ["Effects", "Initialization", "Units", crypto, sqlite]),
     .target(
@@ -187,10 +198,10 @@ let laboratory = [
         "Experiments",
         [
             "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
-            "HardwareModel", "Initialization", "Judging", "Machines", "Measurements", "Migration",
-            "NetworkModel", "NodeOperations", "RDMAEnvironment", "RealNodes", "Scenarios",
-            "SimulatedEffects", "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment",
-            "Statistics",
+            "HardwareModel", "Initialization", "Judging", "LinkModel", "Machines", "Measurements",
+            "Migration", "NetworkModel", "NodeOperations", "RDMAEnvironment", "RealNodes",
+            "Scenarios", "SimulatedEffects", "SimulatedEnvironment", "SimulationKernel",
+            "SocketEnvironment", "Statistics",
             "Transport", "Units", nioCore, nioPosix,
         ]
     ),
@@ -200,9 +211,9 @@ let commands: [Target] = [
     .executableTarget(
         name: "novalab",
         dependencies: [
-            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "Measurements",
-            "RDMAEnvironment", "RealNodes", "Reporting", "ResultsStore", "Scenarios",
-            "SocketEnvironment", "Units", argumentParser,
+            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "LinkModel",
+            "Measurements", "RDMAEnvironment", "RealNodes", "Reporting", "ResultsStore",
+            "Scenarios", "SocketEnvironment", "Units", argumentParser,
         ],
         path: "Sources/novalab",
         swiftSettings: settings
@@ -298,18 +309,22 @@ let testTargets: [Target] = [
             crypto, nioCore, nioPosix, nioSSL,
         ]
     ),
-    tests("NetworkModel", ["Determinism", "Machines", "SimulationKernel", "Units"]),
+    tests("LinkModel", ["Determinism", "Units"]),
+    tests(
+        "NetworkModel",
+        ["Determinism", "LinkModel", "Machines", "SimulationKernel", "Units"]
+    ),
     tests("HardwareModel", ["Machines", "Units"]),
     tests("Measurements", ["Units"]),
     tests("Statistics", ["Determinism"]),
     tests(
         "Scenarios",
-        ["Determinism", "HardwareModel", "Machines", "Measurements", "Units"]
+        ["Determinism", "HardwareModel", "LinkModel", "Machines", "Measurements", "Units"]
     ),
     tests("FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
     tests("Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
     tests("ResultsStore", ["Determinism", "Measurements", "Scenarios", "Statistics", "Units"]),
-    tests("DataSets", ["Determinism", "Machines", "Migration", "Units", crypto]),
+    tests("DataSets", ["Determinism", "LinkModel", "Machines", "Migration", "Units", crypto]),
     tests(
         "Reporting",
         [
@@ -322,8 +337,8 @@ let testTargets: [Target] = [
         "Experiments",
         [
             "DataSets", "Echoing", "FakeNodes", "HardwareModel", "Initialization", "Judging",
-            "Machines", "Measurements", "Migration", "NetworkModel", "Scenarios", "Transport",
-            "Units",
+            "LinkModel", "Machines", "Measurements", "Migration", "NetworkModel", "Scenarios",
+            "Transport", "Units",
         ]
     ),
     // Run the built programs, so they are built with them.
@@ -344,7 +359,10 @@ let testTargets: [Target] = [
     ),
     tests(
         "SimulatedEnvironment",
-        ["Determinism", "HardwareModel", "Machines", "NetworkModel", "SimulationKernel", "Units"]
+        [
+            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel",
+            "SimulationKernel", "Units",
+        ]
     ),
     tests(
         "SimulatedEffects",

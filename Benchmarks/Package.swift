@@ -40,6 +40,17 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "tcp-cells",
+            dependencies: [
+                .product(name: "Determinism", package: "novacron-lab"),
+                .product(name: "Machines", package: "novacron-lab"),
+                .product(name: "NetworkModel", package: "novacron-lab"),
+                .product(name: "SimulationKernel", package: "novacron-lab"),
+                .product(name: "Units", package: "novacron-lab"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "KernelBenchmarks",
             dependencies: [
                 "KernelWorkloads",

@@ -30,7 +30,11 @@ struct CheckCommand: ParsableCommand {
         var checked: [CheckedFile] = []
         for file in files {
             do {
-                let scenario = try ScenarioFile.load(path: file)
+                var scenario = try ScenarioFile.load(path: file)
+                if let problem = Preparation.traceProblem(&scenario, path: file) {
+                    printError(problem.message)
+                    failure = max(failure, problem.code)
+                }
                 checked.append(CheckedFile(file, scenario, isResolved: resolved))
                 if json { continue }
                 if resolved {

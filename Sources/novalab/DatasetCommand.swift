@@ -13,7 +13,7 @@ struct DatasetCommand: ParsableCommand {
               novalab dataset show seeded-small
             """,
         subcommands: [
-            ListSets.self, ShowSet.self, CaptureSet.self, ImportSet.self, RecordBoots.self,
+            ListSets.self, ShowSet.self, CaptureSet.self, ImportData.self, RecordBoots.self,
         ]
     )
 
@@ -84,6 +84,7 @@ extension DatasetCommand {
                 }
                 print("\(entry.name)  \(entry.place.rawValue)  \(about)")
             }
+            for name in DatasetCommand.catalogue.traceNames { print("\(name)  trace") }
         }
     }
 
@@ -201,7 +202,7 @@ extension DatasetCommand {
 
     struct ImportSet: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "import",
+            commandName: "memory",
             abstract: "Brings memory dumps in: raw, or compressed with zstd, one after the other.",
             discussion: """
                 A JSON file beside the dump (NAME.json) may tell times, sizes and SHA-256 digests.

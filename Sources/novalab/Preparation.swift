@@ -3,6 +3,7 @@ import Determinism
 import Experiments
 import Foundation
 import HardwareModel
+import LinkModel
 import Measurements
 import RDMAEnvironment
 import Reporting
@@ -50,6 +51,7 @@ struct Preparation {
         source = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
         if let seed { scenario.seed = seed }
         environment = chosen ?? scenario.environment
+        try Preparation.attachTraces(to: &scenario, path: path)
         self.scenario = scenario
         if case .boot(let workload) = scenario.workload,
             let obstacle = workload.obstacle(on: environment)
@@ -64,6 +66,39 @@ struct Preparation {
         commit = isAgent ? "agent" : provenance.commitName(root: root)
         dataSet = try Preparation.dataSet(of: scenario, line: line)
         recording = try Preparation.recording(of: scenario)
+    }
+
+    /// Gives links the traces that the file names, from names or from its folder.
+    static func attachTraces(to scenario: inout Scenario, path: String) throws {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        let base = folder.isEmpty ? "." : folder.joined(separator: "/")
+        try scenario.attachTraces { reference in
+            let trace = try DatasetCommand.attempt { () throws(DataSetError) in
+                try DatasetCommand.catalogue.trace(
+                    reference.name,
+                    from: base,
+                    ending: reference.ending
+                )
+            }
+            if let wanted = reference.digest, wanted != trace.digest {
+                throw CommandFailure(
+                    code: 66,
+                    message: "\(path): the trace '\(reference.name)' has the content "
+                        + "\(trace.digest), the file demands \(wanted)"
+                )
+            }
+            return trace
+        }
+    }
+
+    /// As `attachTraces`, with the error as a value.
+    static func traceProblem(_ scenario: inout Scenario, path: String) -> CommandFailure? {
+        do {
+            try attachTraces(to: &scenario, path: path)
+            return nil
+        } catch {
+            return error as? CommandFailure ?? CommandFailure(code: 66, message: "\(error)")
+        }
     }
 
     private static func dataSet(of scenario: Scenario, line: ProgressLine) throws -> MemoryDataSet?

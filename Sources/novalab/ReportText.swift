@@ -74,10 +74,19 @@ struct ReportText {
         switch scenario.workload {
         case .echo(let echo): "\(echo.requests) requests a client"
         case .bulk(let bulk): "steady transfer, \(bulk.duration.measure) measured"
+        case .transfer(let transfer): "\(transfer.amount) over ordinary streams"
         case .migration(let migration):
             "\(counted(migration.count, "migration")) of '\(migration.memory.dataset)'"
         case .boot(let boot): "boots within \(boot.deadline)"
         }
+    }
+
+    private var fluidLinks: [String] {
+        let topology = scenario.topology
+        return topology.links.filter { link in
+            let roundTrip = topology.roundTrip(from: link.from, to: link.to)
+            return scenario.isFluid(link.path, roundTrip: roundTrip)
+        }.map(\.name)
     }
 
     private var models: [ReportInput.Model] {
@@ -103,6 +112,16 @@ struct ReportText {
                         + "kind of work, cores a node, disk writes and fsync"
                 ),
             ]
+            if !fluidLinks.isEmpty {
+                models.append(
+                    ReportInput.Model(
+                        name: "fluid links",
+                        assumption: "\(fluidLinks.joined(separator: ", ")): connections are rates "
+                            + "under TCP's windows, sixteen ticks a round trip, not packets; goodput "
+                            + "within 5 % of packets where the article of the network model says so"
+                    )
+                )
+            }
             if case .migration = scenario.workload {
                 models.append(
                     ReportInput.Model(

@@ -3,6 +3,7 @@ import Echoing
 import Experiments
 import HardwareModel
 import Judging
+import LinkModel
 import Machines
 import Measurements
 import Migration

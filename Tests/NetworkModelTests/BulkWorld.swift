@@ -1,4 +1,5 @@
 import Determinism
+import LinkModel
 import Machines
 import NetworkModel
 import SimulationKernel
@@ -16,11 +17,14 @@ struct BulkWorld: ~Copyable {
     var remaining: [Int64] = []
     /// Whether openers keep their side open after the last byte.
     var staysOpen = false
+    /// Whether openers wait with their first byte until `release`.
+    var holds = false
     /// Whether receivers grant what they read.
     var grants = true
     var resets: [(ConnectionSide, StreamResetReason)] = []
     var finishes: [ConnectionSide] = []
     var datagrams: [(token: UInt32, at: Instant)] = []
+    var copies: [(token: UInt32, at: Instant)] = []
     var lostDatagrams = 0
     var pathSamples: [PathSample] = []
     var mismatches = 0
@@ -94,7 +98,7 @@ struct BulkWorld: ~Copyable {
         case .opened(let connection, let side, let credit),
             .writable(let connection, let side, let credit):
             if side == .opener { credits[Int(connection.slot)] = credit }
-            if side == .opener { write(connection) }
+            if side == .opener, !holds { write(connection) }
         case .readable(let connection, let side, let bytes):
             check(bytes, at: received[Int(connection.slot)])
             received[Int(connection.slot)] += Int64(bytes.count)
@@ -110,9 +114,18 @@ struct BulkWorld: ~Copyable {
             pathSamples.append(sample)
         case .datagram(let token, _):
             datagrams.append((token, now))
+        case .datagramCopied(let token, _):
+            copies.append((token, now))
         case .datagramLost:
             lostDatagrams += 1
         }
+    }
+
+    /// All openers begin to write.
+    mutating func release(_ connections: [ConnectionID]) {
+        holds = false
+        for connection in connections { write(connection) }
+        drain()
     }
 
     private mutating func write(_ connection: ConnectionID) {

@@ -25,7 +25,9 @@ import Units
     }
 
     /// Goal: slow start doubles and stops at the threshold (RFC 5681). Method: threshold 50.
-    @Test(arguments: CongestionControl.allCases) func slowStart(_ control: CongestionControl) {
+    @Test(arguments: [CongestionControl.newReno, .cubic]) func slowStart(
+        _ control: CongestionControl
+    ) {
         var window = CongestionWindow(algorithm: control, initial: 10, usesHyStart: false)
         window.threshold = 50
         let now = grow(&window, roundTrips: 1, from: .zero)

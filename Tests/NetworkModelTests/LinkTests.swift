@@ -1,3 +1,4 @@
+import LinkModel
 import NetworkModel
 import SimulationKernel
 import Testing

@@ -1,4 +1,5 @@
 import Determinism
+import LinkModel
 import Machines
 import NetworkModel
 import SimulationKernel
@@ -31,7 +32,7 @@ import Units
         world.largestWrite = random.below(2) == 0 ? .max : 1 + Int(random.below(4000))
         let total = 1 + Int64(random.below(2_000_000))
         let options = StreamOptions(
-            congestionControl: random.below(2) == 0 ? .cubic : .newReno,
+            congestionControl: CongestionControl.allCases[Int(random.below(3))],
             pacing: random.below(4) == 0 ? .megabits(1 + Int64(random.below(50))) : nil,
             receiveCredit: 1 + Int(random.below(300_000))
         )

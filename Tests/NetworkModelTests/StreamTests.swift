@@ -1,3 +1,4 @@
+import LinkModel
 import Machines
 import NetworkModel
 import SimulationKernel
@@ -232,7 +233,7 @@ import Units
         #expect(peak <= ByteCount(2 * 1514))
     }
 
-    /// Goal: streams of one kind share a link. Method: Jain's index of 8 over 60 s, both
+    /// Goal: streams of one kind share a link. Method: Jain's index of 8 over 60 s, all
     /// algorithms.
     @Test(arguments: CongestionControl.allCases) func fairness(_ control: CongestionControl) {
         var world = Self.world()

@@ -1,5 +1,6 @@
 import Determinism
 import HardwareModel
+import LinkModel
 import Machines
 import NetworkModel
 import SimulatedEnvironment

@@ -18,6 +18,9 @@ public struct WorldConditions: Sendable {
     public var flipDistance = ByteCount.zero
     /// Chance that a datagram is lost.
     public var messageLoss = Ratio.zero
+    /// Chance that the arrival of a piece tells its writer of the path: figures that mean nothing, for
+    /// machines that must be right whatever is measured.
+    public var sampleChance = Ratio.zero
     public var jobDelay: ClosedRange<Interval> = .zero...(.milliseconds(5))
 
     public init() {}
@@ -105,6 +108,7 @@ public struct Medium<Program: Machine>: Environment {
         /// Time to put the next piece of that side's bytes on the way.
         case cut(StreamID, from: NodeID)
         case arrival(StreamID, from: NodeID, Bytes)
+        case sample(StreamID, NodeID, PathSample)
         case ended(StreamID, from: NodeID)
         case gone(StreamID, at: NodeID, StreamResetReason)
     }
@@ -191,6 +195,8 @@ public struct Medium<Program: Machine>: Environment {
             return nil
         case .arrival(let id, let node, let bytes):
             return arrive(id, bytes, from: node)
+        case .sample(let id, let node, let sample):
+            return streams[id]!.end(node).isUsable ? (node, .path(id, sample)) : nil
         case .ended(let id, let node):
             let peer = streams[id]!.other(node)
             return streams[id]!.end(peer).isUsable ? (peer, .finished(id)) : nil
@@ -341,6 +347,16 @@ extension Medium {
         return random.chance(Ratio(Double(bytes) / Double(mean.bytes)))
     }
 
+    private mutating func sample(_ id: StreamID, _ node: NodeID) {
+        let sample = PathSample(
+            rtt: random.interval(in: .milliseconds(1)...(.milliseconds(40))),
+            deliveryRate: BitRate(bitsPerSecond: Int64(random.below(100_000_000)) + 1),
+            loss: Ratio(Double(random.below(100)) / 1_000),
+            inFlight: .zero
+        )
+        queue.add(.sample(id, node, sample), at: now)
+    }
+
     private mutating func arrive(
         _ id: StreamID,
         _ bytes: Bytes,
@@ -350,6 +366,7 @@ extension Medium {
         guard !pipe.isBroken else { return nil }
         streams[id]!.change(node) { $0.unarrived -= bytes.count }
         queue.add(.credit(id, node), at: now)
+        if random.chance(conditions.sampleChance) { sample(id, node) }
         if happens(to: bytes.count, every: conditions.streamLife) { breakStream(id) }
         let peer = pipe.other(node)
         return pipe.end(peer).isUsable ? (peer, .readable(id, bytes)) : nil

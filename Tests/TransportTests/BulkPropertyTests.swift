@@ -43,6 +43,7 @@ private struct Outcome {
     var completedAtSource: TransferStatistics?
     var completedAtDestination: TransferStatistics?
     var failures: [TransportError] = []
+    var tunings = 0
 
     init(_ world: World) {
         for (_, node, event) in world.events {
@@ -56,6 +57,7 @@ private struct Outcome {
                     completedAtDestination = statistics
                 }
             case .failed(let error): failures.append(error)
+            case .tuned: tunings += 1
             case .streamLost: break
             }
         }
@@ -103,6 +105,38 @@ private func expectedBytes(chunks: UInt64, size: Int) -> Int {
         #expect(outcome.delivered == expected)
         #expect(outcome.completedAtSource?.chunks == chunks + 1)
         #expect(outcome.completedAtDestination?.payloadBytes == UInt64(expected))
+    }
+
+    // Goal: tuning may do what it likes to streams, and loses, repeats or reorders nothing: streams
+    // leave, others are opened, controls change, while streams die. Method: the world tells of
+    // paths that change at random with every sample; many epochs pass in a run.
+    @Test(arguments: 0..<12)
+    func everythingArrivesWhileTuned(run: Int) {
+        var conditions = WorldConditions()
+        conditions.sampleChance = .percent(30)
+        conditions.rate = .megabits(4)
+        conditions.streamLife = run % 3 == 0 ? .kibibytes(200) : .zero
+        conditions.flipDistance = run % 5 == 0 ? .kibibytes(400) : .zero
+        var configuration = smallConfiguration(streams: run % 8 + 1)
+        configuration.tuning = StreamTuner.Rules(
+            streams: 1...[4, 40, 256][run % 3],
+            choosesControl: run % 2 == 0
+        )
+        configuration.tunesChunks = true
+        let chunks: UInt64 = 1_500
+        var world = makeWorld(
+            seed: UInt64(run),
+            chunks: chunks,
+            configuration: configuration,
+            conditions: conditions
+        )
+        let isQuiet = world.run(until: .zero + .seconds(3_600))
+        let outcome = Outcome(world)
+        #expect(isQuiet)
+        #expect(outcome.failures == [])
+        #expect(outcome.corrupted == 0)
+        #expect(outcome.delivered == expectedBytes(chunks: chunks, size: configuration.chunkSize))
+        #expect(outcome.tunings > 1)
     }
 
     // Goal: the runs above really lost streams. Method: the same conditions at one seed, counted.

@@ -57,6 +57,8 @@ struct BulkTransfer<Content: BulkContent>: Machine {
         case failed(TransportError)
         /// A stream died and its chunks were or will be sent again.
         case streamLost(TransportError)
+        /// At the source: other streams were chosen.
+        case tuned
     }
 
     enum Timer: Hashable, Sendable {
@@ -154,7 +156,9 @@ struct BulkTransfer<Content: BulkContent>: Machine {
             sender.step(.finished(stream), at: now, into: &senderActions)
         case .reset(let stream, let reason):
             sender.step(.reset(stream, reason), at: now, into: &senderActions)
-        case .path, .fired(.receiver), .received, .persisted, .computed:
+        case .path(let stream, let sample):
+            sender.step(.path(stream, sample), at: now, into: &senderActions)
+        case .fired(.receiver), .received, .persisted, .computed:
             break
         }
         drainSender(at: now, into: &actions)
@@ -174,6 +178,7 @@ struct BulkTransfer<Content: BulkContent>: Machine {
                 switch event {
                 case .room: produce(at: now)
                 case .acknowledged, .noted: break
+                case .tuned: actions.emit(.tuned)
                 case .streamLost(_, let error): actions.emit(.streamLost(error))
                 case .completed: actions.emit(.completed(sender.statistics))
                 case .failed(let error): actions.emit(.failed(error))

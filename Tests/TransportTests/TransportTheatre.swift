@@ -50,6 +50,8 @@ final class TransportTheatre {
                 narrate("sender", id, bytes)
             case .finish(let id): log.append("sender finishes \(name(id))")
             case .reset(let id): log.append("sender resets \(name(id))")
+            // Set again all the time; scripts let it fire when its time matters.
+            case .setTimer(.watch, _), .cancelTimer(.watch): break
             case .setTimer(let timer, let time):
                 log.append("sender sets \(name(timer)) at \(time)")
             case .cancelTimer(let timer): log.append("sender cancels \(name(timer))")
@@ -71,6 +73,7 @@ final class TransportTheatre {
                 narrate("receiver", id, bytes)
             case .finish(let id): log.append("receiver finishes \(name(id))")
             case .reset(let id): log.append("receiver resets \(name(id))")
+            case .setTimer(.sweep, _), .cancelTimer(.sweep): break
             case .setTimer(_, let time): log.append("receiver sets stalled at \(time)")
             case .cancelTimer: log.append("receiver cancels stalled")
             case .emit(let event): log.append("receiver: \(describe(event))")
@@ -137,6 +140,9 @@ final class TransportTheatre {
         case .note: "note \(header.number)"
         case .noteAcknowledgement: "notes below \(header.number)"
         case .refusal: "refusal \(header.number)"
+        case .farewell: "farewell"
+        case .probe: "probe \(header.number)"
+        case .probeAnswer: "probe answer \(header.number)"
         }
     }
 
@@ -147,6 +153,7 @@ final class TransportTheatre {
         case .noted(let bytes): "noted \(bytes.count) bytes"
         case .completed: "completed"
         case .failed(let error): "failed \(error)"
+        case .tuned(let setting): "tuned to \(setting.streams) \(setting.congestion.rawValue)"
         case .streamLost(let slot, let error): "lost stream of slot \(slot): \(error)"
         }
     }
@@ -167,6 +174,8 @@ final class TransportTheatre {
         switch timer {
         case .reopen(let slot): "reopen \(slot)"
         case .stalled: "stalled"
+        case .watch: "watch"
+        case .deadline: "deadline"
         }
     }
 }

@@ -89,6 +89,8 @@ public enum CongestionControl: String, Hashable, Sendable, CaseIterable, Codable
     case newReno = "newreno"
     /// RFC 9438.
     case cubic
+    /// BBR version 1 (Cardwell et al., ACM Queue 2016), as Linux has it.
+    case bbr
 }
 
 /// Why a stream ended before both sides finished.

@@ -3,7 +3,7 @@ package import Machines
 package import Units
 
 /// How many segments may be in flight, and how that changes: NewReno's or CUBIC's rules, counted in
-/// whole segments as Linux counts them.
+/// whole segments as Linux counts them. ``BBR`` has rules of its own and sets the window itself.
 ///
 /// Sources: RFC 5681 and RFC 6582 (NewReno), RFC 9438 (CUBIC), Linux `tcp_cong.c` and
 /// `tcp_cubic.c`. Deviation: a stream that asks for NewReno gets its window rules (halving, one
@@ -46,6 +46,8 @@ package struct CongestionWindow {
                 at: now
             )
             raiseLinearly(by: rest, every: every)
+        case .bbr:
+            break
         }
     }
 
@@ -57,6 +59,8 @@ package struct CongestionWindow {
         case .cubic:
             cubic.endEpoch(window: window)
             return max(window * CubicGrowth.beta / CubicGrowth.scale, 2)
+        case .bbr:
+            return threshold
         }
     }
 

@@ -1,4 +1,5 @@
 import Determinism
+import LinkModel
 import Machines
 public import SimulationKernel
 public import Units
@@ -7,7 +8,8 @@ extension Network {
     // MARK: - Datagrams
 
     /// Sends `size` bytes in one or more IP fragments; lost when any fragment is. Exactly one of
-    /// `datagram` and `datagramLost` follows, with this token.
+    /// `datagram` and `datagramLost` follows, with this token, and where a link duplicates perhaps
+    /// `datagramCopied` before.
     public mutating func sendDatagram(
         from sender: NodeID,
         to receiver: NodeID,
@@ -36,6 +38,18 @@ extension Network {
         let fate = links[Int(route)]
             .offer(packet, wireBytes: bytes, fragments: fragments, at: now, queue: &queue)
         if fate != .carried { outputs.append(.datagramLost(token: token)) }
+        if !links[Int(route)].pipe.discarded.isEmpty { loseDiscarded(Int(route)) }
+    }
+
+    /// Tells what became of datagrams that a queue or an outage dropped after it had taken them;
+    /// segments need no telling.
+    @inline(never)
+    mutating func loseDiscarded(_ link: Int) {
+        var tokens: [UInt32] = []
+        links[link].takeDiscarded { packet in
+            if packet.flags.contains(.datagram) { tokens.append(packet.slot) }
+        }
+        for token in tokens { outputs.append(.datagramLost(token: token)) }
     }
 
     func route(from sender: NodeID, to receiver: NodeID) -> Int32 {
@@ -86,6 +100,27 @@ extension Network {
         }
         events &+= 1
         _ = links[Int(route)].offer(packet, wireBytes: packet.wireBytes, at: now, queue: &queue)
+        if !links[Int(route)].pipe.discarded.isEmpty { loseDiscarded(Int(route)) }
+    }
+
+    /// A packet that did not come through untouched. What is corrupt fails its checksum and counts as
+    /// never arrived.
+    @inline(never)
+    mutating func receive(
+        _ arrival: Link.Pipe.Arrival,
+        at now: Instant,
+        queue: inout EventQueue<SimulationEvent>
+    ) {
+        let packet = arrival.item
+        let isLast = !arrival.flags.contains(.hasCopy)
+        let isDatagram = packet.flags.contains(.datagram)
+        if arrival.flags.contains(.corrupted) {
+            if isDatagram, isLast { outputs.append(.datagramLost(token: packet.slot)) }
+        } else if isDatagram {
+            receiveDatagram(packet, isLast: isLast, at: now)
+        } else {
+            receive(packet, at: now, queue: &queue)
+        }
     }
 
     /// A packet reached the node it is for.
@@ -95,7 +130,7 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         if packet.flags.contains(.datagram) {
-            receiveDatagram(packet, at: now)
+            receiveDatagram(packet, isLast: true, at: now)
             return
         }
         let record = connections[Int(packet.slot)]
@@ -124,14 +159,20 @@ extension Network {
         nodes[node].chain.combine(packet.offset &* 3 &+ packet.acknowledgement)
     }
 
-    private mutating func receiveDatagram(_ packet: Packet, at now: Instant) {
+    /// - Parameter isLast: whether no copy follows, so that the token is free afterwards.
+    private mutating func receiveDatagram(_ packet: Packet, isLast: Bool, at now: Instant) {
         let node = Int(packet.generation)
         mixArrival(packet, at: now, node: node)
         guard nodes[node].life == .running else {
-            outputs.append(.datagramLost(token: packet.slot))
+            if isLast { outputs.append(.datagramLost(token: packet.slot)) }
             return
         }
-        outputs.append(.datagram(token: packet.slot, to: NodeID(packet.generation)))
+        let receiver = NodeID(packet.generation)
+        outputs.append(
+            isLast
+                ? .datagram(token: packet.slot, to: receiver)
+                : .datagramCopied(token: packet.slot, to: receiver)
+        )
     }
 
     /// Nobody lives on this side any more: the peer learns it, unless it said so itself.

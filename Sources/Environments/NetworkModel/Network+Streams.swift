@@ -27,17 +27,35 @@ extension Network {
         connections[Int(slot)].acceptor = acceptor
         connections[Int(slot)].forward = route(from: opener, to: acceptor)
         connections[Int(slot)].backward = route(from: acceptor, to: opener)
+        connections[Int(slot)].isFluid =
+            options.congestionControl != .bbr
+            && isFluid(connections[Int(slot)].forward, connections[Int(slot)].backward)
+        if connections[Int(slot)].isFluid {
+            openFluid(connection, options, at: now, queue: &queue)
+            return connection
+        }
         for side in ConnectionSide.allCases {
             endpoints[sideIndex(slot, side)] = TCPEndpoint(
                 connection: connection,
                 side: side,
                 options: options,
-                parameters: parameters
+                parameters: parameters,
+                randomness: randomness(of: side == .opener ? opener : acceptor)
             )
         }
         endpoints[sideIndex(slot, .opener)].open(at: now, into: &effects)
         apply(slot, .opener, at: now, queue: &queue)
         return connection
+    }
+
+    private mutating func randomness(of node: NodeID) -> TCPEndpoint.Randomness {
+        let index = Int(node.rawValue)
+        defer { nodes[index].connections &+= 1 }
+        return TCPEndpoint.Randomness(
+            seed: seed,
+            entity: EntityID(.stack, node.rawValue),
+            serial: nodes[index].connections
+        )
     }
 
     /// Queues bytes for sending; traps when they exceed the credit last given (which is none before
@@ -49,7 +67,12 @@ extension Network {
         at now: Instant,
         queue: inout EventQueue<SimulationEvent>
     ) {
-        guard let index = index(connection, side), endpoints[index].takesWrites else { return }
+        guard let index = index(connection, side) else { return }
+        if connections[Int(connection.slot)].isFluid {
+            writeFluid(connection, side, bytes, at: now, queue: &queue)
+            return
+        }
+        guard endpoints[index].takesWrites else { return }
         buffers[index].append(bytes)
         endpoints[index].write(bytes.count, at: now, into: &effects)
         apply(connection.slot, side, at: now, queue: &queue)
@@ -57,8 +80,11 @@ extension Network {
 
     /// The bytes that a side may write now, as its outputs so far have told; zero once it has ended.
     public func credit(_ connection: ConnectionID, _ side: ConnectionSide) -> Int {
-        guard let index = index(connection, side), endpoints[index].takesWrites else { return 0 }
-        return endpoints[index].knownCredit
+        guard let index = index(connection, side) else { return 0 }
+        if connections[Int(connection.slot)].isFluid {
+            return fluid.flows[index].life == .ended ? 0 : fluid.flows[index].knownCredit
+        }
+        return endpoints[index].takesWrites ? endpoints[index].knownCredit : 0
     }
 
     /// Lets the peer send `count` bytes more.
@@ -70,6 +96,10 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         guard let index = index(connection, side) else { return }
+        if connections[Int(connection.slot)].isFluid {
+            grantFluid(connection, side, count, at: now, queue: &queue)
+            return
+        }
         endpoints[index].grant(count, at: now, into: &effects)
         // Nearly all grants only move a limit; an update is the one effect they can have.
         if !effects.packets.isEmpty { apply(connection.slot, side, at: now, queue: &queue) }
@@ -83,6 +113,10 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         guard let index = index(connection, side) else { return }
+        if connections[Int(connection.slot)].isFluid {
+            finishFluid(connection, side, at: now, queue: &queue)
+            return
+        }
         endpoints[index].finish(at: now, into: &effects)
         apply(connection.slot, side, at: now, queue: &queue)
     }
@@ -95,6 +129,10 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         guard let index = index(connection, side) else { return }
+        if connections[Int(connection.slot)].isFluid {
+            endFluid(connection, side, .byPeer, at: now, queue: &queue)
+            return
+        }
         endpoints[index].abort(refusing: false, at: now, into: &effects)
         apply(connection.slot, side, at: now, queue: &queue)
     }
@@ -110,6 +148,14 @@ extension Network {
         _ side: ConnectionSide
     ) -> ConnectionStatistics? {
         guard let index = index(connection, side) else { return nil }
+        if connections[Int(connection.slot)].isFluid {
+            let flow = fluid.flows[index]
+            var result = flow.statistics
+            result.congestionWindow = flow.congestion.window
+            result.slowStartThreshold = flow.congestion.threshold
+            result.smallestRoundTrip = flow.roundTrip
+            return result
+        }
         let endpoint = endpoints[index]
         var result = endpoint.statistics
         result.congestionWindow = endpoint.congestion.window
@@ -134,6 +180,12 @@ extension Network {
             for side in ConnectionSide.allCases
             where connections[Int(slot)].isUsed && connections[Int(slot)].node(side) == node {
                 let index = sideIndex(slot, side)
+                if connections[Int(slot)].isFluid {
+                    let generation = connections[Int(slot)].generation
+                    let connection = ConnectionID(slot: slot, generation: generation)
+                    dropFluidNode(connection, side, silently: silently, at: now, queue: &queue)
+                    continue
+                }
                 endpoints[index].crash(silently: silently, at: now, into: &effects)
                 apply(slot, side, at: now, queue: &queue)
             }
@@ -271,6 +323,11 @@ extension Network {
     private mutating func releaseWhenOver(_ slot: UInt32) {
         let first = sideIndex(slot, .opener)
         guard endpoints[first].isOver, endpoints[first + 1].isOver else { return }
+        release(slot)
+    }
+
+    mutating func release(_ slot: UInt32) {
+        let first = sideIndex(slot, .opener)
         connections[Int(slot)].isUsed = false
         connections[Int(slot)].generation &+= 1
         buffers[first].removeAll()

@@ -1,4 +1,5 @@
 public import Determinism
+public import LinkModel
 import Machines
 public import SimulationKernel
 public import Units
@@ -16,6 +17,7 @@ public struct Network: ~Copyable {
 
     let topology: Topology
     let parameters: TCPParameters
+    let seed: UInt64
     var links: [Link]
     /// Index of the link for each ordered pair of regions, or −1.
     var routes: [Int32]
@@ -28,6 +30,7 @@ public struct Network: ~Copyable {
     var rules: [(id: RuleID, rule: NetworkRule)] = []
     private var rulesAdded: UInt32 = 0
     var effects = EndpointEffects()
+    var fluid: FluidPlane
 
     /// A node as its peers see it.
     struct NodeState {
@@ -42,12 +45,15 @@ public struct Network: ~Copyable {
         var life = Life.running
         let region: Int
         var origin: EventOrigin
+        /// How many connections it took part in: each has its own random stream.
+        var connections: UInt32 = 0
         var chain: HashChain
     }
 
     struct ConnectionRecord {
         var generation: UInt32 = 0
         var isUsed = false
+        var isFluid = false
         var opener = NodeID(0)
         var acceptor = NodeID(0)
         /// Links towards the acceptor and towards the opener, or −1.
@@ -62,7 +68,9 @@ public struct Network: ~Copyable {
         self.links = links
         self.routes = routes
         nodes = Network.nodes(of: topology)
+        fluid = FluidPlane(topology, links: links, routes: routes, seed: seed)
         self.topology = topology
+        self.seed = seed
         self.parameters = parameters
     }
 
@@ -122,10 +130,18 @@ public struct Network: ~Copyable {
     ) {
         switch event {
         case .arrival(let link):
-            if let packet = links[Int(link.rawValue)].takeArrival(at: now, queue: &queue) {
-                events &+= 1
-                receive(packet, at: now, queue: &queue)
+            let index = Int(link.rawValue)
+            let arrival = links[index].takeArrival(at: now, queue: &queue)
+            if !links[index].pipe.discarded.isEmpty { loseDiscarded(index) }
+            guard let arrival else { return }
+            events &+= 1
+            if arrival.flags.isEmpty {
+                receive(arrival.item, at: now, queue: &queue)
+            } else {
+                receive(arrival, at: now, queue: &queue)
             }
+        case .tick(let link):
+            tick(link, at: now, queue: &queue)
         case .timer(let connection, let side, let timer):
             wake(connection, side, timer, at: now, queue: &queue)
         }
@@ -143,12 +159,17 @@ public struct Network: ~Copyable {
 
     /// What the link did until `now`. Traps when it carried more than its rate allowed.
     public func counters(_ link: LinkID, at now: Instant) -> LinkCounters {
-        links[Int(link.rawValue)].counters(at: now)
+        let index = Int(link.rawValue)
+        var counters = links[index].pipe.counters(at: now)
+        if let flows = fluid.links[index]?.counters { counters.add(flows) }
+        return counters
     }
 
     /// Bytes waiting or being sent.
     public func queueOccupancy(_ link: LinkID, at now: Instant) -> ByteCount {
-        links[Int(link.rawValue)].occupancy(at: now)
+        let index = Int(link.rawValue)
+        let backlog = ByteCount(Int64(fluid.links[index]?.backlog ?? 0))
+        return links[index].pipe.occupancy(at: now) + backlog
     }
 
     /// Down: what waits in the queue and what is offered is lost; what has left the queue arrives.
@@ -158,14 +179,12 @@ public struct Network: ~Copyable {
         at now: Instant,
         queue: inout EventQueue<SimulationEvent>
     ) {
-        var lostTokens: [UInt32] = []
-        links[Int(link.rawValue)].setUp(isUp, at: now, queue: &queue) { packet in
-            if packet.flags.contains(.datagram) { lostTokens.append(packet.slot) }
-        }
-        for token in lostTokens { outputs.append(.datagramLost(token: token)) }
+        fluid.links[Int(link.rawValue)]?.isUp = isUp
+        links[Int(link.rawValue)].setUp(isUp, at: now, queue: &queue)
+        loseDiscarded(Int(link.rawValue))
     }
 
-    /// Waiting packets leave at the new rate from now on.
+    /// Waiting packets leave at the new rate from now on; a trace ends.
     public mutating func setRate(
         _ link: LinkID,
         _ rate: BitRate,
@@ -174,17 +193,21 @@ public struct Network: ~Copyable {
     ) {
         precondition(rate.bitsPerSecond > 0, "a link that carries nothing is down")
         links[Int(link.rawValue)].setRate(rate, at: now, queue: &queue)
+        fluid.links[Int(link.rawValue)]?.setRate(rate)
+        loseDiscarded(Int(link.rawValue))
     }
 
     /// Adds to the propagation delay of packets offered from now on; zero takes it back.
     public mutating func setExtraDelay(_ link: LinkID, _ delay: Interval) {
         precondition(delay >= .zero, "a link cannot be faster than its propagation")
         links[Int(link.rawValue)].setExtraDelay(delay)
+        fluid.links[Int(link.rawValue)]?.extraDelay = delay
     }
 
     /// Loses packets offered from now on, besides the link's own loss; `.none` takes it back.
     public mutating func setExtraLoss(_ link: LinkID, _ loss: LossModel) {
         links[Int(link.rawValue)].setExtraLoss(loss)
+        fluid.links[Int(link.rawValue)]?.extraLosses.use(loss)
     }
 
     /// Rules are consulted in the order in which they were added.
@@ -203,6 +226,7 @@ public struct Network: ~Copyable {
     /// Mixes in every link's and node's chain, in entity order.
     public func combineFingerprint(into chain: inout HashChain) {
         for link in links { chain.combine(link.chain.fingerprint) }
+        for case let link? in fluid.links { chain.combine(link.chain.fingerprint) }
         for node in nodes { chain.combine(node.chain.fingerprint) }
     }
 }

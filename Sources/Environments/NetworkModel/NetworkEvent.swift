@@ -11,6 +11,8 @@ public enum SimulationEvent: Sendable, BitwiseCopyable {
 public enum NetworkEvent: Sendable, BitwiseCopyable {
     /// The oldest packet on a link reaches the other end.
     case arrival(link: LinkID)
+    /// The next tick of a link whose connections are fluids.
+    case tick(link: LinkID)
     /// A timer of one side of a connection may have come due.
     case timer(ConnectionID, ConnectionSide, ConnectionTimer)
 }

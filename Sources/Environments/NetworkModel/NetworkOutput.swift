@@ -18,33 +18,10 @@ public enum NetworkOutput: Sendable {
     case path(ConnectionID, ConnectionSide, PathSample)
     /// A datagram arrived at a node that is up.
     case datagram(token: UInt32, to: NodeID)
+    /// As `datagram`, but the same will arrive once more, and the token stays in use until then.
+    case datagramCopied(token: UInt32, to: NodeID)
     /// The datagram will never arrive; its token is free. Nobody in the simulated system is told.
     case datagramLost(token: UInt32)
-}
-
-/// What one link did since the start of the run.
-public struct LinkCounters: Hashable, Sendable, BitwiseCopyable {
-    /// Packets and wire bytes that senders offered.
-    public var offeredPackets: UInt64 = 0
-    public var offeredBytes: UInt64 = 0
-    /// Wire bytes that left the queue; never more than rate × time plus one packet.
-    public var departedPackets: UInt64 = 0
-    public var departedBytes: UInt64 = 0
-    /// Packets that reached the other end.
-    public var arrivedPackets: UInt64 = 0
-    public var arrivedBytes: UInt64 = 0
-    public var droppedByQueue: UInt64 = 0
-    public var droppedByLoss: UInt64 = 0
-    /// Dropped because the link was down.
-    public var droppedByOutage: UInt64 = 0
-    /// Dropped by a partition.
-    public var droppedByRule: UInt64 = 0
-    /// Time during which a packet was being sent.
-    public var busy: Interval = .zero
-    /// Highest occupancy of the queue.
-    public var peakQueue: ByteCount = .zero
-
-    public init() {}
 }
 
 /// What one side of a connection knows and did.

@@ -35,6 +35,15 @@ struct ReceivedRanges {
         if recent.count > 3 { recent.removeLast() }
     }
 
+    /// Whether adding this range changes a block that the next acknowledgement would not report, or
+    /// pushes one out, so that one that waits must leave before (`tcp_sack_new_ofo_skb`).
+    func forgetsBlock(_ start: Int64, _ end: Int64) -> Bool {
+        for index in recent.indices where recent[index].start <= end && start <= recent[index].end {
+            return index >= 2
+        }
+        return recent.count >= 3
+    }
+
     /// Takes the ranges that `next` has reached and gives the new end of what is contiguous.
     mutating func absorb(upTo next: Int64) -> Int64 {
         var reached = next

@@ -1,3 +1,4 @@
+import LinkModel
 import Units
 
 /// The segments sent and not yet acknowledged, with what is known about each, and the order in
@@ -7,12 +8,14 @@ struct Scoreboard {
     struct Segment: BitwiseCopyable {
         var start: Int64
         var sentAt: Instant
+        /// What had been delivered when it was last sent; of senders that measure it.
+        var mark: DeliveryRate.Mark
+        var flags: Flags
+        /// Sequence numbers taken; a FIN takes one.
+        var length: UInt16
         /// Neighbours in order of sending: segment numbers without their top bits.
         var next = Scoreboard.nobody
         var previous = Scoreboard.nobody
-        /// Sequence numbers taken; a FIN takes one.
-        var length: UInt16
-        var flags: Flags
         /// Counts transmissions, so that those of one instant have an order too; wraps.
         var serial: UInt32 = 0
 
@@ -40,11 +43,19 @@ struct Scoreboard {
     private static let nobody = UInt32.max
 
     private var segments = Ring(
-        filler: Segment(start: 0, sentAt: .zero, length: 0, flags: [])
+        filler: Segment(
+            start: 0,
+            sentAt: .zero,
+            mark: DeliveryRate.Mark(),
+            flags: [],
+            length: 0
+        )
     )
     private(set) var sackedOut = 0
     private(set) var lostOut = 0
     private(set) var retransmittedOut = 0
+    /// Transmissions ever deemed lost.
+    private(set) var lostInAll: Int64 = 0
     private var oldest = Scoreboard.nobody
     private var latest = Scoreboard.nobody
     private var transmissions: UInt32 = 0
@@ -62,14 +73,21 @@ struct Scoreboard {
     subscript(number: Int) -> Segment { segments[number] }
 
     @inline(__always)
-    mutating func append(start: Int64, length: Int, isFin: Bool, at now: Instant) {
+    mutating func append(
+        start: Int64,
+        length: Int,
+        isFin: Bool,
+        mark: DeliveryRate.Mark,
+        at now: Instant
+    ) {
         let number = segments.end
         segments.append(
             Segment(
                 start: start,
                 sentAt: now,
-                length: UInt16(length),
-                flags: isFin ? [.fin] : []
+                mark: mark,
+                flags: isFin ? [.fin] : [],
+                length: UInt16(length)
             )
         )
         list(number)
@@ -110,10 +128,11 @@ struct Scoreboard {
         sackedOut += 1
     }
 
-    mutating func markRetransmitted(_ number: Int, at now: Instant) {
+    mutating func markRetransmitted(_ number: Int, mark: DeliveryRate.Mark, at now: Instant) {
         if !segments[number].flags.contains(.retransmitted) { retransmittedOut += 1 }
         segments[number].flags.formUnion([.retransmitted, .everRetransmitted])
         segments[number].sentAt = now
+        segments[number].mark = mark
         if segments[number].flags.contains(.listed) { unlist(number) }
         list(number)
     }
@@ -129,7 +148,10 @@ struct Scoreboard {
         }
         if !segments[number].flags.contains(.lost) {
             lostOut += 1
+            lostInAll += 1
             segments[number].flags.insert(.lost)
+        } else if wasRetransmitted {
+            lostInAll += 1
         }
         lostHint = min(lostHint, number)
         return wasRetransmitted

@@ -36,6 +36,11 @@ struct AcknowledgementNews {
     var lastAcknowledged: Instant?
     var firstSacked: Instant?
     var lastSacked: Instant?
+    /// One segment, shorter than others, was all that arrived: its acknowledgement was perhaps held
+    /// back.
+    var isLoneShortSegment = false
+    /// Round trip of the latest of them.
+    var latestRoundTrip: Interval?
     /// Losses newly found, and whether a retransmission was among them.
     var lost = 0
     var lostRetransmission = false
@@ -67,9 +72,10 @@ extension TCPEndpoint {
         }
         var news = AcknowledgementNews()
         let inFlightBefore = board.inFlight
+        let lostBefore = board.lostInAll
         if packet.sack.count > 0 { takeBlocks(packet, &news) }
         if upTo > una { advance(to: upTo, at: now, &news, into: &effects) }
-        measure(news, echo: packet.echo, at: now)
+        measure(&news, echo: packet.echo, at: now)
         processTailProbe(upTo, news, at: now)
         var mustRetransmit = false
         if recovery != .open || news.sackedSomething || board.sackedOut > 0 {
@@ -78,7 +84,11 @@ extension TCPEndpoint {
         if news.advanced, !news.armedReordering {
             scheduleTailProbeOrTimeout(afterAcknowledgement: true, at: now, into: &effects)
         }
-        adjustWindow(news, inFlightBefore: inFlightBefore, at: now)
+        if measuresDelivery {
+            updateBBR(news, inFlightBefore: inFlightBefore, lostBefore: lostBefore, at: now)
+        } else {
+            adjustWindow(news, at: now)
+        }
         if mustRetransmit { retransmitLost(at: now, into: &effects) }
         sendPending(at: now, into: &effects)
         if news.advanced { reportProgress(at: now, into: &effects) }
@@ -115,6 +125,9 @@ extension TCPEndpoint {
         }
         highestSacked = max(highestSacked, segment.end)
         pendingRack(segment)
+        if measuresDelivery {
+            delivery.note(segment.mark, sentAt: segment.sentAt, end: segment.end)
+        }
         board.markSacked(number)
         news.sackedSomething = true
         news.delivered += 1
@@ -140,8 +153,15 @@ extension TCPEndpoint {
             if !segment.flags.contains(.sacked) {
                 news.delivered += 1
                 pendingRack(segment)
+                if measuresDelivery {
+                    delivery.note(segment.mark, sentAt: segment.sentAt, end: segment.end)
+                }
             }
             board.removeFirst()
+        }
+        if news.delivered == 1, !news.sackedSomething, upTo - una < Int64(parameters.maximumSegment)
+        {
+            news.isLoneShortSegment = true
         }
         una = upTo
         news.advanced = true
@@ -159,7 +179,11 @@ extension TCPEndpoint {
     }
 
     /// Round-trip samples, RACK's clock, slow start's early exit.
-    private mutating func measure(_ news: AcknowledgementNews, echo: UInt32, at now: Instant) {
+    private mutating func measure(
+        _ news: inout AcknowledgementNews,
+        echo: UInt32,
+        at now: Instant
+    ) {
         var sample: Interval?
         var latest: Interval?
         if let first = news.firstAcknowledged, let last = news.lastAcknowledged,
@@ -190,6 +214,7 @@ extension TCPEndpoint {
                 rackAdvanced = true
             }
         }
+        news.latestRoundTrip = latest
         if let latest {
             congestion.sample(
                 latest,
@@ -203,8 +228,9 @@ extension TCPEndpoint {
 
     /// Tells the application about room for more, and about the path.
     private mutating func reportProgress(at now: Instant, into effects: inout EndpointEffects) {
-        // Linux lets the send buffer hold twice the congestion window.
-        let wanted = 2 * congestion.window * parameters.maximumSegment
+        // Linux lets the send buffer hold twice the congestion window, and thrice BBR's, which may
+        // grow during a recovery.
+        let wanted = (measuresDelivery ? 3 : 2) * congestion.window * parameters.maximumSegment
         sendCapacity = max(sendCapacity, min(wanted, parameters.largestSendBuffer))
         let free = sendCapacity - Int(written - min(una, written))
         // Small steps are kept back, so that the application is not woken for every packet.

@@ -76,6 +76,7 @@ extension TCPEndpoint {
             let elapsed = TCPEndpoint.timestamp(now) &- packet.echo
             roundTrip.add(.microseconds(Int64(elapsed)))
         }
+        if measuresDelivery { startBBR(at: now) }
         beginSample(at: now)
         setKeepAlive(parameters.keepAlive.map { now + $0 }, into: &effects)
         effects.opened = true
@@ -119,8 +120,11 @@ extension TCPEndpoint {
             return
         }
         if packet.offset > receiveNext {
+            if compressedAcknowledgements > 0, ranges.forgetsBlock(packet.offset, end) {
+                sendAcknowledgement(at: now, into: &effects)
+            }
             ranges.insert(packet.offset, end)
-            sendAcknowledgement(at: now, into: &effects)
+            acknowledgeBeyondGap(at: now, into: &effects)
             return
         }
         let before = receiveNext
@@ -142,6 +146,31 @@ extension TCPEndpoint {
             let deadline = now + parameters.acknowledgementDelay
             if delayedTimer.set(deadline) { effects.acknowledgementWake = deadline }
         }
+    }
+
+    /// Something arrived beyond a gap. The first three acknowledgements leave at once and start fast
+    /// recovery; further ones wait for each other, a twentieth of the round trip and a millisecond at
+    /// most (`tcp_comp_sack_delay_ns`).
+    private mutating func acknowledgeBeyondGap(
+        at now: Instant,
+        into effects: inout EndpointEffects
+    ) {
+        if repeatedOffset != receiveNext {
+            repeatedOffset = receiveNext
+            repeats = 0
+        }
+        if quickAcknowledgements > 0 || repeats < 3
+            || compressedAcknowledgements >= parameters.compressedAcknowledgementLimit
+        {
+            repeats += 1
+            sendAcknowledgement(at: now, into: &effects)
+            return
+        }
+        compressedAcknowledgements += 1
+        guard compressedAcknowledgements == 1 else { return }
+        let delay = min(parameters.acknowledgementCompression, roundTrip.smoothed / 20)
+        let deadline = now + delay
+        if delayedTimer.set(deadline) { effects.acknowledgementWake = deadline }
     }
 
     /// Linux acknowledges at once at the start of a connection and after long gaps, when the sender

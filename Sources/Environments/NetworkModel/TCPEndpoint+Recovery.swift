@@ -14,7 +14,11 @@ extension TCPEndpoint {
         leaveFinishedStates(news, sawOriginal: isEarlier)
         switch recovery {
         case .recovery:
-            if news.advanced, canUndo, isEarlier { undoReduction() }
+            // While a retransmission is on its way nothing says yet that it was needless.
+            if news.advanced, canUndo, isEarlier, board.retransmittedOut == 0 {
+                board.clearLost()
+                undoReduction()
+            }
             findLosses(&news, at: now, into: &effects)
             return true
         case .loss:
@@ -47,18 +51,18 @@ extension TCPEndpoint {
             guard una >= recoveryPoint else { return }
             if canUndo, sawOriginal, news.advanced {
                 undoReduction()
-            } else {
+            } else if !measuresDelivery {
                 congestion.window = congestion.threshold
             }
             recovery = .open
             canUndo = false
-            firstRetransmission = 0
+            forgetRetransmissionsIfAnswered()
         case .loss:
             guard una >= recoveryPoint else { return }
             if canUndo, sawOriginal, news.advanced { undoReduction() }
             recovery = .open
             canUndo = false
-            firstRetransmission = 0
+            forgetRetransmissionsIfAnswered()
         }
     }
 
@@ -69,6 +73,12 @@ extension TCPEndpoint {
     }
 
     private mutating func undoReduction() {
+        bbr?.undo(delivery, lost: board.lostInAll)
+        if measuresDelivery {
+            canUndo = false
+            if recovery == .recovery { recovery = board.sackedOut > 0 ? .disorder : .open }
+            return
+        }
         congestion.window = max(congestion.window, undoWindow)
         congestion.threshold = max(congestion.threshold, undoThreshold)
         canUndo = false
@@ -79,7 +89,14 @@ extension TCPEndpoint {
         canUndo = true
         undoWindow = congestion.window
         undoThreshold = congestion.threshold
-        firstRetransmission = 0
+        forgetRetransmissionsIfAnswered()
+    }
+
+    /// Retransmissions of the episode before may still be answered, also in this one: then its clock
+    /// goes on, or their answers would seem to be those of originals (`tcp_retrans_stamp_cleanup`).
+    private mutating func forgetRetransmissionsIfAnswered() {
+        let isHeadRepeated = !board.isEmpty && board.first.flags.contains(.everRetransmitted)
+        if board.retransmittedOut == 0, !isHeadRepeated { firstRetransmission = 0 }
     }
 
     /// Begins proportional rate reduction (RFC 6937).
@@ -98,6 +115,7 @@ extension TCPEndpoint {
         windowBeforeReduction = congestion.window
         reductionDelivered = 0
         reductionSent = 0
+        bbr?.save(window: congestion.window)
         congestion.threshold = congestion.thresholdAfterLoss()
     }
 
@@ -150,7 +168,7 @@ extension TCPEndpoint {
         } else if upTo > tailProbeEnd {
             // The probe repaired a loss that nothing else told of: one reduction.
             beginReduction()
-            congestion.window = congestion.threshold
+            if !measuresDelivery { congestion.window = congestion.threshold }
         } else if !news.advanced, !news.sackedSomething {
             // Both copies arrived.
             tailProbeEnd = -1
@@ -158,11 +176,7 @@ extension TCPEndpoint {
     }
 
     /// Window growth, or reduction in proportion to what is delivered (`tcp_cong_control`).
-    mutating func adjustWindow(
-        _ news: AcknowledgementNews,
-        inFlightBefore: Int,
-        at now: Instant
-    ) {
+    mutating func adjustWindow(_ news: AcknowledgementNews, at now: Instant) {
         if isInReduction {
             reduceWindow(news)
         } else if news.advanced, usesItsWindow {
@@ -231,11 +245,13 @@ extension TCPEndpoint {
         let goesOn = recovery == .recovery || (recovery == .loss && backoff > 0)
         if !goesOn || una >= recoveryPoint {
             rememberForUndo()
+            bbr?.save(window: congestion.window)
             congestion.threshold = congestion.thresholdAfterLoss()
         }
         congestion.forgetAfterTimeout()
         congestion.window = board.inFlight + 1
         recovery = .loss
+        bbr?.enterLoss(delivery, lost: board.lostInAll)
         recoveryPoint = next
         tailProbeEnd = -1
         retransmit(board.firstNumber, at: now, into: &effects)
@@ -280,10 +296,12 @@ extension TCPEndpoint {
         if board.inFlight != before {
             if recovery != .recovery {
                 enterRecovery()
-                var news = AcknowledgementNews()
-                news.delivered = 1
-                news.lost = detection.marked
-                reduceWindow(news)
+                if !measuresDelivery {
+                    var news = AcknowledgementNews()
+                    news.delivered = 1
+                    news.lost = detection.marked
+                    reduceWindow(news)
+                }
             }
             retransmitLost(at: now, into: &effects)
         }

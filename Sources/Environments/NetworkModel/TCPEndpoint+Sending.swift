@@ -10,6 +10,10 @@ extension TCPEndpoint {
         if board.isEmpty {
             restartAfterIdle(at: now)
         }
+        if measuresDelivery {
+            sendPaced(at: now, into: &effects)
+            return
+        }
         var hasSent = false
         var isLimited = false
         while next < streamEnd {
@@ -30,6 +34,14 @@ extension TCPEndpoint {
             hasSent = true
         }
         validateWindow(isLimited: isLimited, at: now)
+        afterSending(hasSent, at: now, into: &effects)
+    }
+
+    mutating func afterSending(
+        _ hasSent: Bool,
+        at now: Instant,
+        into effects: inout EndpointEffects
+    ) {
         if hasSent {
             scheduleTailProbeOrTimeout(afterAcknowledgement: false, at: now, into: &effects)
         } else if board.isEmpty, next < streamEnd, !pacingTimer.isSet, !timer.isSet {
@@ -40,7 +52,7 @@ extension TCPEndpoint {
     }
 
     @inline(__always)
-    private mutating func sendNew(
+    mutating func sendNew(
         _ length: Int,
         at now: Instant,
         into effects: inout EndpointEffects
@@ -54,7 +66,16 @@ extension TCPEndpoint {
             progress = now
             setTimer(.timeout, after: retransmissionTimeout, at: now, into: &effects)
         }
-        board.append(start: next, length: isFin ? 1 : length, isFin: isFin, at: now)
+        let mark =
+            measuresDelivery
+            ? delivery.mark(isFirst: board.isEmpty, at: now) : DeliveryRate.Mark()
+        board.append(
+            start: next,
+            length: isFin ? 1 : length,
+            isFin: isFin,
+            mark: mark,
+            at: now
+        )
         next += isFin ? 1 : Int64(length)
         lastSent = now
         statistics.segmentsSent += 1
@@ -87,7 +108,10 @@ extension TCPEndpoint {
         } else {
             packet.length = segment.length
         }
-        board.markRetransmitted(number, at: now)
+        let mark =
+            measuresDelivery ? delivery.mark(isFirst: false, at: now) : DeliveryRate.Mark()
+        board.markRetransmitted(number, mark: mark, at: now)
+        if measuresDelivery { advancePace(by: Int(segment.length), at: now) }
         if firstRetransmission == 0 { firstRetransmission = packet.timestamp }
         lastSent = now
         statistics.segmentsSent += 1
@@ -100,6 +124,11 @@ extension TCPEndpoint {
     private mutating func restartAfterIdle(at now: Instant) {
         guard statistics.segmentsSent > 0 else {
             beginSample(at: now)
+            return
+        }
+        if measuresDelivery {
+            bbr?.resume(delivery, window: &congestion.window, at: now)
+            if now - lastSent > roundTrip.timeout(parameters) { beginSample(at: now) }
             return
         }
         let idle = now - lastSent
@@ -141,11 +170,9 @@ extension TCPEndpoint {
         at now: Instant,
         into effects: inout EndpointEffects
     ) -> Bool {
+        if measuresDelivery { return mustWaitForPace(at: now, into: &effects) }
         guard let pacing else { return false }
-        if now < nextPaced {
-            if pacingTimer.set(nextPaced) { effects.pacingWake = nextPaced }
-            return true
-        }
+        if mustWaitForPace(at: now, into: &effects) { return true }
         nextPaced = now + pacing.serializationTime(of: ByteCount(length + 66))
         return false
     }

@@ -8,8 +8,8 @@ package import Units
 /// reduction), 8985 (RACK-TLP), 3522 (Eifel detection); where they leave room, Linux's
 /// `tcp_input.c`, `tcp_output.c`, `tcp_recovery.c`.
 ///
-/// Deviations: no Nagle delay (streams ask for none), no segmentation offload, no ECN, no F-RTO and
-/// D-SACK undo (time-stamps detect spurious recoveries instead); keep-alive is on.
+/// Deviations: no Nagle delay (streams ask for none), no segmentation offload but BBR's, no ECN, no
+/// F-RTO, no D-SACK undo (time-stamps detect spurious recoveries instead); keep-alive is on.
 ///
 /// Sequence numbers are stream offsets; a FIN takes the offset after the last byte.
 package struct TCPEndpoint {
@@ -38,6 +38,9 @@ package struct TCPEndpoint {
         case recovery
         /// After a time-out, until `recoveryPoint` is acknowledged.
         case loss
+
+        /// Whether losses hold the window down.
+        var isCutting: Bool { self == .recovery || self == .loss }
     }
 
     /// What the retransmission timer stands for at the moment.
@@ -113,7 +116,13 @@ package struct TCPEndpoint {
     var mostPacketsOut = 0
     var usageEnd: Int64 = 0
 
-    // Pacing at a fixed rate.
+    // BBR, from the moment the side is established, and what it measures.
+    package var bbr: BBR?
+    package var delivery = DeliveryRate()
+    let measuresDelivery: Bool
+    let randomness: Randomness
+
+    // Pacing, at a fixed rate or as BBR says.
     var pacing: BitRate?
     var pacingTimer = LazyTimer()
     var nextPaced = Instant.zero
@@ -134,6 +143,10 @@ package struct TCPEndpoint {
     /// Offset of the peer's FIN; negative while unknown.
     var peerEnd: Int64 = -1
     var quickAcknowledgements = 0
+    /// Acknowledgements for the same offset, and how many of them are held back.
+    var repeatedOffset: Int64 = -1
+    var repeats = 0
+    var compressedAcknowledgements = 0
     var lastReceived: Instant?
     var recentTimestamp: UInt32 = 0
     var delayedTimer = LazyTimer()
@@ -149,11 +162,14 @@ package struct TCPEndpoint {
         connection: ConnectionID,
         side: ConnectionSide,
         options: StreamOptions,
-        parameters: TCPParameters
+        parameters: TCPParameters,
+        randomness: Randomness = Randomness()
     ) {
         self.connection = connection
         self.side = side
         self.parameters = parameters
+        self.randomness = randomness
+        measuresDelivery = options.congestionControl == .bbr
         pacing = options.pacing
         receiveLimit = Int64(options.receiveCredit)
         smallestWindowUpdate = Int64(
@@ -191,6 +207,7 @@ package struct TCPEndpoint {
             "\(count) bytes written with a credit of \(knownCredit), finishing: \(isFinishing)"
         )
         knownCredit -= count
+        if measuresDelivery { noteApplicationLimit() }
         written += Int64(count)
         sendPending(at: now, into: &effects)
     }
@@ -320,6 +337,7 @@ package struct TCPEndpoint {
         advertisedLimit = max(advertisedLimit, receiveLimit)
         lastAcknowledged = receiveNext
         delayedTimer.clear()
+        compressedAcknowledgements = 0
         return packet
     }
 

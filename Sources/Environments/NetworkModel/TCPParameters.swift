@@ -17,6 +17,11 @@ public struct TCPParameters: Hashable, Sendable {
     public var largestTimeout: Interval = .seconds(120)
     public var initialTimeout: Interval = .seconds(1)
     public var acknowledgementDelay: Interval = .milliseconds(40)
+    /// While segments are missing, acknowledgements after the third wait for each other this long, a
+    /// twentieth of the round trip at most, and up to so many (`tcp_comp_sack_delay_ns`,
+    /// `tcp_comp_sack_nr`). A limit of zero sends each at once.
+    public var acknowledgementCompression: Interval = .milliseconds(1)
+    public var compressedAcknowledgementLimit: Int = 44
     /// How long data, a handshake or a probe may stay unanswered before the side gives up, as
     /// Linux's `TCP_USER_TIMEOUT`.
     public var patience: Interval = .seconds(60)

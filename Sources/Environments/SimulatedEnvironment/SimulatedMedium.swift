@@ -124,7 +124,14 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     /// The message of an arrived datagram, decoded from the bytes that crossed the network. Traps
     /// when decoding does not give what was sent: the code under test has a wrong codec.
     mutating func takeDatagram(_ token: UInt32) -> Datagram {
-        let datagram = datagrams.take(token)
+        let datagram = datagram(token)
+        _ = datagrams.take(token)
+        return datagram
+    }
+
+    /// What a receiver gets of a datagram that stays under way.
+    func datagram(_ token: UInt32) -> Datagram {
+        let datagram = datagrams[token]
         var reader = WireReader(datagram.bytes)
         guard let decoded = try? Program.Message(from: &reader), decoded == datagram.message else {
             preconditionFailure("\(datagram.message) does not survive its own encoding")

@@ -1,5 +1,6 @@
 public import Determinism
 public import HardwareModel
+import LinkModel
 public import Machines
 public import NetworkModel
 public import SimulationKernel
@@ -235,7 +236,14 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             guard let (stream, index) = medium.place(of: connection, side) else { return }
             medium.nodes[index].streamBytesReceived += UInt64(bytes.count)
             var chain = HashChain()
-            chain.combine(bytes: bytes)
+            if medium.network.isFluid(connection) {
+                // Of the many bytes that a fluid brings at a time, its ends and their number.
+                chain.combine(Int64(bytes.count))
+                chain.combine(bytes: bytes.prefix(64))
+                chain.combine(bytes: bytes.suffix(64))
+            } else {
+                chain.combine(bytes: bytes)
+            }
             let digest = chain.fingerprint.low
             deliver(.readable(stream, bytes), .readable, digest: digest, to: index)
         case .writable(let connection, let side, _):
@@ -256,6 +264,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             deliver(.reset(stream, reason), .reset, digest: UInt64(stream.number), to: index)
         case .datagram(let token, let node):
             deliver(medium.takeDatagram(token), to: Int(node.rawValue))
+        case .datagramCopied(let token, let node):
+            deliver(medium.datagram(token), to: Int(node.rawValue))
         case .datagramLost(let token):
             _ = medium.datagrams.take(token)
         }
@@ -433,8 +443,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             let counters = medium.network.counters(link, at: medium.now)
             return LinkSample(
                 departedBytes: counters.departedBytes,
-                droppedPackets: counters.droppedByQueue + counters.droppedByLoss
-                    + counters.droppedByOutage + counters.droppedByRule,
+                droppedPackets: counters.dropped,
                 queue: medium.network.queueOccupancy(link, at: medium.now)
             )
         }

@@ -1,3 +1,4 @@
+public import LinkModel
 public import NetworkModel
 public import Units
 
@@ -18,7 +19,7 @@ public enum WorldFault: Sendable {
     /// On top of the links' own delay; delays of several faults add up.
     case delay([LinkID], Interval)
     /// Besides the links' own loss; of several such faults the latest counts.
-    case loss([LinkID], NetworkModel.LossModel)
+    case loss([LinkID], LinkModel.LossModel)
     /// Packets that match a rule are dropped.
     case block([NetworkRule])
     /// Takes back whatever the fault of the same number did to links and rules.
@@ -65,7 +66,7 @@ struct LinkFaults {
         }
     }
 
-    func loss(_ link: LinkID) -> NetworkModel.LossModel {
+    func loss(_ link: LinkID) -> LinkModel.LossModel {
         for entry in active.reversed() {
             if case .loss(let links, let model) = entry.change, links.contains(link) {
                 return model

@@ -13,6 +13,7 @@ enum StreamSocketOptions {
             switch control {
             case .newReno: "reno"
             case .cubic: "cubic"
+            case .bbr: "bbr"
             }
         var value = InlineArray<16, UInt8>(repeating: 0)
         for (index, byte) in name.utf8.prefix(15).enumerated() { value[index] = byte }

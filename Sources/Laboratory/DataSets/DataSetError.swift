@@ -12,6 +12,8 @@ public enum DataSetError: Error, Hashable, Sendable {
     case damaged(path: String, problem: String)
     /// A memory dump that cannot be imported.
     case badDump(path: String, problem: String, remedy: String)
+    /// A trace or table that cannot be read; line 0 stands for the file as a whole.
+    case badTrace(path: String, line: Int, problem: String)
     case tooLarge(what: String, limit: String)
     case cannotStart(command: String, reason: String)
     case noSuchProcess(pid: Int32)
@@ -33,7 +35,7 @@ public enum DataSetError: Error, Hashable, Sendable {
         case .cannotWrite: 74
         case .interrupted: 130
         case .notFound, .unreadable, .notADataSet, .unsupportedVersion, .damaged, .badDump,
-            .tooLarge, .cannotStart, .noSuchProcess, .processEnded, .unresponsive:
+            .badTrace, .tooLarge, .cannotStart, .noSuchProcess, .processEnded, .unresponsive:
             66
         }
     }
@@ -57,6 +59,8 @@ extension DataSetError: CustomStringConvertible {
             "\(path) is damaged: \(problem); delete it and capture or import it again"
         case .badDump(let path, let problem, let remedy):
             "\(path) cannot be imported: \(problem); \(remedy)"
+        case .badTrace(let path, let line, let problem):
+            line > 0 ? "\(path):\(line): \(problem)" : "\(path): \(problem)"
         case .tooLarge(let what, let limit):
             "\(what) is over the limit of \(limit)"
         case .cannotStart(let command, let reason):

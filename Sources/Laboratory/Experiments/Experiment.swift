@@ -1,5 +1,6 @@
 public import DataSets
 public import HardwareModel
+public import LinkModel
 public import Machines
 public import Measurements
 public import NetworkModel
@@ -94,7 +95,7 @@ extension ReplicationEnding {
     /// being sent at its end.
     package var linkRates: InvariantOutcome {
         let violations = links.compactMap { link -> Violation? in
-            let limit = link.freeRate / 8 * time.seconds + 1514
+            let limit = link.parameters.freeBits(from: .zero, to: time) / 8 + 1514
             guard Double(link.counters.departedBytes) > limit else { return nil }
             return Violation(
                 time: time,

@@ -19,6 +19,9 @@ public enum Replication {
         case .bulk:
             SimulatedReplication<BulkExperiment>(setting, commit: commit, until: until)
                 .run(isCancelled: isCancelled)
+        case .transfer:
+            SimulatedReplication<TransferExperiment>(setting, commit: commit, until: until)
+                .run(isCancelled: isCancelled)
         case .migration:
             SimulatedReplication<MigrationExperiment>(setting, commit: commit, until: until)
                 .run(isCancelled: isCancelled)
@@ -58,6 +61,13 @@ extension Replication {
             try SocketReplication<BulkExperiment>(
                 setting: setting,
                 environment: environment,
+                commit: commit,
+                agent: agent,
+                scenarioPath: scenarioPath
+            ).run(isCancelled: isCancelled)
+        case .transfer:
+            try SocketReplication<TransferExperiment>(
+                setting: setting,
                 commit: commit,
                 agent: agent,
                 scenarioPath: scenarioPath

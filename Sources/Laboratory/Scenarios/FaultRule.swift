@@ -145,7 +145,7 @@ extension Scenario {
         case .echo(let echo):
             if node == topology.nodes(of: echo.to)[0] { return [names[1]] }
             return region == echo.from ? [names[0]] : []
-        case .bulk, .migration:
+        case .bulk, .transfer, .migration:
             let ends = workload.ends
             return (region == ends.first ? [names[0]] : [])
                 + (region == ends.second ? [names[1]] : [])

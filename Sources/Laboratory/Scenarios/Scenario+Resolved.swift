@@ -75,60 +75,6 @@ extension Scenario {
         }
     }
 
-    private static func write(_ path: PathProperties, into yaml: inout YAMLText) {
-        yaml.field("delay", path.delay)
-        yaml.field("rate", path.rate)
-        yaml.mapping("jitter") { yaml in
-            switch path.jitter.distribution {
-            case .none:
-                yaml.field("distribution", "none")
-                return
-            case .uniform(let scale):
-                yaml.field("distribution", "uniform")
-                yaml.field("scale", scale)
-            case .normal(let scale):
-                yaml.field("distribution", "normal")
-                yaml.field("scale", scale)
-            case .lognormal(let scale, let sigma):
-                yaml.field("distribution", "lognormal")
-                yaml.field("scale", scale)
-                yaml.field("sigma", QuantityText.numberText(sigma))
-            case .pareto(let scale, let shape):
-                yaml.field("distribution", "pareto")
-                yaml.field("scale", scale)
-                yaml.field("shape", QuantityText.numberText(shape))
-            }
-            yaml.field("reorder", path.jitter.reorders)
-        }
-        yaml.mapping("loss") { write(path.loss, into: &$0) }
-        yaml.mapping("queue") { yaml in
-            yaml.field("kind", "droptail")
-            switch path.queue {
-            case .bandwidthDelayProducts(let factor):
-                yaml.field("limit", "\(QuantityText.numberText(factor)) BDP")
-            case .bytes(let count):
-                yaml.field("limit", count)
-            case .time(let interval):
-                yaml.field("limit", interval)
-            }
-        }
-        yaml.field("background", QuantityText.percentText(path.background))
-    }
-
-    private static func write(_ loss: LossModel, into yaml: inout YAMLText) {
-        switch loss {
-        case .none:
-            yaml.field("model", "none")
-        case .bernoulli(let rate):
-            yaml.field("model", "bernoulli")
-            yaml.field("rate", QuantityText.percentText(rate))
-        case .gilbert(let rate, let burst):
-            yaml.field("model", "gilbert")
-            yaml.field("rate", QuantityText.percentText(rate))
-            yaml.field("burst", QuantityText.numberText(burst))
-        }
-    }
-
     private func writeWorkload(into yaml: inout YAMLText) {
         yaml.field("kind", workload.kind.rawValue)
         if workload.kind != .boot {
@@ -153,6 +99,9 @@ extension Scenario {
                 }
                 yaml.field("measure", bulk.duration.measure)
             }
+        case .transfer(let transfer):
+            yaml.field("amount", transfer.amount)
+            yaml.field("deadline", transfer.deadline)
         case .migration(let migration):
             yaml.mapping("memory") {
                 $0.field("dataset", YAMLText.name(migration.memory.dataset))

@@ -1,3 +1,4 @@
+import LinkModel
 import Units
 
 extension ScenarioBuilder {
@@ -142,18 +143,7 @@ extension ScenarioBuilder {
         return record.optionalInterval("rtt").map { $0 / 2 } ?? record.optionalInterval("delay")
     }
 
-    private func path(_ record: CheckedRecord, delay: Interval) -> Scenario.PathProperties {
-        Scenario.PathProperties(
-            delay: delay,
-            jitter: jitter(record.record("jitter"), delay: delay),
-            rate: record.rate("rate"),
-            loss: loss(record.record("loss")),
-            queue: record.record("queue").queueLimit("limit"),
-            background: record.share("background")
-        )
-    }
-
-    private func jitter(_ record: CheckedRecord, delay: Interval) -> Scenario.Jitter {
+    func jitter(_ record: CheckedRecord, delay: Interval) -> Scenario.Jitter {
         let scale = record.interval("scale")
         let distribution: Scenario.Jitter.Distribution
         switch record.word {
@@ -178,6 +168,8 @@ extension ScenarioBuilder {
 
     func loss(_ record: CheckedRecord) -> Scenario.LossModel {
         switch record.word {
+        case "bernoulli" where record.share("correlation") > .zero:
+            .correlated(rate: record.share("rate"), correlation: record.share("correlation"))
         case "bernoulli": .bernoulli(rate: record.share("rate"))
         case "gilbert": .gilbert(rate: record.share("rate"), burst: record.number("burst"))
         default: .none
@@ -222,6 +214,15 @@ extension ScenarioBuilder {
                             ?? .automatic,
                         measure: duration.interval("measure")
                     )
+                )
+            )
+        case .transfer:
+            return .transfer(
+                Scenario.TransferWorkload(
+                    from: ends.from,
+                    to: ends.to,
+                    amount: record.size("amount"),
+                    deadline: record.interval("deadline")
                 )
             )
         case .migration:

@@ -58,10 +58,26 @@ struct ScenarioBuilder {
             targets: targets.compactMap { target($0.record) },
             budget: budget
         )
+        checkFluidLinks(root, scenario)
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
         }
         return scenario
+    }
+
+    /// A fluid has windows that losses move, which BBR's are not.
+    private mutating func checkFluidLinks(_ root: CheckedRecord, _ scenario: Scenario) {
+        guard let variant = scenario.variants.first(where: { $0.usesBBR }) else { return }
+        for link in root.record("topology").list("links") {
+            guard let fidelity = link.record["fidelity"], fidelity.text == "fluid" else { continue }
+            add(
+                .conflict,
+                fidelity,
+                "a fluid link cannot carry the variant '\(variant.name)', whose congestion control "
+                    + "is bbr",
+                expected: "fidelity: packet, or cubic or newreno in every variant"
+            )
+        }
     }
 
     mutating func add(
@@ -194,7 +210,7 @@ extension Scenario.Invariant {
         switch kind {
         case .echo:
             [.echoesAnsweredUnchanged, .acknowledgedWritesSurvive, .linkRateRespected]
-        case .bulk:
+        case .bulk, .transfer:
             [.transferIdentical, .linkRateRespected]
         case .migration:
             [.memoryIdenticalAfterMigration, .linkRateRespected]

@@ -44,8 +44,15 @@ public enum ScenarioSchema {
                             tag: (tagged.tag, word.word),
                             requires: requires,
                             requiresTag: requires && tagged.cases.count > 1
+                                && !tagged.impliedWords.values.contains(word.word)
                         )
                 )
+            }
+            if let scalar = tagged.scalarKey,
+                let field = words.lazy.flatMap(\.fields).first(where: { $0.key == scalar })
+            {
+                let alone = schema(field.shape, requires: requires)
+                return .object([("anyOf", .list([alone] + records))])
             }
             // A word alone is enough where no other key is required.
             let alone = words.filter { word in

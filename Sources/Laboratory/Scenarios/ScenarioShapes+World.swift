@@ -60,7 +60,7 @@ extension ScenarioShapes {
                 .optional,
                 "Propagation, one way."
             ),
-            Field("rate", .rate, .required, "Bits per second, headers included."),
+            Field("rate", .tagged(rate), .required, rateDocumentation),
         ] + pathOptions(queue: "1 BDP")
     )
 
@@ -72,7 +72,7 @@ extension ScenarioShapes {
                 .text("100 us"),
                 "Propagation, one way."
             ),
-            Field("rate", .rate, .text("10 Gbit/s"), "Bits per second, headers included."),
+            Field("rate", .tagged(rate), .text("10 Gbit/s"), rateDocumentation),
         ] + pathOptions(queue: "1 MiB")
 
     private static func pathOptions(queue: String) -> [Field] {
@@ -81,34 +81,39 @@ extension ScenarioShapes {
             Field("loss", .tagged(loss), .text("none"), "Packets lost on the way."),
             Field(
                 "queue",
-                .tagged(
-                    TaggedShape(
-                        title: "queue",
-                        tag: "kind",
-                        cases: [
-                            TaggedShape.Case(
-                                "droptail",
-                                "What does not fit is dropped.",
-                                [
-                                    Field(
-                                        "limit",
-                                        .queueLimit,
-                                        .text(queue),
-                                        "Bytes, a time, or bandwidth-delay products."
-                                    )
-                                ]
-                            )
-                        ]
-                    )
-                ),
+                .tagged(self.queue(limit: queue)),
                 .text("droptail"),
                 "The queue in front of the link."
+            ),
+            Field(
+                "duplicate",
+                .share(.closed),
+                .text("0 %"),
+                "The share of packets that arrive twice."
+            ),
+            Field(
+                "corrupt",
+                .share(.closed),
+                .text("0 %"),
+                "The share of packets that arrive with wrong bits; checksums drop them."
+            ),
+            Field(
+                "reorder",
+                .record(reordering),
+                .optional,
+                "Packets that are held back, so that later ones overtake them."
             ),
             Field(
                 "background",
                 .share(.belowOne),
                 .text("0 %"),
                 "The share of the rate that other traffic takes."
+            ),
+            Field(
+                "fidelity",
+                .words(Scenario.Fidelity.allCases.map(\.rawValue)),
+                .text("packet"),
+                "Simulate each packet, or connections as fluids; auto decides by their number."
             ),
         ]
     }
@@ -178,7 +183,19 @@ extension ScenarioShapes {
         tag: "model",
         cases: [
             TaggedShape.Case("none", "No loss besides a full queue."),
-            TaggedShape.Case("bernoulli", "Each packet on its own.", [lossRate]),
+            TaggedShape.Case(
+                "bernoulli",
+                "Each packet on its own, or after its predecessor.",
+                [
+                    lossRate,
+                    Field(
+                        "correlation",
+                        .share(.belowOne),
+                        .text("0 %"),
+                        "How much a packet's fate follows its predecessor's; the rate stays."
+                    ),
+                ]
+            ),
             TaggedShape.Case(
                 "gilbert",
                 "Bursts of lost packets.",
@@ -208,6 +225,7 @@ extension ScenarioShapes {
         cases: [
             TaggedShape.Case("echo", "Requests that a server makes durable and answers.", echo),
             TaggedShape.Case("bulk", "One endless transfer, measured in steady state.", bulk),
+            TaggedShape.Case("transfer", "An amount over ordinary byte streams.", transfer),
             TaggedShape.Case("migration", "Virtual machines that move while they run.", move),
             TaggedShape.Case("boot", "Nodes that start their components.", boot),
         ]
@@ -270,6 +288,22 @@ extension ScenarioShapes {
                 .required,
                 "How long the transfer is watched."
             )
+        ]
+
+    private static let transfer =
+        ends + [
+            Field(
+                "amount",
+                .size(1...Scenario.TransferWorkload.largestAmount),
+                .required,
+                "Bytes of all streams together."
+            ),
+            Field(
+                "deadline",
+                .duration(allowsZero: false),
+                .text("2 h"),
+                "Simulated time after which a run is cut off."
+            ),
         ]
 
     private static let move =

@@ -58,6 +58,10 @@ struct TaggedShape: Sendable {
     /// The key that holds the word.
     var tag: String
     var cases: [Case]
+    /// The key for which a scalar stands, where it is not the word.
+    var scalarKey: String?
+    /// Words that follow from a key, where the word is not there.
+    var impliedWords: [String: String] = [:]
 
     struct Case: Sendable {
         var word: String

@@ -172,7 +172,11 @@ enum ShapeChecker {
         if case .scalar(let text, _) = node.content, !node.isNull {
             let word = DocumentNode(text: text, at: node.location)
             node.content = .mapping([
-                DocumentNode.Entry(key: shape.tag, keyLocation: node.location, value: word)
+                DocumentNode.Entry(
+                    key: shape.scalarKey ?? shape.tag,
+                    keyLocation: node.location,
+                    value: word
+                )
             ])
         }
         let words = shape.words.joined(separator: ", ")
@@ -183,6 +187,12 @@ enum ShapeChecker {
         var tag = entries.first { $0.key == shape.tag }
         if tag == nil, shape.cases.count == 1 {
             let word = DocumentNode(text: shape.cases[0].word, at: node.location)
+            tag = DocumentNode.Entry(key: shape.tag, keyLocation: node.location, value: word)
+        }
+        if tag == nil,
+            let implied = entries.lazy.compactMap({ shape.impliedWords[$0.key] }).first
+        {
+            let word = DocumentNode(text: implied, at: node.location)
             tag = DocumentNode.Entry(key: shape.tag, keyLocation: node.location, value: word)
         }
         guard let tag else {

@@ -44,6 +44,7 @@ extension Scenario.SystemConfiguration {
         public enum Congestion: String, Hashable, Sendable, CaseIterable {
             case cubic
             case newreno
+            case bbr
         }
 
         public init(

@@ -1,3 +1,4 @@
+public import LinkModel
 public import Units
 
 extension Scenario {
@@ -84,28 +85,139 @@ extension Scenario {
         /// Propagation, one way.
         public var delay: Interval
         public var jitter: Jitter
-        /// At least 1 bit/s.
+        /// At least 1 bit/s. Where the rate varies: its mean, which is known for a trace once it was
+        /// attached.
         public var rate: BitRate
+        public var source: RateSource
+        /// What the trace of `source` holds, once it was attached.
+        public var trace: RateTrace?
         public var loss: LossModel
+        /// What else befalls packets.
+        public var faults: PacketFaults
         public var queue: QueueLimit
+        /// Which waiting packet leaves next, and which are dropped or marked.
+        public var discipline: QueueDiscipline
         /// The share of the rate that other traffic takes; in [0, 1).
         public var background: Ratio
+        /// How finely connections are simulated on it.
+        public var fidelity: Fidelity
 
         public init(
             delay: Interval,
             jitter: Jitter,
             rate: BitRate,
+            source: RateSource = .fixed,
             loss: LossModel,
+            faults: PacketFaults = .none,
             queue: QueueLimit,
-            background: Ratio
+            discipline: QueueDiscipline = .dropTail,
+            background: Ratio,
+            fidelity: Fidelity = .packet
         ) {
             self.delay = delay
             self.jitter = jitter
             self.rate = rate
+            self.source = source
             self.loss = loss
+            self.faults = faults
             self.queue = queue
+            self.discipline = discipline
             self.background = background
+            self.fidelity = fidelity
         }
+    }
+}
+
+extension Scenario.Variant {
+    var usesBBR: Bool { system.transport.congestion == .bbr }
+}
+
+extension Scenario {
+    /// How finely connections over a link are simulated.
+    public enum Fidelity: String, Hashable, Sendable, CaseIterable {
+        case packet
+        case fluid
+        /// Fluid where packets would be too many and a fluid is known to agree with them.
+        case auto
+    }
+
+    /// Whether connections over a path between these regions are simulated as fluids.
+    public func isFluid(_ path: PathProperties, roundTrip: Interval) -> Bool {
+        switch path.fidelity {
+        case .packet: return false
+        case .fluid: return true
+        case .auto:
+            let product = Double(path.rate.bytes(in: roundTrip).bytes)
+            let queue = path.queue.bytes(rate: path.rate, roundTrip: roundTrip)
+            return path.suitsFluid && !variants.contains { $0.usesBBR }
+                && Double(queue.bytes) >= 0.25 * product
+                && expectedPackets(path) > Scenario.packetLimit
+        }
+    }
+
+    /// More packets than this make a run of packets too long: some ten seconds of one core.
+    private static let packetLimit = 10_000_000.0
+
+    private func expectedPackets(_ path: PathProperties) -> Double {
+        let most = Double(path.rate.bitsPerSecond) / 8 * workload.horizon.seconds / 1514
+        guard case .transfer(let transfer) = workload else { return most }
+        return min(most, Double(transfer.amount.bytes) / 1448)
+    }
+}
+
+extension Scenario {
+    /// Where the rate of a path comes from.
+    public enum RateSource: Hashable, Sendable {
+        case fixed
+        case trace(TraceReference)
+        /// Drawn anew for each replication and each direction.
+        case generated(RateGenerator)
+    }
+
+    /// A trace that a scenario names.
+    public struct TraceReference: Hashable, Sendable {
+        /// A name that `dataset list` prints, or the path of a file, from the scenario file's folder.
+        public var name: String
+        public var ending: RateTrace.Ending
+        /// The content's fingerprint; part of what identifies a run. `nil` until it is attached,
+        /// unless the file demands one.
+        public var digest: String?
+
+        public init(name: String, ending: RateTrace.Ending, digest: String? = nil) {
+            self.name = name
+            self.ending = ending
+            self.digest = digest
+        }
+    }
+
+    /// Gives every path that names a trace what `load` reads for it.
+    public mutating func attachTraces<Failure>(
+        _ load: (TraceReference) throws(Failure) -> RateTrace
+    ) throws(Failure) {
+        for index in topology.links.indices {
+            try topology.links[index].path.attachTrace(load)
+        }
+        for index in topology.regions.indices {
+            try topology.regions[index].local.attachTrace(load)
+        }
+    }
+}
+
+extension Scenario.PathProperties {
+    /// Whether a fluid has everything that the path has.
+    public var suitsFluid: Bool {
+        source == .fixed && discipline == .dropTail && faults == .none
+    }
+
+    fileprivate mutating func attachTrace<Failure>(
+        _ load: (Scenario.TraceReference) throws(Failure) -> RateTrace
+    ) throws(Failure) {
+        guard case .trace(var reference) = source else { return }
+        let found = try load(reference)
+        trace = found
+        rate = found.mean
+        reference.digest = found.digest
+        source = .trace(reference)
     }
 }
 
@@ -146,6 +258,8 @@ extension Scenario {
         /// Bursts (Gilbert): the long-run share of lost packets is `rate`, and a burst loses `burst`
         /// packets on average; at least 1.
         case gilbert(rate: Ratio, burst: Double)
+        /// A packet's fate is correlated with its predecessor's; the share of lost packets is `rate`.
+        case correlated(rate: Ratio, correlation: Ratio)
     }
 }
 

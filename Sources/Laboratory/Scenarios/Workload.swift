@@ -5,6 +5,7 @@ extension Scenario {
     public enum Workload: Hashable, Sendable {
         case echo(EchoWorkload)
         case bulk(BulkWorkload)
+        case transfer(TransferWorkload)
         case migration(MigrationWorkload)
         case boot(BootWorkload)
 
@@ -12,6 +13,7 @@ extension Scenario {
         public enum Kind: String, Hashable, Sendable, CaseIterable {
             case echo
             case bulk
+            case transfer
             case migration
             case boot
 
@@ -19,7 +21,7 @@ extension Scenario {
             public var roles: [String] {
                 switch self {
                 case .echo: ["client", "server"]
-                case .bulk: ["sender", "receiver"]
+                case .bulk, .transfer: ["sender", "receiver"]
                 case .migration: ["source", "destination"]
                 case .boot: ["node"]
                 }
@@ -30,6 +32,7 @@ extension Scenario {
             switch self {
             case .echo: .echo
             case .bulk: .bulk
+            case .transfer: .transfer
             case .migration: .migration
             case .boot: .boot
             }
@@ -41,6 +44,7 @@ extension Scenario {
             switch self {
             case .echo(let echo): (echo.from, echo.to)
             case .bulk(let bulk): (bulk.from, bulk.to)
+            case .transfer(let transfer): (transfer.from, transfer.to)
             case .migration(let migration): (migration.from, migration.to)
             case .boot(let boot): (boot.region ?? RegionID(0), boot.region ?? RegionID(0))
             }
@@ -49,7 +53,7 @@ extension Scenario {
         /// Whether what the nodes do crosses the scenario's links.
         public var usesLinks: Bool {
             switch self {
-            case .echo, .bulk, .migration: true
+            case .echo, .bulk, .transfer, .migration: true
             case .boot: false
             }
         }
@@ -59,6 +63,7 @@ extension Scenario {
             switch self {
             case .echo(let echo): echo.deadline
             case .bulk(let bulk): bulk.duration.horizon
+            case .transfer(let transfer): transfer.deadline
             case .migration(let migration): migration.deadline
             case .boot(let boot): boot.deadline
             }
@@ -121,6 +126,27 @@ extension Scenario {
             self.from = from
             self.to = to
             self.duration = duration
+        }
+    }
+
+    /// A given amount goes from the first node of one region to the first node of another over
+    /// ordinary byte streams, without the transport: what a copy program does. Terminating: ends when
+    /// the last byte is verified, or at the deadline.
+    public struct TransferWorkload: Hashable, Sendable {
+        public var from: RegionID
+        public var to: RegionID
+        /// Of all streams together.
+        public var amount: ByteCount
+        public var deadline: Interval
+
+        /// The most that a transfer may carry: one pebibyte.
+        public static let largestAmount: Int64 = 1 << 50
+
+        public init(from: RegionID, to: RegionID, amount: ByteCount, deadline: Interval) {
+            self.from = from
+            self.to = to
+            self.amount = amount
+            self.deadline = deadline
         }
     }
 

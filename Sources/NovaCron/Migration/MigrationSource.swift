@@ -160,7 +160,7 @@ struct MigrationSource<Memory: GuestMemory>: Sendable {
         into actions: inout Actions<Node>
     ) {
         switch event {
-        case .room: break
+        case .room, .tuned: break
         case .acknowledged:
             rate.acknowledged(total: sender.statistics.payloadBytes, at: now)
         case .noted(let bytes):

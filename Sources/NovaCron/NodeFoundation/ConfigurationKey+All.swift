@@ -225,7 +225,7 @@ extension ConfigurationKey {
         ),
         choice(
             "dwcp.congestion",
-            ["cubic", "newreno"].map { ($0, $0) },
+            ["cubic", "newreno", "bbr"].map { ($0, $0) },
             \.dwcp.congestion,
             "Congestion control of the streams."
         ),

@@ -126,7 +126,7 @@ extension NodeConfiguration {
         public var endpoint = SocketEndpoint(host: "127.0.0.1", port: 7401)
         /// `nil` lets the transport decide; in 1...256.
         public var streams: Int?
-        /// cubic or newreno.
+        /// cubic, newreno or bbr.
         public var congestion = "cubic"
         /// Of zstd: 0 leaves pages uncompressed; otherwise 1, 3 or 9.
         public var compressionLevel = 3

@@ -83,7 +83,7 @@ public enum TransportFault: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownCongestionControl(let name):
-            "there is no congestion control '\(name)': cubic and newreno can be chosen"
+            "there is no congestion control '\(name)': cubic, newreno and bbr can be chosen"
         case .streams(let count):
             "\(count) streams are not possible: 1 to 256 can be chosen"
         case .openFiles(let available, let needed):

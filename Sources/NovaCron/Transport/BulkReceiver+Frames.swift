@@ -9,6 +9,9 @@ extension BulkReceiver {
         at now: Instant,
         into actions: inout Actions<BulkReceiver>
     ) {
+        // What a refused sender says until it knows has no known form.
+        if case .refused = lanes[index].greeting { return }
+        lanes[index].heardAt = now
         let count = bytes.count
         statistics.readBytes &+= UInt64(count)
         // The session's window bounds memory, so a stream gets back at once what it has delivered,
@@ -21,13 +24,47 @@ extension BulkReceiver {
         let stream = lanes[index].stream
         var rest = bytes
         do throws(TransportError) {
-            while let frame = try lanes[index].decoder.next(from: &rest) {
+            while let frame = try decode(&rest, from: index) {
                 try take(frame, from: index, into: &actions)
                 guard lane(of: stream) == index else { return }
             }
+            // Whoever begins many long frames and ends none holds no more than others may.
+            guard partialBytes <= configuration.window + FrameHeader.payloadLimit else {
+                throw .windowExceeded
+            }
         } catch {
+            if case .unsupportedVersion(let version) = error,
+                refuse(version, on: index, into: &actions)
+            {
+                return
+            }
             giveUp(index, error, at: now, into: &actions)
         }
+    }
+
+    private mutating func decode(
+        _ bytes: inout Bytes,
+        from index: Int
+    ) throws(TransportError) -> Frame? {
+        let before = lanes[index].decoder.heldBytes
+        defer { partialBytes += lanes[index].decoder.heldBytes - before }
+        return try lanes[index].decoder.next(from: &bytes)
+    }
+
+    /// Tells a sender of another version, in its own version, that it cannot be served; a header's
+    /// form is the same in all. Only the answer to the first frame: later ones are damage.
+    private mutating func refuse(
+        _ version: UInt16,
+        on index: Int,
+        into actions: inout Actions<BulkReceiver>
+    ) -> Bool {
+        guard case .awaited = lanes[index].greeting else { return false }
+        lanes[index].greeting = .refused
+        let reason = UInt64(TransportError.Refusal.version.rawValue)
+        var frame = FrameHeader(.refusal, session: session, number: reason)
+        frame.version = version
+        answer(frame, on: index, into: &actions)
+        return true
     }
 
     mutating func flush(_ index: Int, into actions: inout Actions<BulkReceiver>) {
@@ -60,6 +97,7 @@ extension BulkReceiver {
         case .welcomed: break
         case .refused: return
         }
+        guard !lanes[index].isLeaving else { throw .malformed("a frame after farewell") }
         // A peer that never reads what it makes us say must not fill our memory.
         guard lanes[index].backlog.count <= BulkReceiver.backlogLimit else {
             throw .windowExceeded
@@ -80,7 +118,15 @@ extension BulkReceiver {
             for bytes in ready { actions.emit(.noted(bytes)) }
         case .noteAcknowledgement:
             try notes.acknowledged(below: header.number)
-        case .welcome, .acknowledgement, .limit, .refusal:
+        case .farewell:
+            lanes[index].isLeaving = true
+        case .probe:
+            answer(
+                FrameHeader(.probeAnswer, session: session, number: header.number),
+                on: index,
+                into: &actions
+            )
+        case .welcome, .acknowledgement, .limit, .refusal, .probeAnswer:
             throw .malformed("a sender sent a frame of kind \(header.kind)")
         }
     }
@@ -237,6 +283,10 @@ extension BulkReceiver {
             precondition(lane.credit >= 0, "credit \(lane.credit)")
             precondition(self.lane(of: lane.stream) == index, "lane \(index) is lost")
         }
+        precondition(
+            partialBytes == lanes.reduce(0) { $0 + $1.decoder.heldBytes },
+            "\(partialBytes) bytes of partial frames"
+        )
         precondition(open == openLanes, "\(open) lanes, counted \(openLanes)")
         if phase == .failed { precondition(heldBytes == 0, "a failed transfer holds bytes") }
     }

@@ -11,7 +11,11 @@ extension BulkReceiver {
         return index == BulkReceiver.noLane ? nil : Int(index)
     }
 
-    mutating func opened(_ stream: StreamID, into actions: inout Actions<BulkReceiver>) {
+    mutating func opened(
+        _ stream: StreamID,
+        at now: Instant,
+        into actions: inout Actions<BulkReceiver>
+    ) {
         let ordinal = SessionID.ordinal(of: stream)
         guard SessionID(of: stream) == session, openLanes < BulkReceiver.streamLimit,
             lane(of: stream) == nil
@@ -21,7 +25,11 @@ extension BulkReceiver {
             return
         }
         while laneOfOrdinal.count <= ordinal { laneOfOrdinal.append(BulkReceiver.noLane) }
-        let newborn = ReceiverLane(stream: stream, decoder: FrameDecoder(session: session))
+        let newborn = ReceiverLane(
+            stream: stream,
+            decoder: FrameDecoder(session: session),
+            heardAt: now
+        )
         let index = lanes.firstIndex { !$0.isOpen } ?? lanes.count
         if index == lanes.count {
             lanes.append(newborn)
@@ -34,6 +42,28 @@ extension BulkReceiver {
             isStalled = false
             actions.cancelTimer(.stalled)
         }
+        startSweep(at: now, into: &actions)
+    }
+
+    private mutating func startSweep(at now: Instant, into actions: inout Actions<BulkReceiver>) {
+        guard !isSweeping, openLanes > 0 else { return }
+        isSweeping = true
+        actions.setTimer(.sweep, at: now + configuration.greetingLimit / 2)
+    }
+
+    /// Resets streams that have been silent for too long: their peers are gone, or never meant to
+    /// speak. A sender that lives asks on each stream once a `keepAlive`.
+    mutating func sweep(at now: Instant, into actions: inout Actions<BulkReceiver>) {
+        for index in lanes.indices where lanes[index].isOpen {
+            let limit: Interval
+            switch lanes[index].greeting {
+            case .awaited, .refused: limit = configuration.greetingLimit
+            case .welcomed: limit = configuration.keepAlive * 3
+            }
+            guard now - lanes[index].heardAt >= limit else { continue }
+            giveUp(index, .silent, at: now, into: &actions)
+        }
+        startSweep(at: now, into: &actions)
     }
 
     /// The sender closed its side: in order after the last chunk, otherwise as good as lost.
@@ -45,6 +75,10 @@ extension BulkReceiver {
         if phase == .completed, lanes[index].decoder.isBetweenFrames {
             actions.finish(lanes[index].stream)
             drop(index)
+        } else if lanes[index].isLeaving, lanes[index].decoder.isBetweenFrames {
+            actions.finish(lanes[index].stream)
+            drop(index)
+            rehome(index, at: now, into: &actions)
         } else {
             giveUp(index, .truncatedFrame, at: now, into: &actions)
         }
@@ -71,6 +105,16 @@ extension BulkReceiver {
         guard phase == .receiving else { return }
         statistics.streamsLost += 1
         actions.emit(.streamLost(stream, error))
+        rehome(index, at: now, into: &actions)
+    }
+
+    /// What a lane that is gone was to tell goes to others.
+    private mutating func rehome(
+        _ index: Int,
+        at now: Instant,
+        into actions: inout Actions<BulkReceiver>
+    ) {
+        guard phase == .receiving else { return }
         notes.laneLost(index)
         if openLanes == 0 {
             isStalled = true
@@ -85,6 +129,7 @@ extension BulkReceiver {
         laneOfOrdinal[SessionID.ordinal(of: lanes[index].stream)] = BulkReceiver.noLane
         lanes[index].isOpen = false
         lanes[index].backlog.removeAll()
+        partialBytes -= lanes[index].decoder.heldBytes
         lanes[index].decoder = FrameDecoder(session: session)
         openLanes -= 1
     }
@@ -100,6 +145,8 @@ extension BulkReceiver {
             isStalled = false
             actions.cancelTimer(.stalled)
         }
+        if isSweeping { actions.cancelTimer(.sweep) }
+        isSweeping = false
         held.removeAll()
         heldBytes = 0
         actions.emit(.failed(error))

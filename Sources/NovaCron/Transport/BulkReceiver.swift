@@ -1,7 +1,7 @@
 public import Machines
 public import Units
 
-/// The receiving end of one transfer over parallel byte streams (AMST, first form).
+/// The receiving end of one transfer over parallel byte streams (AMST).
 ///
 /// Every frame is checked before anything in it counts. A chunk that arrives whole is acknowledged on
 /// the stream that brought it, held until all before it are there, and delivered in order; repeated
@@ -12,8 +12,10 @@ public import Units
 /// Whatever breaks the format, belongs to another session or exceeds the window costs the peer the
 /// stream and never traps.
 ///
-/// Bounds: `TransportConfiguration.window` payload bytes delivered or held and not consumed, one
-/// partial frame a stream, at most `streamLimit` streams at a time, 64 notes each way.
+/// A stream that does not begin with a frame in time, or is silent for three keep-alives, is reset.
+///
+/// Bounds: `TransportConfiguration.window` payload bytes delivered or held and not consumed, as much
+/// and a frame in partial frames, at most `streamLimit` streams at a time, 64 notes each way.
 public struct BulkReceiver: Machine {
     public enum Request: Sendable {
         /// The application is done with so many bytes, of so many delivered chunks.
@@ -40,6 +42,8 @@ public struct BulkReceiver: Machine {
     public enum Timer: Hashable, Sendable {
         /// No stream for too long.
         case stalled
+        /// Time to look after streams that say nothing.
+        case sweep
     }
 
     /// Receiving → completed; receiving → failed.
@@ -75,6 +79,9 @@ public struct BulkReceiver: Machine {
     var limitLane: Int?
     var notes = NoteExchange()
     var isStalled = false
+    var isSweeping = false
+    /// Bytes of frames that are not complete, on all lanes.
+    var partialBytes = 0
 
     /// Streams at a time: those of a sender, and as many that it has lost and we have not.
     public static let streamLimit = 2 * TransportConfiguration.streamLimit
@@ -121,7 +128,7 @@ public struct BulkReceiver: Machine {
             lanes[index].credit = credit
             flush(index, into: &actions)
         case .streamOpened(let stream, _):
-            opened(stream, into: &actions)
+            opened(stream, at: now, into: &actions)
         case .finished(let stream):
             guard let index = lane(of: stream) else { return }
             finished(index, at: now, into: &actions)
@@ -132,6 +139,9 @@ public struct BulkReceiver: Machine {
             perform(request, into: &actions)
         case .fired(.stalled):
             if isStalled, phase == .receiving { fail(.unreachable, into: &actions) }
+        case .fired(.sweep):
+            isSweeping = false
+            sweep(at: now, into: &actions)
         case .started, .path, .received, .persisted, .computed:
             break
         }
@@ -176,11 +186,15 @@ struct ReceiverLane: Sendable {
     var isOpen = true
     let stream: StreamID
     var greeting = Greeting.awaited
+    /// The sender has said that it finishes this stream before the transfer is over.
+    var isLeaving = false
     var credit = 0
     var backlog = Backlog()
     var decoder: FrameDecoder
     /// Bytes read and not yet granted again.
     var ungranted = 0
+    /// When it last brought anything, or was opened.
+    var heardAt: Instant
 
     enum Greeting: Sendable {
         /// The first frame has to be hello → welcomed, refused.

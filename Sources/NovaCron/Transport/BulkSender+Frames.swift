@@ -12,21 +12,30 @@ extension BulkSender {
     mutating func pump(into actions: inout Actions<BulkSender>) {
         guard phase == .transferring || phase == .finishing else { return }
         // Each turn puts one of at most 4,096 held chunks on a stream.
+        while sendLate(into: &actions) {}
         while let number = nextToSend, let chunk = chunks[number] {
             guard let index = freeLane(for: chunk.payload.count) else { return }
             if number == nextUnsent { nextUnsent += 1 } else { again.removeFirst() }
             put(chunk, number, on: index)
+            let (time, due) = (now, now + expectedTime(of: 0, on: index))
+            chunks.update(number) {
+                $0.lane = index
+                $0.sentAt = time
+                $0.due = due
+            }
             flush(index, into: &actions)
+            startWatch(into: &actions)
         }
     }
 
-    private var nextToSend: UInt64? {
+    /// A chunk that waits for its first lane and may leave now.
+    var nextToSend: UInt64? {
         if let first = again.first { return first }
         guard nextUnsent < nextChunk, let chunk = chunks[nextUnsent] else { return nil }
         return chunk.end <= limit ? nextUnsent : nil
     }
 
-    private mutating func put(_ chunk: OutgoingChunk, _ number: UInt64, on index: Int) {
+    mutating func put(_ chunk: OutgoingChunk, _ number: UInt64, on index: Int) {
         var header = FrameHeader(
             .chunk,
             session: session,
@@ -38,21 +47,25 @@ extension BulkSender {
         lanes[index].backlog.append(Frame(header: header, payload: chunk.payload))
         lanes[index].outstanding += chunk.payload.count
         lanes[index].carried.append(number)
-        chunks.update(number) { $0.lane = index }
     }
 
-    /// The open lane without backlog that has the least payload unacknowledged, then the most credit.
-    private func freeLane(for size: Int) -> Int? {
+    /// The open lane without backlog on which a chunk of that size is expected to be acknowledged
+    /// first; among equals the one with the most credit.
+    func freeLane(for size: Int, besides one: Int? = nil, _ other: Int? = nil) -> Int? {
         var best: Int?
-        for index in lanes.indices {
-            guard lanes[index].canTake(size, limit: configuration.laneLimit) else { continue }
+        var least = Interval.zero
+        for index in lanes.indices where index != one && index != other {
+            guard lanes[index].canTake(size, limit: laneLimit(index)) else { continue }
+            let time = expectedTime(of: size, on: index)
             guard let found = best else {
                 best = index
+                least = time
                 continue
             }
-            let isLess = lanes[index].outstanding < lanes[found].outstanding
-            let isEqual = lanes[index].outstanding == lanes[found].outstanding
-            if isLess || (isEqual && lanes[index].credit > lanes[found].credit) { best = index }
+            if time < least || (time == least && lanes[index].credit > lanes[found].credit) {
+                best = index
+                least = time
+            }
         }
         return best
     }
@@ -73,7 +86,7 @@ extension BulkSender {
 
     private var leastBacklog: Int? {
         var best: Int?
-        for index in lanes.indices where lanes[index].state == .open {
+        for index in lanes.indices where lanes[index].mayWrite {
             guard let found = best else {
                 best = index
                 continue
@@ -91,6 +104,7 @@ extension BulkSender {
     ) {
         guard !isOver else { return }
         let stream = lanes[index].stream
+        lanes[index].heardAt = now
         statistics.readBytes += UInt64(bytes.count)
         lanes[index].ungranted += bytes.count
         if lanes[index].ungranted >= 1 << 16 {
@@ -136,8 +150,11 @@ extension BulkSender {
             try notes.received(header.number, frame.payload.joined(), ready: &ready)
             var answer = FrameHeader(.noteAcknowledgement, session: session, number: notes.expected)
             answer.seal()
-            lanes[index].backlog.append(answer.bytes)
-            flush(index, into: &actions)
+            // A stream that we have finished takes no answer; the next one confirms all before it.
+            if let way = lanes[index].state == .leaving ? leastBacklog : index {
+                lanes[way].backlog.append(answer.bytes)
+                flush(way, into: &actions)
+            }
             for bytes in ready { actions.emit(.noted(bytes)) }
         case .noteAcknowledgement:
             try notes.acknowledged(below: header.number)
@@ -147,7 +164,9 @@ extension BulkSender {
                 let why = TransportError.Refusal(rawValue: UInt8(header.number))
             else { throw .malformed("refusal \(header.number)") }
             fail(why == .restarted ? .peerRestarted : .refused(why), into: &actions)
-        case .hello, .chunk:
+        case .probeAnswer:
+            lanes[index].probedAt = nil
+        case .hello, .chunk, .farewell, .probe:
             throw .malformed("a receiver sent a frame of kind \(header.kind)")
         }
     }
@@ -162,14 +181,15 @@ extension BulkSender {
         }
         lanes[index].attempts = 0
         guard let chunk = chunks[number] else { return }
+        lanes[index].probedAt = nil
+        progressAt = now
         if let carrier = chunk.lane {
-            lanes[carrier].outstanding -= chunk.payload.count
-            if let position = lanes[carrier].carried.firstIndex(of: number) {
-                lanes[carrier].carried.remove(at: position)
-            }
+            drop(number, chunk.payload.count, from: carrier)
+            if let copy = chunk.copy { drop(number, chunk.payload.count, from: copy) }
         } else if let position = again.firstIndex(of: number) {
             again.remove(at: position)
         }
+        measured.acknowledgedBytes += chunk.payload.count
         bufferedBytes -= chunk.payload.count
         statistics.chunks += 1
         statistics.payloadBytes += UInt64(chunk.payload.count)
@@ -177,7 +197,16 @@ extension BulkSender {
         while chunks.base < nextUnsent, chunks[chunks.base] == nil { chunks.skipFirst() }
         if !chunk.isLast { actions.emit(.acknowledged(number)) }
         if room > 0 { actions.emit(.room(room)) }
+        if let carrier = chunk.lane { settleRetirement(of: carrier, into: &actions) }
+        if let copy = chunk.copy { settleRetirement(of: copy, into: &actions) }
         completeIfSettled(into: &actions)
+    }
+
+    mutating func drop(_ number: UInt64, _ size: Int, from carrier: Int) {
+        lanes[carrier].outstanding -= size
+        if let position = lanes[carrier].carried.firstIndex(of: number) {
+            lanes[carrier].carried.remove(at: position)
+        }
     }
 
     private mutating func completeIfSettled(into actions: inout Actions<BulkSender>) {

@@ -15,7 +15,11 @@ extension BulkSender {
             held += chunk.payload.count
             guard number < nextUnsent else { continue }
             if let lane = chunk.lane {
-                carried += 1
+                carried += chunk.copy == nil ? 1 : 2
+                precondition(chunk.copy != lane, "chunk \(number) is twice on lane \(lane)")
+                if let copy = chunk.copy {
+                    precondition(lanes[copy].carried.contains(number), "lane \(copy) lacks it")
+                }
                 precondition(lanes[lane].carried.contains(number), "lane \(lane) lacks \(number)")
             } else {
                 waitingAgain += 1
@@ -29,9 +33,17 @@ extension BulkSender {
             carried == lanes.reduce(0) { $0 + $1.carried.count },
             "\(carried) chunks on lanes"
         )
+        precondition(lanes.count <= TransportConfiguration.streamLimit, "\(lanes.count) lanes")
+        precondition(
+            copiedBytes <= Int(statistics.payloadBytes) / 16 + 8 * configuration.chunkLimit,
+            "\(copiedBytes) bytes were sent twice"
+        )
         for lane in lanes {
             precondition(lane.credit >= 0, "credit \(lane.credit)")
             precondition(lane.outstanding >= 0, "outstanding \(lane.outstanding)")
+            if lane.state == .leaving {
+                precondition(lane.carried.isEmpty && lane.backlog.isEmpty, "a leaving lane carries")
+            }
             if lane.state == .waiting || lane.state == .closed {
                 precondition(lane.carried.isEmpty && lane.backlog.isEmpty, "a dead lane carries")
             }

@@ -10,7 +10,7 @@ extension BulkSender {
         let index = Int(laneOfOrdinal[ordinal])
         guard lanes[index].stream == stream else { return nil }
         switch lanes[index].state {
-        case .opening, .open: return index
+        case .opening, .open, .leaving: return index
         case .waiting, .closed: return nil
         }
     }
@@ -19,6 +19,7 @@ extension BulkSender {
     mutating func open(_ index: Int, into actions: inout Actions<BulkSender>) {
         guard laneOfOrdinal.count < SessionID.streamLimit else {
             lanes[index].close()
+            lanes[index].isGivenUp = true
             failIfNoneLeft(into: &actions)
             return
         }
@@ -35,7 +36,11 @@ extension BulkSender {
         )
         hello.seal()
         lanes[index].backlog.append(hello.bytes)
-        actions.openStream(stream, to: peer, configuration.streamOptions)
+        actions.openStream(
+            stream,
+            to: peer,
+            configuration.streamOptions(lanes[index].congestion)
+        )
     }
 
     mutating func opened(
@@ -45,6 +50,7 @@ extension BulkSender {
     ) {
         lanes[index].state = .open
         lanes[index].openedAt = now
+        lanes[index].heardAt = now
         if isStalled {
             isStalled = false
             actions.cancelTimer(.stalled)
@@ -53,6 +59,8 @@ extension BulkSender {
         flush(index, into: &actions)
         sendNotes(into: &actions)
         pump(into: &actions)
+        startWatch(into: &actions)
+        reconcile(into: &actions)
     }
 
     /// Ends the lane's stream ourselves, because of what came over it.
@@ -73,7 +81,8 @@ extension BulkSender {
         at now: Instant,
         into actions: inout Actions<BulkSender>
     ) {
-        let orphans = lanes[index].carried
+        let orphans = release(index)
+        let wasRetiring = lanes[index].isRetiring
         let livedLong =
             lanes[index].state == .open
             && now - lanes[index].openedAt >= configuration.retryPauseLimit * 2
@@ -81,23 +90,43 @@ extension BulkSender {
         guard !isOver else { return }
         statistics.streamsLost += 1
         actions.emit(.streamLost(slot: index, error))
-        for number in orphans { chunks.update(number) { $0.lane = nil } }
         again.append(contentsOf: orphans)
         again.sort()
         statistics.repeatedChunks += UInt64(orphans.count)
         notes.laneLost(index)
 
         lanes[index].attempts = livedLong ? 1 : lanes[index].attempts + 1
-        if lanes[index].attempts <= configuration.retryLimit {
+        if wasRetiring {
+            reconcile(into: &actions)
+        } else if lanes[index].attempts <= configuration.retryLimit {
             lanes[index].state = .waiting
             let pause = configuration.retryPause(afterAttempts: lanes[index].attempts - 1)
             actions.setTimer(.reopen(slot: index), at: now + pause)
         } else {
+            lanes[index].isGivenUp = true
             failIfNoneLeft(into: &actions)
         }
         if openStreams == 0 { startStall(at: now, into: &actions) }
         sendNotes(into: &actions)
         pump(into: &actions)
+    }
+
+    /// Takes the lane off its chunks; returns those that no other lane carries.
+    private mutating func release(_ index: Int) -> [UInt64] {
+        var orphans: [UInt64] = []
+        for number in lanes[index].carried {
+            guard let chunk = chunks[number] else { continue }
+            if chunk.lane == index {
+                chunks.update(number) {
+                    $0.lane = chunk.copy
+                    $0.copy = nil
+                }
+                if chunk.copy == nil { orphans.append(number) }
+            } else if chunk.copy == index {
+                chunks.update(number) { $0.copy = nil }
+            }
+        }
+        return orphans
     }
 
     mutating func startStall(at now: Instant, into actions: inout Actions<BulkSender>) {
@@ -116,7 +145,7 @@ extension BulkSender {
         phase = .failed
         for index in lanes.indices {
             switch lanes[index].state {
-            case .opening, .open: actions.reset(lanes[index].stream)
+            case .opening, .open, .leaving: actions.reset(lanes[index].stream)
             case .waiting: actions.cancelTimer(.reopen(slot: index))
             case .closed: break
             }
@@ -125,6 +154,7 @@ extension BulkSender {
         cancelStall(into: &actions)
         chunks.removeAll()
         again.removeAll()
+        late.removeAll()
         bufferedBytes = 0
         actions.emit(.failed(error))
     }
@@ -140,14 +170,18 @@ extension BulkSender {
             case .waiting:
                 actions.cancelTimer(.reopen(slot: index))
                 lanes[index].close()
-            case .closed: break
+            case .leaving, .closed: break
             }
         }
         cancelStall(into: &actions)
         actions.emit(.completed)
     }
 
+    /// Nothing is timed any more.
     private mutating func cancelStall(into actions: inout Actions<BulkSender>) {
+        if isWatching { actions.cancelTimer(.watch) }
+        isWatching = false
+        if configuration.deadline != nil { actions.cancelTimer(.deadline) }
         guard isStalled else { return }
         isStalled = false
         actions.cancelTimer(.stalled)

@@ -1,22 +1,25 @@
 public import Machines
 public import Units
 
-/// The sending end of one transfer over parallel byte streams (AMST, first form).
+/// The sending end of one transfer over parallel byte streams (AMST).
 ///
-/// Chunks are numbered in the order in which they are enqueued, written whole to the stream with the
-/// least unacknowledged payload, and kept until the receiver acknowledges them. When a stream dies its
-/// unacknowledged chunks go to the others at once, ahead of new ones, and it is opened again after a
-/// pause that doubles. Notes are small messages beside the chunks: reliable, in order, and ahead of
-/// any chunk that is not on a stream yet.
+/// Chunks are numbered in the order in which they are enqueued, written whole to the stream on which
+/// they are expected to be done first, and kept until the receiver acknowledges them. When a stream dies
+/// its unacknowledged chunks go to the others at once, ahead of new ones, and it is opened again after a
+/// pause that doubles. What a stream is late with is also sent by another (work stealing). Notes
+/// are small messages beside the chunks: reliable, in order, and ahead of any chunk that is not on a
+/// stream yet.
+///
+/// With `TransportConfiguration.tuning` a `StreamTuner` chooses the number of streams and their
+/// congestion control while the transfer runs, and `chunkSize` follows; streams that are not wanted
+/// any more carry their chunks to the end and leave.
 ///
 /// Back-pressure: a chunk leaves only up to the *limit* that the receiver moves on as its application
 /// consumes; the queue holds at most `TransportConfiguration.sendBuffer` bytes, and `room` tells the
 /// producer how many it may enqueue.
 ///
-/// Bounds: `sendBuffer` payload bytes, 4,096 chunks and 64 notes held; `streams` streams at a time,
+/// Bounds: `sendBuffer` payload bytes, 4,096 chunks and 64 notes held; 256 streams at a time,
 /// `SessionID.streamLimit` in all. The checksums of chunks are computed in the step that writes them.
-///
-/// Deviation from the plans: no tuning of the number of streams and no keep-alive in this form.
 public struct BulkSender: Machine {
     public enum Request: Sendable {
         /// Sends a chunk of 1...`room` bytes, at most
@@ -43,6 +46,8 @@ public struct BulkSender: Machine {
         case failed(TransportError)
         /// The stream in this slot is gone; the transfer goes on.
         case streamLost(slot: Int, TransportError)
+        /// The tuner has chosen other streams; they follow by and by.
+        case tuned(StreamTuner.Setting)
     }
 
     public enum Timer: Hashable, Sendable {
@@ -50,6 +55,10 @@ public struct BulkSender: Machine {
         case reopen(slot: Int)
         /// No stream for too long.
         case stalled
+        /// Time to look after late chunks, silent streams and the measurement of the path.
+        case watch
+        /// The transfer's time is over.
+        case deadline
     }
 
     /// Transferring → finishing → completed; each may lead to failed.
@@ -87,6 +96,22 @@ public struct BulkSender: Machine {
     /// The receiver's epoch, once it has welcomed us.
     var epoch: UInt64?
     var isStalled = false
+    /// The time of this step.
+    var now = Instant.zero
+    /// What shall be served by how many streams; moved by the tuner.
+    var target: StreamTuner.Setting
+    var tuner: StreamTuner?
+    var measured = TuningEpoch()
+    var lastRoundTrip: Interval?
+    /// Payload bytes that producers should put in one chunk now.
+    public internal(set) var chunkSize: Int
+    var isWatching = false
+    /// The last acknowledgement of a chunk, or the time when there was none to wait for.
+    var progressAt = Instant.zero
+    /// Chunks that are late, ascending, to be sent by another lane as well.
+    var late: [UInt64] = []
+    /// Payload bytes sent twice because the first carrier was late.
+    var copiedBytes = 0
 
     /// A sender that opens its streams when it is started.
     public init(
@@ -102,7 +127,18 @@ public struct BulkSender: Machine {
         self.peer = peer
         self.configuration = configuration
         limit = UInt64(configuration.window)
-        lanes = (0..<configuration.streams).map { _ in SenderLane(session: session) }
+        target = StreamTuner.Setting(
+            streams: configuration.streams,
+            congestion: configuration.congestionControl
+        )
+        if let rules = configuration.tuning {
+            let tuner = StreamTuner(start: target, rules: rules)
+            target = tuner.setting
+            self.tuner = tuner
+        }
+        chunkSize = configuration.startingChunkSize
+        let lane = SenderLane(session: session, congestion: configuration.congestionControl)
+        lanes = Array(repeating: lane, count: target.streams)
     }
 
     /// Bytes that the producer may enqueue now.
@@ -128,6 +164,12 @@ public struct BulkSender: Machine {
     /// Streams that carry the transfer now.
     public var openStreams: Int { lanes.reduce(0) { $0 + ($1.state == .open ? 1 : 0) } }
 
+    /// How the transfer is carried now: the tuner's choice, or the configuration's.
+    public var setting: StreamTuner.Setting { target }
+
+    /// How often the tuner has changed the setting.
+    public var tuningChanges: Int { tuner?.changes ?? 0 }
+
     /// Whether nothing can happen any more.
     public var isOver: Bool { phase == .completed || phase == .failed }
 
@@ -136,15 +178,15 @@ public struct BulkSender: Machine {
         at now: Instant,
         into actions: inout Actions<BulkSender>
     ) {
+        self.now = now
         switch input {
         case .writable(let stream, let credit):
             guard let index = lane(of: stream) else { return }
             lanes[index].credit = credit
             flush(index, into: &actions)
             // What is queued waits for a lane that can take it, and only this one has changed.
-            if lanes[index].canTake(configuration.chunkSize, limit: configuration.laneLimit) {
-                pump(into: &actions)
-            }
+            if lanes[index].canTake(chunkSize, limit: laneLimit(index)) { pump(into: &actions) }
+            settleRetirement(of: index, into: &actions)
         case .readable(let stream, let bytes):
             guard let index = lane(of: stream) else { return }
             read(bytes, from: index, at: now, into: &actions)
@@ -153,14 +195,18 @@ public struct BulkSender: Machine {
             opened(index, at: now, into: &actions)
         case .finished(let stream):
             guard let index = lane(of: stream) else { return }
-            if isOver {
-                lanes[index].close()
+            if isOver || lanes[index].state == .leaving {
+                left(index, into: &actions)
             } else {
                 giveUp(index, .truncatedFrame, at: now, into: &actions)
             }
         case .reset(let stream, _):
             guard let index = lane(of: stream) else { return }
-            lost(index, .streamLost, at: now, into: &actions)
+            if lanes[index].state == .leaving {
+                left(index, into: &actions)
+            } else {
+                lost(index, .streamLost, at: now, into: &actions)
+            }
         case .requested(let request):
             perform(request, into: &actions)
         case .fired(.reopen(let slot)):
@@ -171,8 +217,17 @@ public struct BulkSender: Machine {
         case .started:
             for slot in lanes.indices { open(slot, into: &actions) }
             startStall(at: now, into: &actions)
-        case .path:
-            break
+            if let limit = configuration.deadline {
+                actions.setTimer(.deadline, at: now + limit)
+            }
+        case .path(let stream, let sample):
+            guard let index = lane(of: stream) else { return }
+            take(sample, of: index)
+        case .fired(.watch):
+            isWatching = false
+            watch(into: &actions)
+        case .fired(.deadline):
+            fail(.deadlineExceeded, into: &actions)
         case .received, .persisted, .computed:
             break
         }
@@ -214,71 +269,5 @@ public struct BulkSender: Machine {
         nextChunk += 1
         nextPosition += UInt64(payload.count + FrameHeader.chunkCharge)
         bufferedBytes += payload.count
-    }
-}
-
-/// A chunk that the receiver has not acknowledged.
-struct OutgoingChunk: Sendable {
-    let payload: Payload
-    /// Where it begins in the transfer.
-    let position: UInt64
-    let isLast: Bool
-    var end: UInt64 { position + UInt64(payload.count + FrameHeader.chunkCharge) }
-    /// The lane that carries it; `nil` while it waits for one.
-    var lane: Int?
-}
-
-/// One of a sender's parallel streams, through all its lives.
-struct SenderLane: Sendable {
-    enum State: Sendable, Equatable {
-        /// Not opened yet, or over for good.
-        case closed
-        /// Asked for → open, waiting.
-        case opening
-        /// Carries frames → waiting, closed.
-        case open
-        /// Lost; its timer leads to opening.
-        case waiting
-    }
-
-    var state = State.closed
-    /// The stream of the current life; meaningless while waiting or closed.
-    var stream: StreamID
-    var credit = 0
-    var backlog = Backlog()
-    /// Payload bytes of the chunks below.
-    var outstanding = 0
-    /// Chunks it carries that are not acknowledged, in the order of writing.
-    var carried: [UInt64] = []
-    /// Lives since the last progress.
-    var attempts = 0
-    var openedAt = Instant.zero
-    var decoder: FrameDecoder
-    /// Bytes read and not yet granted again.
-    var ungranted = 0
-
-    init(session: SessionID) {
-        stream = session.stream(0)
-        decoder = FrameDecoder(session: session)
-    }
-
-    /// Whether a chunk of that size may be put on it.
-    func canTake(_ size: Int, limit: Int) -> Bool {
-        state == .open && credit > 0 && backlog.isEmpty
-            && (outstanding == 0 || outstanding + size <= limit)
-    }
-
-    /// Writes what the credit admits; returns the bytes written.
-    mutating func flush(into actions: inout Actions<BulkSender>) -> Int {
-        backlog.flush(to: stream, credit: &credit, into: &actions)
-    }
-
-    mutating func close() {
-        state = .closed
-        credit = 0
-        backlog.removeAll()
-        carried.removeAll(keepingCapacity: true)
-        outstanding = 0
-        ungranted = 0
     }
 }

@@ -15,6 +15,9 @@ public import Machines
 /// | note | both | note's number | 0 | the note |
 /// | noteAcknowledgement | both | next number expected | 0 | – |
 /// | refusal | receiver | reason | 0 | – |
+/// | farewell | sender, last on a stream that leaves early | 0 | 0 | – |
+/// | probe | sender | any | 0 | – |
+/// | probeAnswer | receiver | that of the probe | 0 | – |
 ///
 /// *Limit* is the position in the transfer up to which the sender may send. A chunk takes up its length
 /// and `chunkCharge` more, so that many tiny chunks fill a window too.
@@ -39,13 +42,18 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
         case note
         case noteAcknowledgement
         case refusal
+        case farewell
+        case probe
+        case probeAnswer
 
         /// The longest payload of a frame of this kind.
         public var payloadLimit: Int {
             switch self {
             case .chunk: FrameHeader.payloadLimit
             case .note: FrameHeader.noteLimit
-            case .hello, .welcome, .acknowledgement, .limit, .noteAcknowledgement, .refusal: 0
+            case .hello, .welcome, .acknowledgement, .limit, .noteAcknowledgement, .refusal,
+                .farewell, .probe, .probeAnswer:
+                0
             }
         }
     }
@@ -59,7 +67,7 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
     /// The longest note.
     public static let noteLimit = 4_096
     /// The version of this format.
-    public static let version: UInt16 = 1
+    public static let version: UInt16 = 2
 
     public init(
         _ kind: Kind,
@@ -128,6 +136,10 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
                 value: FrameHeader.word(raw, 24), checksum: FrameHeader.word(raw, 32)
             )
         }
+        // First: a newer format may have other kinds and flags, but not another place for this.
+        guard fields.version == FrameHeader.version else {
+            throw .unsupportedVersion(fields.version)
+        }
         guard let kind = Kind(rawValue: fields.kind) else {
             throw .malformed("frame kind \(fields.kind)")
         }
@@ -136,9 +148,6 @@ public struct FrameHeader: Hashable, Sendable, BitwiseCopyable {
         }
         guard Int(fields.length) <= kind.payloadLimit else {
             throw .tooLarge(length: Int(fields.length), limit: kind.payloadLimit)
-        }
-        guard fields.version == FrameHeader.version else {
-            throw .malformed("format version \(fields.version)")
         }
         self.kind = kind
         isLast = fields.flags == 1

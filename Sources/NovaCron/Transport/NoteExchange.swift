@@ -42,6 +42,8 @@ struct NoteExchange: Sendable {
         outgoing[Int(number - firstOutgoing)].lane = lane
     }
 
+    func isCarried(by lane: Int) -> Bool { outgoing.contains { $0.lane == lane } }
+
     /// The lane is gone; what it carried waits again.
     mutating func laneLost(_ lane: Int) {
         for index in outgoing.indices where outgoing[index].lane == lane {

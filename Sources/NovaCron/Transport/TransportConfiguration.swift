@@ -61,13 +61,33 @@ public struct TransportConfiguration: Hashable, Sendable {
     /// How long a transfer may be without any stream before it fails.
     public var stallLimit: Interval
 
+    /// How long a transfer may be without an acknowledgement that is due before it fails.
+    public var progressLimit: Interval
+    /// How long a stream may be silent while others are not, before it is asked whether it lives;
+    /// twice as long, or eight round trips, and it is replaced.
+    public var silenceLimit: Interval
+    /// A stream that was silent for so long is asked whether it lives, also when nothing is due.
+    public var keepAlive: Interval
+    /// How long a receiver waits for the first frame of a stream.
+    public var greetingLimit: Interval
+    /// The transfer fails when it is not over so long after its start; `nil` for no limit.
+    public var deadline: Interval?
+    /// What was known of the path when the transfer was configured.
+    public var link: LinkEstimate
+    /// The bounds of online tuning; `nil` keeps `streams` and `congestionControl` as they are.
+    public var tuning: StreamTuner.Rules?
+    /// Whether `BulkSender.chunkSize` follows what the streams carry; with `tuning` only.
+    public var tunesChunks: Bool
+    /// Whether chunks of late streams are sent by others, too.
+    public var stealsLateChunks: Bool
+
     /// Streams in a transfer at most.
     public static let streamLimit = 256
 
     /// How many streams a transfer opens.
     public enum StreamCount: Hashable, Sendable {
         case fixed(Int)
-        /// By `LinkEstimate.startingStreams`.
+        /// By `LinkEstimate.startingStreams`, then tuned by measurement.
         case automatic
     }
 
@@ -95,6 +115,35 @@ public struct TransportConfiguration: Hashable, Sendable {
         retryPauseLimit = .seconds(5)
         retryLimit = 16
         stallLimit = .seconds(60)
+        progressLimit = .seconds(120)
+        silenceLimit = .seconds(5)
+        keepAlive = .seconds(30)
+        greetingLimit = .seconds(10)
+        deadline = nil
+        self.link = link
+        switch streams {
+        case .fixed: tuning = nil
+        case .automatic: tuning = StreamTuner.Rules()
+        }
+        tunesChunks = tuning != nil
+        stealsLateChunks = true
+    }
+
+    /// Payload bytes of the first chunks: where it may follow, half of one stream's share of the
+    /// path.
+    var startingChunkSize: Int {
+        guard tuning != nil, tunesChunks else { return chunkSize }
+        let flight = Int(link.bandwidthDelayProduct.bytes)
+        return chunkSize(forShare: flight / max(1, streams), of: flight)
+    }
+
+    /// Half of what one stream has in flight, so that a lost segment holds up little. No less than is
+    /// worth a frame, and enough that sixteen times what all streams have in flight, or the
+    /// window, are not more chunks than are kept.
+    func chunkSize(forShare share: Int, of flight: Int) -> Int {
+        let kept = Int(SequenceWindow<OutgoingChunk>.limit) * 7 / 8
+        let least = max(8 << 10, min(window, 16 * flight) / kept)
+        return min(chunkSize, max(least, share / 2))
     }
 
     /// The longest chunk. Half the window: the receiver may keep a quarter of it unannounced, and a
@@ -103,11 +152,7 @@ public struct TransportConfiguration: Hashable, Sendable {
         min(FrameHeader.payloadLimit, window / 2 - FrameHeader.chunkCharge)
     }
 
-    /// Unacknowledged payload that one stream may carry: its share of the window, at least two
-    /// chunks, so that a slow stream does not collect what faster ones could carry.
-    var laneLimit: Int { max(2 * chunkSize, window / streams) }
-
-    var streamOptions: StreamOptions {
+    func streamOptions(_ congestionControl: CongestionControl) -> StreamOptions {
         StreamOptions(
             congestionControl: congestionControl,
             pacing: pacing,

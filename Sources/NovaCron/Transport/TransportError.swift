@@ -16,6 +16,14 @@ public enum TransportError: Error, Hashable, Sendable, Codable {
     case tooManyStreams
     /// The medium ended the stream.
     case streamLost
+    /// The peer speaks another version of the format.
+    case unsupportedVersion(UInt16)
+    /// A stream did not answer while others did.
+    case silent
+    /// Streams were there, but nothing arrived for the configured time.
+    case noProgress
+    /// The transfer was not over within its deadline.
+    case deadlineExceeded
     /// No stream could be had for the configured time.
     case unreachable
     /// The peer has lost the state of the transfer: its process was started anew.
@@ -33,5 +41,7 @@ public enum TransportError: Error, Hashable, Sendable, Codable {
         case failed = 2
         /// The receiver is not the one that the sender has spoken to before.
         case restarted = 3
+        /// The receiver speaks another version of the format.
+        case version = 4
     }
 }

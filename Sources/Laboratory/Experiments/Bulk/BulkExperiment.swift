@@ -66,6 +66,8 @@ public struct BulkObserver: ExperimentObserver {
     private var total = 0
     private var chunks: UInt64 = 0
     private var streamsLost = 0
+    /// What the transport chose on its way, oldest first.
+    private var tunings: [String] = []
     private var violations: [Violation] = []
     private var failure: TransportError?
 
@@ -104,6 +106,8 @@ public struct BulkObserver: ExperimentObserver {
             chunks += 1
         case .streamLost:
             streamsLost += 1
+        case .tuned(let streams, let congestion):
+            tunings.append("\(streams) \(congestion.rawValue) at \(time)")
         case .failed(let error):
             failure = failure ?? error
         }
@@ -119,6 +123,7 @@ public struct BulkObserver: ExperimentObserver {
         )
         record.facts += [
             Fact("streams", "\(streams)"),
+            Fact("tuned", BulkObserver.summary(of: tunings)),
             Fact("streams lost", "\(streamsLost)"),
             Fact("chunks", "\(chunks) of \(total) B in all, each compared"),
         ]
@@ -136,6 +141,15 @@ public struct BulkObserver: ExperimentObserver {
             return
         }
         measureSteadyPart(from: cut, ending, into: &record)
+    }
+
+    /// The first and the last steps.
+    private static func summary(of tunings: [String]) -> String {
+        guard tunings.count > 8 else {
+            return tunings.isEmpty ? "not at all" : tunings.joined(separator: ", ")
+        }
+        let (first, last) = (tunings.prefix(4), tunings.suffix(4))
+        return (first + ["\(tunings.count - 8) more"] + last).joined(separator: ", ")
     }
 
     private var partWidth: Interval { horizon / Int64(BulkObserver.parts) }
@@ -176,7 +190,12 @@ public struct BulkObserver: ExperimentObserver {
         let bytes = received[cut...].reduce(0, +)
         let seconds = partWidth.seconds * Double(BulkObserver.parts - cut)
         let goodput = Double(bytes) * 8 / seconds
-        let free = Double(link.rate.bitsPerSecond) * (1 - link.background.value)
+        let start = Instant.zero + partWidth * Int64(cut)
+        let bits = ending.link(from: workload.from, to: workload.to)?.parameters
+            .freeBits(from: start, to: start + Interval(seconds: seconds))
+        let free =
+            bits.map { $0 / seconds }
+            ?? Double(link.rate.bitsPerSecond) * (1 - link.background.value)
         // What was under way when the measured part began may be delivered inside it.
         let limit = free * (1448.0 / 1514) + Double(window) * 8 / seconds
         record.metrics.append(
@@ -205,11 +224,19 @@ public struct BulkObserver: ExperimentObserver {
             Fact("bandwidth-delay products", "\((products * 10).rounded() / 10) in the window")
         )
         guard products >= 50 else { return }
+        // Where the rate varies, the window may begin with what a better time has sent.
+        let carried = link.source == .fixed ? 0 : Double(window) * 8 / seconds / free
         record.metrics.append(
             MetricValue(
                 "utilisation",
                 100 * goodput / free,
-                bound: PhysicalBound(.upper, 100, derivation: "the free rate of the link")
+                bound: PhysicalBound(
+                    .upper,
+                    100 * (1 + carried),
+                    derivation: carried == 0
+                        ? "the free rate of the link"
+                        : "the free rate's integral, and what was under way when the window began"
+                )
             )
         )
     }
@@ -239,6 +266,7 @@ extension CongestionControl {
         switch name {
         case .cubic: self = .cubic
         case .newreno: self = .newReno
+        case .bbr: self = .bbr
         }
     }
 }

@@ -15,6 +15,8 @@ public struct BulkNode: Machine {
         /// A chunk arrived in order; `isIdentical` tells whether it held the bytes that were sent.
         case delivered(chunk: UInt64, bytes: Int, isIdentical: Bool)
         case streamLost
+        /// The sender goes on with so many streams of this congestion control.
+        case tuned(streams: Int, congestion: CongestionControl)
         case failed(TransportError)
     }
 
@@ -81,8 +83,8 @@ public struct BulkNode: Machine {
             sender!.step(.fired(timer), at: now, into: &sending)
         }
         // The content is endless: whatever room there is gets filled.
-        while sender!.room >= configuration.chunkSize {
-            let chunk = content.chunk(sender!.nextChunk, size: configuration.chunkSize)
+        while sender!.room >= sender!.chunkSize {
+            let chunk = content.chunk(sender!.nextChunk, size: sender!.chunkSize)
             sender!.step(.requested(.enqueue(Payload(chunk))), at: now, into: &sending)
         }
         actions.absorb(&sending, events: &sent, timer: Timer.sender)
@@ -90,6 +92,10 @@ public struct BulkNode: Machine {
             switch event {
             case .failed(let error): actions.emit(.failed(error))
             case .streamLost: actions.emit(.streamLost)
+            case .tuned(let setting):
+                actions.emit(
+                    .tuned(streams: setting.streams, congestion: setting.congestion)
+                )
             case .room, .acknowledged, .noted, .completed: break
             }
         }

@@ -173,7 +173,7 @@ public struct EchoObserver: ExperimentObserver {
 
 extension Scenario.Topology {
     /// Propagation between two regions, there and back.
-    func roundTrip(from: RegionID, to: RegionID) -> Interval {
+    package func roundTrip(from: RegionID, to: RegionID) -> Interval {
         guard from != to else { return regions[Int(from.rawValue)].local.delay * 2 }
         let there = link(from: from, to: to)?.path.delay ?? .zero
         let back = link(from: to, to: from)?.path.delay ?? .zero

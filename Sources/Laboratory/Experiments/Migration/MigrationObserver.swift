@@ -1,4 +1,5 @@
 public import DataSets
+import LinkModel
 import Machines
 public import Measurements
 public import Migration

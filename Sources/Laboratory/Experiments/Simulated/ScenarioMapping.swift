@@ -1,4 +1,5 @@
 import FaultInjection
+import LinkModel
 import NetworkModel
 import Scenarios
 import SimulatedEnvironment
@@ -6,23 +7,37 @@ import Units
 
 /// The words of the scenario language in the words of the simulated world.
 extension NetworkModel.Topology {
-    /// The links in scenario order, then one inside each region; the round-trip time of a link's two directions sets the size of
+    /// The links in scenario order, then one inside each region, as the network numbers them;
+    /// generated rates follow from `seed`. The round-trip time of a link's two directions sets the size of
     /// queues that are given in bandwidth-delay products.
-    init(_ topology: Scenario.Topology) {
+    init(_ scenario: Scenario, seed: UInt64) {
+        let topology = scenario.topology
         let nodes = (0..<topology.nodeCount).map { topology.region(of: NodeID(UInt32($0))) }
-        let links = topology.links.map { link in
+        let links = topology.links.enumerated().map { index, link in
             let back = topology.link(from: link.to, to: link.from)?.path.delay ?? link.path.delay
             return DirectedLink(
                 from: link.from,
                 to: link.to,
-                LinkParameters(link.path, roundTrip: link.path.delay + back)
+                LinkParameters(
+                    link.path,
+                    roundTrip: link.path.delay + back,
+                    in: scenario,
+                    seed: seed,
+                    index: UInt32(index)
+                )
             )
         }
         let local = topology.regions.enumerated().map { index, region in
             DirectedLink(
                 from: RegionID(UInt32(index)),
                 to: RegionID(UInt32(index)),
-                LinkParameters(region.local, roundTrip: region.local.delay * 2)
+                LinkParameters(
+                    region.local,
+                    roundTrip: region.local.delay * 2,
+                    in: scenario,
+                    seed: seed,
+                    index: UInt32(topology.links.count + index)
+                )
             )
         }
         self.init(regionCount: topology.regions.count, nodes: nodes, links: links + local)
@@ -30,19 +45,35 @@ extension NetworkModel.Topology {
 }
 
 extension LinkParameters {
-    init(_ path: Scenario.PathProperties, roundTrip: Interval) {
+    /// - Parameters:
+    ///   - seed: with the link's `index`, draws a generated rate.
+    init(
+        _ path: Scenario.PathProperties,
+        roundTrip: Interval,
+        in scenario: Scenario,
+        seed: UInt64,
+        index: UInt32
+    ) {
+        var trace = path.trace
+        if case .generated(let generator) = path.source {
+            trace = generator.trace(seed: seed, entity: EntityID(.link, index))
+        }
         self.init(
             rate: path.rate,
+            trace: trace,
             propagation: path.delay,
-            jitter: NetworkModel.Jitter(path.jitter),
-            loss: NetworkModel.LossModel(path.loss),
+            jitter: LinkModel.Jitter(path.jitter),
+            loss: LinkModel.LossModel(path.loss),
+            faults: path.faults,
             queueLimit: path.queue.bytes(rate: path.rate, roundTrip: roundTrip),
-            backgroundLoad: path.background
+            discipline: path.discipline,
+            backgroundLoad: path.background,
+            fidelity: scenario.isFluid(path, roundTrip: roundTrip) ? .fluid : .packet
         )
     }
 }
 
-extension NetworkModel.Jitter {
+extension LinkModel.Jitter {
     init(_ jitter: Scenario.Jitter) {
         switch jitter.distribution {
         case .none:
@@ -59,12 +90,14 @@ extension NetworkModel.Jitter {
     }
 }
 
-extension NetworkModel.LossModel {
+extension LinkModel.LossModel {
     init(_ loss: Scenario.LossModel) {
         switch loss {
         case .none: self = .none
         case .bernoulli(let rate): self = .bernoulli(rate)
         case .gilbert(let rate, let burst): self = .gilbert(rate: rate, burst: burst)
+        case .correlated(let rate, let correlation):
+            self = .correlated(rate: rate, correlation: correlation)
         }
     }
 }

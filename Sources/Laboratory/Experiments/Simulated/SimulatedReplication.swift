@@ -2,6 +2,7 @@ import Determinism
 import FaultInjection
 import Foundation
 import Glibc
+import LinkModel
 import Machines
 public import Measurements
 import NetworkModel
@@ -29,7 +30,7 @@ public struct SimulatedReplication<Kind: Experiment> {
     public func run(isCancelled: @escaping () -> Bool = { false }) -> RunRecord {
         let began = ContinuousClock.now
         let scenario = setting.scenario
-        let topology = NetworkModel.Topology(scenario.topology)
+        let topology = NetworkModel.Topology(scenario, seed: setting.seed)
         let faults = FaultPlan(scenario, seed: setting.seed)
         let plan = SimulationPlan(
             topology: topology,

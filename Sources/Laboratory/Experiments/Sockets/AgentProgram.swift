@@ -30,6 +30,7 @@ public enum AgentProgram {
             switch setting.scenario.workload {
             case .echo: try await serve(EchoExperiment(setting), assignment, &lines)
             case .bulk: try await serve(BulkExperiment(setting), assignment, &lines)
+            case .transfer: try await serve(TransferExperiment(setting), assignment, &lines)
             case .migration: try await serve(MigrationExperiment(setting), assignment, &lines)
             case .boot: throw SocketFailure("nodes that boot are no agents")
             }

@@ -2,44 +2,44 @@
 ///
 /// Positions are absolute: the first element ever appended has position zero, so that positions
 /// stay valid while elements leave at the front.
-struct Ring<Element: BitwiseCopyable> {
+public struct Ring<Element: BitwiseCopyable> {
     private var storage: ContiguousArray<Element>
     private var mask: Int
     /// Position of the first element, and one past the last.
-    private(set) var start = 0
-    private(set) var end = 0
+    public private(set) var start = 0
+    public private(set) var end = 0
 
-    init(filler: Element, capacity: Int = 16) {
+    public init(filler: Element, capacity: Int = 16) {
         precondition(capacity & (capacity - 1) == 0, "a ring's capacity is a power of two")
         storage = ContiguousArray(repeating: filler, count: capacity)
         mask = capacity - 1
     }
 
-    var count: Int { end &- start }
-    var isEmpty: Bool { start == end }
+    public var count: Int { end &- start }
+    public var isEmpty: Bool { start == end }
 
     @inline(__always)
-    subscript(position: Int) -> Element {
+    public subscript(position: Int) -> Element {
         get { storage[position & mask] }
         _modify { yield &storage[position & mask] }
     }
 
-    var first: Element? { isEmpty ? nil : storage[start & mask] }
+    public var first: Element? { isEmpty ? nil : storage[start & mask] }
 
     @inline(__always)
-    mutating func append(_ element: Element) {
+    public mutating func append(_ element: Element) {
         if count > mask { grow() }
         storage[end & mask] = element
         end &+= 1
     }
 
     @inline(__always)
-    mutating func removeFirst() {
+    public mutating func removeFirst() {
         start &+= 1
     }
 
     /// Forgets the elements from `position` on.
-    mutating func truncate(at position: Int) {
+    public mutating func truncate(at position: Int) {
         end = max(start, position)
     }
 

@@ -1,25 +1,26 @@
-import Determinism
-import Units
+public import Determinism
+public import Units
 
 /// Draws which packets are lost: one draw a packet, whatever the model.
 ///
 /// Gilbert's chain moves in time, one step each time the link could have sent a full packet. A sender
 /// that fills the link meets bursts of the given length; one that waits for a time-out finds the burst
 /// over, as it would on a real path, instead of feeding it one retransmission after the other.
-struct LossProcess {
+/// Correlated loss, in contrast, remembers the last packet, however long ago that was.
+public struct LossProcess: Sendable {
     private var model: LossModel
     private var random: SeededRandom
     private var isBad = false
     /// When the chain last moved.
     private var moved = Instant.zero
 
-    init(_ model: LossModel, random: SeededRandom) {
+    public init(_ model: LossModel, random: SeededRandom) {
         self.model = model
         self.random = random
     }
 
     /// Changes the model and keeps the random stream.
-    mutating func use(_ newModel: LossModel) {
+    public mutating func use(_ newModel: LossModel) {
         model = newModel
         isBad = false
     }
@@ -28,7 +29,7 @@ struct LossProcess {
     ///
     /// - Parameter packetTime: how long the link takes to send a full packet.
     @inline(__always)
-    mutating func next(at now: Instant, packetTime: Interval) -> Bool {
+    public mutating func next(at now: Instant, packetTime: Interval) -> Bool {
         switch model {
         case .none:
             return false
@@ -36,6 +37,11 @@ struct LossProcess {
             return random.chance(rate)
         case .gilbert(let rate, let burst):
             move(rate: rate.value, burst: max(1, burst), at: now, packetTime: packetTime)
+            return isBad
+        case .correlated(let rate, let correlation):
+            // P(lost | lost) = p + ρ(1 − p) and P(lost | kept) = p(1 − ρ): the mean stays p.
+            let memory = isBad ? correlation.value : 0
+            isBad = random.chance(Ratio(rate.value * (1 - correlation.value) + memory))
             return isBad
         }
     }

@@ -1,0 +1,334 @@
+public import Machines
+public import Units
+
+/// Finds the number of parallel streams, and where it may the congestion control, at which a
+/// transfer gets the most: by measurements of the transfer itself.
+///
+/// A value without clocks or timers. Its owner measures an epoch at the present `setting`, hands the
+/// result over, and applies the setting that follows. An epoch is compared with the one before
+/// the last change (the *reference*):
+///
+/// - **Up**: twice the streams (after a failure half as many more) are kept when the rate grows by at
+///   least a tenth of what it would if every stream brought the same, and by 3 %. Otherwise the
+///   streams that only add loss and queueing are taken back.
+/// - **Down**: where round trips are inflated, or packets are lost, half the streams are kept when
+///   the rate stays within 3 %.
+/// - **Control**: losses without inflated round trips are not congestion; a control that
+///   does not take them for it (BBR) is tried with few streams and kept when the rate does not fall.
+///   Losses with inflated round trips under BBR are the other way round.
+///
+/// A trial that could as well be chance is measured up to three times.
+///
+/// When nothing is left to try it holds, probes again after `Rules.pause` (doubling up to
+/// `Rules.longestPause`), and at once when the rate of two epochs running is off by a quarter.
+///
+/// Source of the idea: hill climbing on throughput as in Yildirim, Yin and Kosar, "Prediction of
+/// optimal parallelism level in wide area data transfers" (TPDS 2011); the comparison with the
+/// proportional share is this project's. Bounds: 1...256 streams; state of constant size.
+public struct StreamTuner: Hashable, Sendable {
+    /// What the tuner decides.
+    public struct Setting: Hashable, Sendable {
+        public var streams: Int
+        public var congestion: CongestionControl
+
+        public init(streams: Int, congestion: CongestionControl) {
+            self.streams = streams
+            self.congestion = congestion
+        }
+    }
+
+    /// What one epoch at the present setting has measured.
+    public struct Observation: Hashable, Sendable {
+        /// Of all streams together.
+        public var rate: BitRate
+        /// Share of segments that were sent again.
+        public var loss: Ratio
+        /// The mean of the streams' smoothed round-trip times.
+        public var roundTrip: Interval
+        /// The least smoothed round-trip time of any stream.
+        public var smallestRoundTrip: Interval
+        /// The application had less to send than could have been sent: the epoch says nothing
+        /// about the path.
+        public var isStarved: Bool
+
+        public init(
+            rate: BitRate,
+            loss: Ratio,
+            roundTrip: Interval,
+            smallestRoundTrip: Interval,
+            isStarved: Bool = false
+        ) {
+            self.rate = rate
+            self.loss = loss
+            self.roundTrip = roundTrip
+            self.smallestRoundTrip = smallestRoundTrip
+            self.isStarved = isStarved
+        }
+    }
+
+    public struct Rules: Hashable, Sendable {
+        /// Streams, within 1...256.
+        public var streams: ClosedRange<Int>
+        /// Whether the congestion control may be changed.
+        public var choosesControl: Bool
+        /// How long it holds before it probes again; doubles with each probe in vain.
+        public var pause = Interval.seconds(15)
+        public var longestPause = Interval.seconds(120)
+        /// Round trips longer than the least by this factor are inflated by a queue.
+        public var inflation = 1.5
+        /// Losses below are chance.
+        public var loss = Ratio.percent(0.05)
+        /// Losses of a control that does not yield to them, above which it does harm.
+        public var harmfulLoss = Ratio.percent(5)
+        /// Streams that a control which fills the path alone begins with.
+        public var fewStreams = 2
+
+        public init(
+            streams: ClosedRange<Int> = 1...TransportConfiguration.streamLimit,
+            choosesControl: Bool = false
+        ) {
+            precondition(
+                streams.lowerBound >= 1
+                    && streams.upperBound <= TransportConfiguration.streamLimit,
+                "streams in \(streams)"
+            )
+            self.streams = streams
+            self.choosesControl = choosesControl
+        }
+    }
+
+    /// What is being tried against the reference.
+    public enum Trial: Hashable, Sendable {
+        case up
+        case down
+        case control
+    }
+
+    public let rules: Rules
+    /// What shall be now.
+    public private(set) var setting: Setting
+    /// What is being tried; `nil` while the reference is measured.
+    public private(set) var trial: Trial?
+    /// Whether nothing is left to try for now.
+    public private(set) var isHolding = false
+    /// How often the setting has changed.
+    public private(set) var changes = 0
+
+    /// The setting that is kept, and what it gets.
+    private var kept: Setting
+    private var rate = 0.0
+    /// Mean relative change between epochs of the same setting.
+    private var noise = 0.05
+    private var triedUp = Exhaustion.open
+    private var triedDown = false
+    /// The last trial took streams back, and that was right.
+    private var isDescending = false
+    /// The rate for which more streams, or as many as there had been, were turned down last.
+    private var rejectedAgainst = 0.0
+    /// Controls are not changed before.
+    private var controlAllowed = Instant.zero
+    private var holdUntil = Instant.zero
+    private var pause: Interval
+    private var deviations = 0
+    private var smallest: Interval?
+
+    /// Of the trial that is on.
+    private var trialEpochs = 0
+    private var trialSum = 0.0
+
+    private enum Exhaustion: Hashable, Sendable {
+        case open
+        /// Doubling was in vain, half as many more may help.
+        case coarse
+        case all
+    }
+
+    /// How many epochs running make a change of the path.
+    private static let confirmations = 2
+    /// Epochs after which a trial is judged, however close it is.
+    private static let trialLimit = 3
+
+    public init(start: Setting, rules: Rules = Rules()) {
+        self.rules = rules
+        let streams = min(rules.streams.upperBound, max(rules.streams.lowerBound, start.streams))
+        setting = Setting(streams: streams, congestion: start.congestion)
+        kept = setting
+        pause = rules.pause
+    }
+
+    /// Takes the result of an epoch; returns whether `setting` has changed.
+    public mutating func observe(_ epoch: Observation, at now: Instant) -> Bool {
+        guard !epoch.isStarved, epoch.roundTrip > .zero else { return false }
+        smallest = min(smallest ?? epoch.smallestRoundTrip, epoch.smallestRoundTrip)
+        let before = setting
+        if let trial {
+            judge(trial, epoch, at: now)
+        } else {
+            remeasure(epoch)
+            choose(epoch, at: now)
+        }
+        guard setting != before else { return false }
+        changes += 1
+        return true
+    }
+
+    // MARK: The reference
+
+    private mutating func remeasure(_ epoch: Observation) {
+        let found = Double(epoch.rate.bitsPerSecond)
+        guard rate > 0 else {
+            rate = found
+            return
+        }
+        let change = (found - rate) / rate
+        if abs(change) > 0.25, isHolding {
+            deviations += 1
+            guard deviations >= StreamTuner.confirmations else { return }
+            // Another path, or other company on it: everything may be tried again.
+            smallest = epoch.smallestRoundTrip
+            rate = found
+            search()
+            pause = rules.pause
+            return
+        }
+        deviations = 0
+        noise += (min(abs(change), 0.3) - noise) / 4
+        // What has just begun is too high rather than too low: a fall is believed at once.
+        rate = !isHolding && change < -0.15 ? found : (rate + found) / 2
+        // Fresh streams send more until their first losses: what was turned down against such a
+        // figure deserves another trial.
+        if rate < 0.9 * rejectedAgainst {
+            rejectedAgainst = 0
+            search()
+        }
+    }
+
+    private mutating func search() {
+        isHolding = false
+        deviations = 0
+        triedUp = .open
+        triedDown = false
+    }
+
+    // MARK: What to try next
+
+    private mutating func choose(_ epoch: Observation, at now: Instant) {
+        if isHolding {
+            guard now >= holdUntil else { return }
+            // Probes of a path that was settled are small ones.
+            isHolding = false
+            triedUp = .coarse
+            triedDown = false
+        }
+        if let control = otherControl(epoch, at: now) {
+            attempt(.control, control)
+        } else if let more = moreStreams {
+            attempt(.up, Setting(streams: more, congestion: kept.congestion))
+        } else if let fewer = fewerStreams(epoch) {
+            attempt(.down, Setting(streams: fewer, congestion: kept.congestion))
+        } else {
+            isHolding = true
+            holdUntil = now + pause
+            pause = min(pause * 2, rules.longestPause)
+        }
+    }
+
+    private mutating func attempt(_ trial: Trial, _ setting: Setting) {
+        self.trial = trial
+        self.setting = setting
+        trialEpochs = 0
+        trialSum = 0
+    }
+
+    private var moreStreams: Int? {
+        let most = rules.streams.upperBound
+        guard kept.streams < most else { return nil }
+        switch triedUp {
+        case .open: return min(most, kept.streams * 2)
+        case .coarse: return min(most, kept.streams + max(1, kept.streams / 2))
+        case .all: return nil
+        }
+    }
+
+    private func fewerStreams(_ epoch: Observation) -> Int? {
+        guard !triedDown, kept.streams > rules.streams.lowerBound else { return nil }
+        // The least round trip may never have been seen, so losses alone are reason enough to try.
+        guard isInflated(epoch) || epoch.loss >= rules.loss else { return nil }
+        return max(rules.streams.lowerBound, kept.streams / 2)
+    }
+
+    private func otherControl(_ epoch: Observation, at now: Instant) -> Setting? {
+        guard rules.choosesControl, now >= controlAllowed else { return nil }
+        let few = max(rules.streams.lowerBound, min(rules.streams.upperBound, rules.fewStreams))
+        switch kept.congestion {
+        case .cubic, .newReno:
+            guard epoch.loss >= rules.loss, !isInflated(epoch) else { return nil }
+            return Setting(streams: few, congestion: .bbr)
+        case .bbr:
+            guard epoch.loss >= rules.harmfulLoss, isInflated(epoch), kept.streams <= few,
+                triedUp == .all
+            else { return nil }
+            let many = min(rules.streams.upperBound, max(few, 16))
+            return Setting(streams: many, congestion: .cubic)
+        }
+    }
+
+    private func isInflated(_ epoch: Observation) -> Bool {
+        guard let smallest else { return false }
+        return epoch.roundTrip.seconds > smallest.seconds * rules.inflation
+    }
+
+    // MARK: What it was worth
+
+    private mutating func judge(_ trial: Trial, _ epoch: Observation, at now: Instant) {
+        trialEpochs += 1
+        trialSum += Double(epoch.rate.bitsPerSecond)
+        let found = trialSum / Double(trialEpochs)
+        let gain = rate > 0 ? found / rate - 1 : 1
+        let least = leastGain(of: trial)
+        // What could as well be chance is looked at again.
+        let isClear = abs(gain - least) > 1.5 * max(noise, 0.03)
+        guard isClear || trialEpochs >= StreamTuner.trialLimit else { return }
+        self.trial = nil
+        if gain >= least {
+            kept = setting
+            rate = found
+            pause = rules.pause
+        } else {
+            setting = kept
+        }
+        learn(from: trial, isKept: gain >= least, at: now)
+    }
+
+    /// What the rate must gain for a trial to be kept.
+    private func leastGain(of trial: Trial) -> Double {
+        switch trial {
+        case .up:
+            let share = Double(setting.streams) / Double(kept.streams) - 1
+            return max(share / 10, 0.03)
+        case .down: return -0.03
+        case .control: return -0.02
+        }
+    }
+
+    private mutating func learn(from trial: Trial, isKept: Bool, at now: Instant) {
+        switch (trial, isKept) {
+        case (.up, true): triedDown = true
+        case (.up, false):
+            triedUp = triedUp == .open && kept.streams >= 4 ? .coarse : .all
+            rejectedAgainst = rate
+        case (.down, true):
+            triedUp = .all
+            isDescending = true
+            rejectedAgainst = rate
+        case (.down, false):
+            triedDown = true
+            // The way down ends below what the path can carry as likely as above.
+            if isDescending { triedUp = .coarse }
+            isDescending = false
+        case (.control, _):
+            controlAllowed = now + .seconds(60)
+            if isKept { search() }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import LinkModel
+import Scenarios
+import Testing
+import Units
+
+/// The keys of links: rates that vary, queues, faults of packets.
+@Suite struct LinkLanguageTests {
+    static func text(_ link: String) -> String {
+        """
+        version: 1
+        name: links
+        topology:
+          regions: {a: {nodes: 1}, b: {nodes: 1}}
+          links:
+            - {between: [a, b], rtt: 80 ms, \(link)}
+        workload: {kind: bulk, duration: {measure: 10 s}}
+        """
+    }
+
+    static func path(_ link: String) throws -> Scenario.PathProperties {
+        let scenario = try ScenarioFile.parse(text(link), file: "links.yaml")
+        // Whatever can be written is resolved into a file that means the same.
+        let again = try ScenarioFile.parse(scenario.resolvedText, file: "resolved.yaml")
+        #expect(again == scenario)
+        #expect(again.digest == scenario.digest)
+        return scenario.topology.links[0].path
+    }
+
+    /// Goal: each way to say a rate. Method: one link each.
+    @Test func rates() throws {
+        #expect(try Self.path("rate: 10 Mbit/s").rate == .megabits(10))
+        let trace = try Self.path("rate: {trace: lte, ending: repeat}")
+        #expect(trace.source == .trace(Scenario.TraceReference(name: "lte", ending: .repeat)))
+        let markov = try Self.path(
+            "rate: {generate: markov, rates: [10 Mbit/s, 30 Mbit/s], dwell: 2 s}"
+        )
+        #expect(markov.rate == .megabits(20))
+        let wave = try Self.path("rate: {generate: diurnal, mean: 50 Mbit/s, amplitude: 30 %}")
+        #expect(wave.rate == .megabits(50))
+        let outages = try Self.path(
+            "rate: {generate: outages, value: 8 Mbit/s, up: 30 s, down: 10 s, length: 1 h}"
+        )
+        #expect(outages.rate == .megabits(6))
+    }
+
+    /// Goal: each queue and fault. Method: one link each.
+    @Test func queuesAndFaults() throws {
+        let rate = "rate: 10 Mbit/s, "
+        #expect(try Self.path(rate + "queue: {limit: 1 MiB}").discipline == .dropTail)
+        #expect(
+            try Self.path(rate + "queue: {kind: codel, ecn: true}").discipline
+                == .coDel(ControlledDelay(marks: true))
+        )
+        #expect(
+            try Self.path(rate + "queue: {kind: fq-codel, target: 10 ms, queues: 16}").discipline
+                == .fairCoDel(
+                    FairQueueing(queues: 16),
+                    ControlledDelay(target: .milliseconds(10))
+                )
+        )
+        #expect(try Self.path(rate + "queue: fq").discipline == .fair(FairQueueing()))
+        let faults = try Self.path(
+            rate + "duplicate: 0.5 %, corrupt: 0.1 %, reorder: {rate: 2 %, hold: 5 ms}, "
+                + "loss: {model: bernoulli, rate: 5 %, correlation: 25 %}"
+        )
+        #expect(
+            faults.faults
+                == PacketFaults(
+                    duplicate: .percent(0.5),
+                    corrupt: .percent(0.1),
+                    reorder: .percent(2),
+                    hold: .milliseconds(5)
+                )
+        )
+        #expect(faults.loss == .correlated(rate: .percent(5), correlation: .percent(25)))
+    }
+
+    /// Goal: an attached trace gives its mean and its content, which is part of the digest. Method:
+    /// attach two traces of one name.
+    @Test func attaching() throws {
+        func attached(_ megabits: Int64) throws -> Scenario {
+            var scenario = try ScenarioFile.parse(Self.text("rate: {trace: lte}"), file: "l.yaml")
+            let trace = try RateTrace(
+                .steps(starts: [0], rates: [megabits * 1_000_000]),
+                ending: .repeat,
+                length: .seconds(1)
+            )
+            scenario.attachTraces { _ in trace }
+            return scenario
+        }
+        let slow = try attached(5)
+        #expect(slow.topology.links[0].path.rate == .megabits(5))
+        #expect(slow.digest != (try attached(6)).digest)
+        #expect(slow.digest == (try attached(5)).digest)
+    }
+
+    /// Goal: what makes no sense is refused where it stands. Method: one mistake each.
+    @Test(arguments: [
+        "rate: {rates: [1 Mbit/s]}",
+        "rate: {generate: markov, dwell: 1 s}",
+        "rate: {generate: diurnal, mean: 1 Mbit/s, step: 1 us, length: 24 h}",
+        "rate: {generate: outages, value: 1 Mbit/s, up: 1 s, down: 1 s, length: 5000 h, ending: x}",
+        "rate: {trace: lte, ending: never}",
+        "rate: 1 Mbit/s, queue: {kind: red}",
+        "rate: 1 Mbit/s, queue: {kind: fq, queues: 0}",
+        "rate: 1 Mbit/s, reorder: {rate: 2 %}",
+        "rate: 1 Mbit/s, corrupt: 101 %",
+    ])
+    func refusals(_ link: String) {
+        #expect(throws: (any Error).self) {
+            try ScenarioFile.parse(Self.text(link), file: "links.yaml")
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import Determinism
+import Machines
+import Testing
+import Transport
+import Units
+
+/// A path as a formula: streams that take losses for congestion get their share each until the link
+/// is full; others fill it alone. Figures of an epoch are noisy.
+private struct FormulaPath {
+    var capacity = 100e6
+    /// What one stream gets alone that takes losses for congestion.
+    var share = 1.6e6
+    var loss = Ratio.percent(1)
+    var rtt = Interval.milliseconds(80)
+    var noise = 0.03
+
+    func epoch(
+        _ setting: StreamTuner.Setting,
+        _ random: inout SeededRandom
+    ) -> StreamTuner.Observation {
+        let offered: Double
+        let fills: Bool
+        switch setting.congestion {
+        case .bbr: (offered, fills) = (capacity, setting.streams > 1)
+        case .cubic, .newReno:
+            offered = share * Double(setting.streams)
+            fills = offered > capacity
+        }
+        let chance = Double(random.below(2_001)) / 1_000 - 1
+        let rate = min(capacity, offered) * (1 + noise * chance)
+        return StreamTuner.Observation(
+            rate: BitRate(bitsPerSecond: Int64(rate)),
+            loss: fills && setting.congestion == .bbr ? .percent(10) : loss,
+            roundTrip: fills ? rtt * 2 : rtt,
+            smallestRoundTrip: rtt
+        )
+    }
+}
+
+/// Runs so many epochs of two seconds; returns the settings, one an epoch.
+private func settings(
+    of tuner: inout StreamTuner,
+    on path: FormulaPath,
+    epochs: Int,
+    from start: Int = 0,
+    seed: UInt64 = 1
+) -> [StreamTuner.Setting] {
+    var random = SeededRandom(stateFrom: seed)
+    return (0..<epochs).map { epoch in
+        let now = Instant.zero + .seconds(Int64(2 * (start + epoch)))
+        _ = tuner.observe(path.epoch(tuner.setting, &random), at: now)
+        return tuner.setting
+    }
+}
+
+private func tuner(_ streams: Int, choosesControl: Bool = false) -> StreamTuner {
+    StreamTuner(
+        start: StreamTuner.Setting(streams: streams, congestion: .cubic),
+        rules: StreamTuner.Rules(choosesControl: choosesControl)
+    )
+}
+
+// Goal: the number of streams follows the path: enough to fill it, hardly more, steady when found.
+// Method: paths as formulas, with seeded noise; tables of what must come out.
+@Suite struct StreamTunerTests {
+    @Test(arguments: 0..<20)
+    func findsWhatFillsALossyPath(seed: Int) {
+        var tuner = tuner(16)
+        let path = FormulaPath()
+        let all = settings(of: &tuner, on: path, epochs: 80, seed: UInt64(seed))
+        // 62.5 streams fill it; trials of fewer and more come and go.
+        let found = all.suffix(40).map(\.streams)
+        let filling = found.count { (56...128).contains($0) }
+        #expect(filling >= 30, "\(found)")
+    }
+
+    @Test func takesBackWhatOnlyQueues() {
+        var tuner = tuner(256)
+        let path = FormulaPath(share: 50e6, loss: .percent(0.05), rtt: .milliseconds(2))
+        _ = settings(of: &tuner, on: path, epochs: 40)
+        #expect(tuner.setting.streams <= 4, "\(tuner.setting.streams) streams")
+    }
+
+    @Test func staysWithinItsBounds() {
+        for bounds in [1...1, 3...7, 16...256] {
+            var tuner = StreamTuner(
+                start: StreamTuner.Setting(streams: 300, congestion: .cubic),
+                rules: StreamTuner.Rules(streams: bounds)
+            )
+            #expect(bounds.contains(tuner.setting.streams))
+            for share in [0.01e6, 60e6] {
+                let path = FormulaPath(share: share, noise: 0.5)
+                let all = settings(of: &tuner, on: path, epochs: 100)
+                #expect(all.allSatisfy { bounds.contains($0.streams) })
+            }
+        }
+    }
+
+    // Once found it holds: probes become rare, and none of them stays.
+    @Test func doesNotFlap() {
+        var tuner = tuner(16)
+        _ = settings(of: &tuner, on: FormulaPath(), epochs: 60)
+        let before = tuner.changes
+        let later = settings(of: &tuner, on: FormulaPath(), epochs: 300, from: 60)
+        // Ten minutes: probes 15 s to 2 min apart, each at most a try up, one down, and back.
+        #expect(tuner.changes - before <= 60, "\(tuner.changes - before) changes")
+        let usual = later.filter { (56...128).contains($0.streams) }.count
+        #expect(usual > 240, "\(usual) of 300 epochs")
+    }
+
+    @Test func followsAPathThatChanges() {
+        var tuner = tuner(16)
+        _ = settings(of: &tuner, on: FormulaPath(), epochs: 60)
+        let worse = FormulaPath(share: 0.5e6)
+        _ = settings(of: &tuner, on: worse, epochs: 40, from: 60)
+        #expect(tuner.setting.streams >= 150, "\(tuner.setting.streams) streams")
+        let better = FormulaPath(share: 50e6)
+        _ = settings(of: &tuner, on: better, epochs: 120, from: 100)
+        #expect(tuner.setting.streams <= 64, "\(tuner.setting.streams) streams")
+    }
+
+    // Losses without a queue are no congestion: few streams of BBR, not many of CUBIC.
+    @Test func choosesAControlThatStandsLosses() {
+        var tuner = tuner(16, choosesControl: true)
+        _ = settings(of: &tuner, on: FormulaPath(), epochs: 40)
+        #expect(tuner.setting.congestion == .bbr)
+        #expect(tuner.setting.streams <= 4)
+    }
+
+    @Test func keepsCubicWhereNothingIsLost() {
+        var tuner = tuner(16, choosesControl: true)
+        let path = FormulaPath(share: 30e6, loss: .zero)
+        let all = settings(of: &tuner, on: path, epochs: 60)
+        #expect(all.allSatisfy { $0.congestion == .cubic })
+    }
+
+    // An application that has nothing to send says nothing about the path.
+    @Test func learnsNothingFromStarvation() {
+        var tuner = tuner(16)
+        for second in 0..<50 {
+            let epoch = StreamTuner.Observation(
+                rate: BitRate(bitsPerSecond: Int64(second + 1) * 1_000),
+                loss: .zero,
+                roundTrip: .milliseconds(10),
+                smallestRoundTrip: .milliseconds(10),
+                isStarved: true
+            )
+            let hasChanged = tuner.observe(epoch, at: .zero + .seconds(Int64(second)))
+            #expect(!hasChanged)
+        }
+        #expect(tuner.setting.streams == 16)
+    }
+}
