@@ -58,7 +58,7 @@ struct Preparation {
         {
             throw CommandFailure(code: 65, message: "\(path): \(obstacle)")
         }
-        if environment == .rdma, !RDMASupport.current.isUsable {
+        if environment == .rdma, !isAgent, !RDMASupport.current.isUsable {
             throw CommandFailure.missing("\(RDMASupport.current.text); use simulated or sockets")
         }
         let root = LabFolders.current.root

@@ -1,6 +1,11 @@
+import Determinism
 import Experiments
+import Glibc
 import Machines
+import NIOCore
+import NIOPosix
 import RDMAEnvironment
+import SocketEnvironment
 import Testing
 import Transport
 import Units
@@ -76,5 +81,73 @@ struct RDMATests {
             Incident(change: .failDevice(NodeID(node))) { RDMATests.delivered($0) >= 3 << 20 }
         ])
         #expect(carried >= 4)
+    }
+
+    // Goal: connections that never speak, that stop half-way and that talk nonsense are all ended,
+    // and peers get through afterwards. Method: 300 of them at once; then a stream is opened.
+    @Test func strangersAreSentAway() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let carriers = try (0..<2).map { try RDMACarrier(for: NodeID($0)) }
+        var ports: [Int] = []
+        for (node, carrier) in carriers.enumerated() {
+            let owner = CarrierOwner(node: NodeID(UInt32(node)), loop: loop) { _, _ in
+            } tell: { _, _ in
+            }
+            ports.append(try await carrier.bind(for: owner))
+            try await loop.submit { carrier.start(peers: 2) }.get()
+        }
+        let port = ports[0]
+        try await NIOThreadPool.singleton.runIfActive { RDMATests.annoy(port) }
+        let opened = loop.makePromise(of: Void.self)
+        try await loop.submit {
+            let stream = carriers[1].open(
+                StreamID(opener: NodeID(1), number: 1),
+                to: NodeID(0),
+                at: port,
+                StreamOptions()
+            ) { _, happening in
+                if case .opened = happening {
+                    opened.succeed()
+                } else {
+                    opened.fail(SocketFailure("\(happening)"))
+                }
+            }
+            #expect(stream != nil)
+        }.get()
+        try await opened.futureResult.get()
+        #expect(carriers[1].streamCount == 1)
+        for carrier in carriers { await carrier.stop() }
+        try await group.shutdownGracefully()
+    }
+
+    /// Makes 300 connections that say nothing, too little, or noise; returns when all were ended.
+    private static func annoy(_ port: Int) {
+        var random = SeededRandom(stateFrom: 5)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        var sockets: [Int32] = []
+        for number in 0..<300 {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            let isConnected = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(descriptor, $0, size) == 0
+                }
+            }
+            #expect(isConnected)
+            var noise: [UInt8] = []
+            for _ in 0..<64 { noise.append(UInt8(truncatingIfNeeded: random.next())) }
+            let count = number % 3 == 0 ? 0 : number % 3 == 1 ? 10 : 64
+            if count > 0 { _ = send(descriptor, noise, count, Int32(MSG_NOSIGNAL)) }
+            sockets.append(descriptor)
+        }
+        for descriptor in sockets {
+            var byte: UInt8 = 0
+            #expect(recv(descriptor, &byte, 1, 0) <= 0)
+            close(descriptor)
+        }
     }
 }

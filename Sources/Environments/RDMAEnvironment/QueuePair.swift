@@ -31,6 +31,8 @@ final class QueuePair {
     private let completions: VerbsLibrary.Completions
     private let pair: VerbsLibrary.Pair
     private let memory: UnsafeMutableRawPointer
+    /// What the peer may write to, and what only we use.
+    private let ring: VerbsLibrary.Region
     private let region: VerbsLibrary.Region
     private var peer: (address: UInt64, key: UInt32) = (0, 0)
     private var nextSlot = 0
@@ -61,9 +63,22 @@ final class QueuePair {
             throw failure("no protection domain")
         }
         undo.append { _ = verbs.freeDomain(domain) }
-        let access = IBV_ACCESS_LOCAL_WRITE.rawValue | IBV_ACCESS_REMOTE_WRITE.rawValue
-        guard let region = verbs.registerMemory(domain, bytes, QueuePair.total, Int32(access))
-        else { throw failure("\(QueuePair.total) bytes cannot be registered") }
+        // The peer may write to its ring and nowhere else.
+        let local = IBV_ACCESS_LOCAL_WRITE.rawValue
+        let both = local | IBV_ACCESS_REMOTE_WRITE.rawValue
+        let own = QueuePair.total - QueuePair.outgoing
+        guard
+            let ring = verbs.registerMemory(domain, bytes, QueuePair.ringLength, Int32(both))
+        else { throw failure("\(QueuePair.ringLength) bytes cannot be registered") }
+        undo.append { _ = verbs.deregisterMemory(ring) }
+        guard
+            let region = verbs.registerMemory(
+                domain,
+                bytes + QueuePair.outgoing,
+                own,
+                Int32(local)
+            )
+        else { throw failure("\(own) bytes cannot be registered") }
         undo.append { _ = verbs.deregisterMemory(region) }
         let entries = Int32(QueuePair.receives + QueuePair.slots)
         let context = UnsafeMutableRawPointer(bitPattern: number)
@@ -83,6 +98,7 @@ final class QueuePair {
         self.device = device
         self.channel = channel
         self.domain = domain
+        self.ring = ring
         self.region = region
         completions = queue
         self.pair = pair
@@ -95,6 +111,7 @@ final class QueuePair {
         _ = verbs.destroyPair(pair)
         _ = verbs.destroyCompletions(completions)
         _ = verbs.deregisterMemory(region)
+        _ = verbs.deregisterMemory(ring)
         _ = verbs.freeDomain(domain)
         memory.deallocate()
     }
@@ -109,7 +126,7 @@ final class QueuePair {
             queuePair: pair.pointee.qp_num,
             packetNumber: packetNumber,
             ringAddress: UInt64(UInt(bitPattern: memory + QueuePair.incoming)),
-            ringKey: region.pointee.rkey,
+            ringKey: ring.pointee.rkey,
             ringLength: QueuePair.ringLength,
             receives: QueuePair.receives,
             lid: attributes.lid,

@@ -38,7 +38,7 @@ package final class RDMACarrier: StreamCarrier, @unchecked Sendable {
     static let patience = TimeAmount.seconds(5)
     /// Connections without an offer, and links that peers have opened.
     static let unspokenLimit = 64
-    static let linkLimit = 256
+    static let linkLimit = 64
 
     /// Opens the device for `node`: active devices serve the nodes of a machine in turn.
     package init(for node: NodeID) throws(RDMAFailure) {

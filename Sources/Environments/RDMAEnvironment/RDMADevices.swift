@@ -48,6 +48,12 @@ public struct RDMAPort: Hashable, Sendable {
         public let linkLayer: LinkLayer
         /// Bytes of the largest packet.
         public let mtu: Int
+
+        package init(isActive: Bool, linkLayer: LinkLayer, mtu: Int) {
+            self.isActive = isActive
+            self.linkLayer = linkLayer
+            self.mtu = mtu
+        }
     }
 
     /// What the port stands on.
@@ -58,7 +64,7 @@ public struct RDMAPort: Hashable, Sendable {
         case unknown
     }
 
-    init(device: String, state: State? = nil) {
+    package init(device: String, state: State? = nil) {
         self.device = device
         self.state = state
     }

@@ -31,6 +31,18 @@ package struct CarrierOwner: Sendable {
     package let accept: @Sendable (any CarriedStream, StreamID) -> Void
     /// Something happened to a stream that a peer opened.
     package let tell: @Sendable (any CarriedStream, StreamHappening) -> Void
+
+    package init(
+        node: NodeID,
+        loop: any EventLoop,
+        accept: @escaping @Sendable (any CarriedStream, StreamID) -> Void,
+        tell: @escaping @Sendable (any CarriedStream, StreamHappening) -> Void
+    ) {
+        self.node = node
+        self.loop = loop
+        self.accept = accept
+        self.tell = tell
+    }
 }
 
 /// One byte stream, whatever carries it. Confined to the node's event loop.
