@@ -3,7 +3,6 @@ public import HardwareModel
 public import LinkModel
 public import Machines
 public import Measurements
-public import NetworkModel
 public import Scenarios
 public import SimulationKernel
 public import Units

@@ -68,6 +68,7 @@ extension Replication {
         case .transfer:
             try SocketReplication<TransferExperiment>(
                 setting: setting,
+                environment: environment,
                 commit: commit,
                 agent: agent,
                 scenarioPath: scenarioPath

@@ -1,3 +1,4 @@
+import LinkModel
 public import Machines
 public import Measurements
 import Scenarios

@@ -113,7 +113,7 @@ public struct TransferObserver: ExperimentObserver {
         }
         guard completed == streams, violations.isEmpty else { return }
         let free = Double(link.rate.bitsPerSecond) * (1 - link.background.value)
-        let seconds = (end - .zero).seconds
+        let seconds = (end - Instant.zero).seconds
         let wire = Double(bytes) * 1514 / 1448 * 8
         record.metrics.append(
             MetricValue(
