@@ -174,6 +174,18 @@ struct FluidTests {
         }
     }
 
+    /// What overflows the queue in parts of a byte leaves nothing behind that never departs.
+    @Test func manyStreamsComplete() {
+        let example = Case(rate: 1000, roundTrip: 80, loss: 0.000_001, streams: 32, queue: 1)
+        for seed in 1...3 as ClosedRange<UInt64> {
+            var world = BulkWorld(.pair(example.link(.fluid)), seed: seed)
+            for _ in 0..<example.streams { _ = world.open(0, 2, bytes: 100_000_007) }
+            world.run(until: .zero + .seconds(200))
+            #expect(world.received.allSatisfy { $0 == 100_000_007 }, "\(world.received)")
+            #expect(world.mismatches == 0)
+        }
+    }
+
     @Test func aResetReachesThePeerOneWayLater() {
         var world = small()
         let connection = world.open(0, 2)

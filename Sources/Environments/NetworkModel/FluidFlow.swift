@@ -199,10 +199,14 @@ struct FluidFlow {
     /// Takes what left the queue; it is on its way from now on.
     mutating func depart(_ amount: Double, arrival: Instant) {
         departureStart = departed
+        queued -= amount
         departing += amount
-        let end = min(sent, departed + Int64(departing.rounded(.down)))
+        // Less than half a byte is what rounding left.
+        let isEmpty = queued < 0.5
+        if isEmpty { queued = 0 }
+        let end = isEmpty ? sent : min(sent, departed + Int64(departing.rounded(.down)))
         guard end > departed else { return }
-        departing -= Double(end - departed)
+        departing = isEmpty ? 0 : departing - Double(end - departed)
         uncountedSent += end - departed
         statistics.segmentsSent &+= UInt64(uncountedSent / FluidFlow.segment)
         uncountedSent %= FluidFlow.segment

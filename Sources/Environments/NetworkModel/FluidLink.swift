@@ -172,7 +172,6 @@ struct FluidLink {
         let arrival = now + propagation
         for index in active {
             let part = flows[index].queued * share
-            flows[index].queued -= part
             flows[index].depart(part, arrival: arrival)
             sharing.append(part)
         }
@@ -189,7 +188,6 @@ struct FluidLink {
         for index in active {
             let dropped = min(flows[index].queued, flows[index].entering * share)
             guard dropped >= 1 else { continue }
-            flows[index].queued -= dropped
             flows[index].depart(dropped, arrival: arrival)
             let detection = now + delay + flows[index].roundTrip
             flows[index].lose(Int64(dropped), detection: detection)
