@@ -124,7 +124,7 @@ private func tuner(_ streams: Int, choosesControl: Bool = false) -> StreamTuner 
         var tuner = tuner(16, choosesControl: true)
         _ = settings(of: &tuner, on: FormulaPath(), epochs: 40)
         #expect(tuner.setting.congestion == .bbr)
-        #expect(tuner.setting.streams <= 4)
+        #expect(tuner.setting.streams <= 8)
     }
 
     @Test func keepsCubicWhereNothingIsLost() {

@@ -81,7 +81,7 @@ public struct StreamTuner: Hashable, Sendable {
         /// Losses of a control that does not yield to them, above which it does harm.
         public var harmfulLoss = Ratio.percent(5)
         /// Streams that a control which fills the path alone begins with.
-        public var fewStreams = 2
+        public var fewStreams = 4
 
         public init(
             streams: ClosedRange<Int> = 1...TransportConfiguration.streamLimit,
@@ -287,7 +287,8 @@ public struct StreamTuner: Hashable, Sendable {
         let gain = rate > 0 ? found / rate - 1 : 1
         let least = leastGain(of: trial)
         // What could as well be chance is looked at again.
-        let isClear = abs(gain - least) > 1.5 * max(noise, 0.03)
+        // Another control needs its time before it can be turned down.
+        let isClear = abs(gain - least) > 1.5 * max(noise, 0.03) && (trial != .control || gain > 0)
         guard isClear || trialEpochs >= StreamTuner.trialLimit else { return }
         self.trial = nil
         if gain >= least {

@@ -102,7 +102,9 @@ public struct TransportConfiguration: Hashable, Sendable {
         let count =
             switch streams {
             case .fixed(let count): min(TransportConfiguration.streamLimit, max(1, count))
-            case .automatic: link.startingStreams
+            case .automatic:
+                // The formula is one for controls that take every loss for congestion.
+                congestionControl == .bbr ? StreamTuner.Rules().fewStreams : link.startingStreams
             }
         let flight = Int(link.bandwidthDelayProduct.bytes)
         self.streams = count
