@@ -123,6 +123,12 @@ let environments = [
             "SimulationKernel", "Units",
         ]
     ),
+    .systemLibrary(name: "CLinuxNetwork", path: "Sources/Environments/CLinuxNetwork"),
+    room(
+        "Environments",
+        "LinkEmulator",
+        ["CLinuxNetwork", "LinkModel", "NetworkModel", "SimulatedEnvironment", "Units"]
+    ),
     room(
         "Environments",
         "SocketEnvironment",
@@ -198,10 +204,10 @@ let laboratory = [
         "Experiments",
         [
             "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
-            "HardwareModel", "Initialization", "Judging", "LinkModel", "Machines", "Measurements",
-            "Migration", "NetworkModel", "NodeOperations", "RDMAEnvironment", "RealNodes",
-            "Scenarios", "SimulatedEffects", "SimulatedEnvironment", "SimulationKernel",
-            "SocketEnvironment", "Statistics",
+            "HardwareModel", "Initialization", "Judging", "LinkEmulator", "LinkModel", "Machines",
+            "Measurements", "Migration", "NetworkModel", "NodeOperations", "RDMAEnvironment",
+            "RealNodes", "Scenarios", "SimulatedEffects", "SimulatedEnvironment",
+            "SimulationKernel", "SocketEnvironment", "Statistics",
             "Transport", "Units", nioCore, nioPosix,
         ]
     ),
@@ -211,9 +217,9 @@ let commands: [Target] = [
     .executableTarget(
         name: "novalab",
         dependencies: [
-            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "LinkModel",
-            "Measurements", "RDMAEnvironment", "RealNodes", "Reporting", "ResultsStore",
-            "Scenarios", "SocketEnvironment", "Units", argumentParser,
+            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "LinkEmulator",
+            "LinkModel", "Measurements", "RDMAEnvironment", "RealNodes", "Reporting",
+            "ResultsStore", "Scenarios", "SocketEnvironment", "Units", argumentParser,
         ],
         path: "Sources/novalab",
         swiftSettings: settings
@@ -386,7 +392,8 @@ let testTargets: [Target] = [
 let package = Package(
     name: "novacron-lab",
     // The wings are products so that the benchmarks, a package of their own, can use them.
-    products: (core + environments + novaCron.filter { $0.name == "Initialization" })
+    products: (core + environments.filter { $0.type != .system }
+        + novaCron.filter { $0.name == "Initialization" })
         .map { .library(name: $0.name, targets: [$0.name]) }
         + [
             .executable(name: "novalab", targets: ["novalab"]),

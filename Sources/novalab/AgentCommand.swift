@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import LinkEmulator
 import Measurements
 import Scenarios
 import SocketEnvironment
@@ -14,7 +15,20 @@ struct AgentCommand: AsyncParsableCommand {
         shouldDisplay: false
     )
 
+    @Option(help: "Move into the network namespace of this path first.")
+    var enter: String?
+
     func run() async throws {
+        if let enter {
+            do throws(EmulatorFailure) {
+                try NetworkNamespace.enter(enter)
+            } catch {
+                throw CommandFailure(code: 70, message: error.description)
+            }
+            // A namespace belongs to a thread and to what it becomes; started anew, all threads of
+            // the process are inside.
+            try becomeAgent()
+        }
         // Ctrl-C reaches the whole group; the laboratory decides when its nodes end.
         signal(SIGINT, SIG_IGN)
         do {
@@ -37,16 +51,39 @@ struct AgentCommand: AsyncParsableCommand {
     }
 }
 
-/// Starts the processes of nodes: this program with its hidden verb.
-struct AgentLauncher {
-    static func launch() throws -> AgentHandle {
+extension AgentCommand {
+    /// Replaces this process by an agent without options; returns only to say why it could not.
+    private func becomeAgent() throws {
+        let path = DatasetCommand.ownExecutable
+        var words: [UnsafeMutablePointer<CChar>?] = [
+            strdup(path), strdup(AgentCommand.configuration.commandName!), nil,
+        ]
+        execv(path, &words)
+        throw CommandFailure(
+            code: 70,
+            message: "cannot start \(path) again: \(String(cString: strerror(errno)))"
+        )
+    }
+}
+
+extension ProcessLauncher {
+    /// This program with its hidden verbs.
+    static let ownProgram = ProcessLauncher(
+        agent: { namespace in
+            let verb = AgentCommand.configuration.commandName!
+            return try start([verb] + (namespace.map { ["--enter", $0] } ?? []))
+        },
+        emulator: { try start([EmulateCommand.configuration.commandName!]) }
+    )
+
+    private static func start(_ arguments: [String]) throws -> AgentHandle {
         do {
             return try AgentHandle(
                 executable: DatasetCommand.ownExecutable,
-                arguments: [AgentCommand.configuration.commandName!]
+                arguments: arguments
             )
         } catch {
-            throw CommandFailure(code: 70, message: "cannot start a node's process: \(error)")
+            throw CommandFailure(code: 70, message: "cannot start a process of the run: \(error)")
         }
     }
 }

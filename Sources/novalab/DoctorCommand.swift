@@ -1,6 +1,7 @@
 import ArgumentParser
 import Experiments
 import Foundation
+import LinkEmulator
 import RDMAEnvironment
 
 struct DoctorCommand: ParsableCommand {
@@ -103,6 +104,7 @@ struct MachineCheck: Encodable {
             program("gnuplot", for: "reports", package: "gnuplot-nox"),
             program("swift", for: "building", package: "the Swift toolchain"),
             loopback,
+            emulator,
             capture,
             folder(folders.reports),
             rdma,
@@ -142,8 +144,18 @@ struct MachineCheck: Encodable {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
         }
         return bound == 0
-            ? ok("sockets", "TCP and UDP on 127.0.0.1, unshaped")
+            ? ok("sockets", "TCP and UDP on 127.0.0.1")
             : lacking("sockets", "cannot bind 127.0.0.1: \(String(cString: strerror(errno)))")
+    }
+
+    /// Emulated links need namespaces of their own; making one tells whether that is allowed.
+    private static var emulator: MachineCheck {
+        do throws(EmulatorFailure) {
+            try EmulatedNetwork.probe()
+            return ok("emulator", "namespaces and TUN interfaces; runs on sockets are shaped")
+        } catch {
+            return lacking("emulator", "runs on sockets are unshaped: \(error)")
+        }
     }
 
     /// Capturing reads other processes' memory.

@@ -26,7 +26,8 @@ struct NovaLab: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, ReportCommand.self, ReplayCommand.self,
             RunsCommand.self, DatasetCommand.self, DoctorCommand.self, InitCommand.self,
-            SchemaCommand.self, AgentCommand.self, WorkloadCommand.self,
+            SchemaCommand.self, AgentCommand.self, EmulateCommand.self,
+            WorkloadCommand.self,
         ]
     )
 

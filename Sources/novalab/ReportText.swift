@@ -27,7 +27,7 @@ struct ReportText {
     ) throws {
         let input = ReportInput(
             subtitle: subtitle,
-            notices: environment.isShaped || !scenario.workload.usesLinks
+            notices: campaign.isShaped || !scenario.workload.usesLinks
                 ? [] : [ReportText.unshaped],
             campaign: campaign,
             judgement: judgement,

@@ -168,7 +168,7 @@ struct RunCommand: AsyncParsableCommand {
                         environment: preparation.environment,
                         commit: commit,
                         scenarioPath: preparation.path,
-                        agent: AgentLauncher.launch,
+                        processes: .ownProgram,
                         daemon: DaemonProgram.command,
                         isCancelled: isCancelled
                     )

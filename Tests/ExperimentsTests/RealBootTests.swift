@@ -41,7 +41,10 @@ import Units
             setting,
             commit: "abc",
             scenarioPath: "real.yaml",
-            agent: { throw CancellationError() },
+            processes: ProcessLauncher(
+                agent: { _ in throw CancellationError() },
+                emulator: { throw CancellationError() }
+            ),
             daemon: { try FakeNode.program(script) },
             isCancelled: isCancelled
         )

@@ -7,7 +7,9 @@ import Testing
     /// Wings whose code must behave the same in every process.
     static let deterministicWings = ["Core", "NovaCron", "Environments"]
     /// The rooms that talk to the real world on purpose.
-    static let realRooms = ["HostEffects", "RDMAEnvironment", "SocketEnvironment"]
+    static let realRooms = [
+        "HostEffects", "LinkEmulator", "RDMAEnvironment", "SocketEnvironment",
+    ]
 
     static let replacements: [(pattern: String, instead: String)] = [
         (#"\bimport Foundation\b"#, "Foundation stays in Laboratory and the commands"),

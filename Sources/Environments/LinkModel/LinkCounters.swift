@@ -1,7 +1,7 @@
 public import Units
 
 /// What one link did since the start of the run.
-public struct LinkCounters: Hashable, Sendable, BitwiseCopyable {
+public struct LinkCounters: Hashable, Sendable, Codable, BitwiseCopyable {
     /// Packets and wire bytes that senders offered.
     public var offeredPackets: UInt64 = 0
     public var offeredBytes: UInt64 = 0

@@ -66,7 +66,7 @@ public enum ConnectionSide: UInt8, Sendable, BitwiseCopyable, CaseIterable {
 }
 
 /// One directed link: those the topology declares, in its order, then one inside each region.
-public struct LinkID: Hashable, Comparable, Sendable, BitwiseCopyable {
+public struct LinkID: Hashable, Comparable, Sendable, Codable, BitwiseCopyable {
     public let rawValue: UInt32
 
     public init(_ rawValue: UInt32) {

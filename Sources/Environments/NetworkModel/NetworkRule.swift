@@ -53,7 +53,7 @@ public struct NetworkRule: Hashable, Sendable {
         self.verdict = verdict
     }
 
-    func verdict(from sender: NodeID, to receiver: NodeID) -> RuleVerdict {
+    public func verdict(from sender: NodeID, to receiver: NodeID) -> RuleVerdict {
         from.contains(sender) && to.contains(receiver) ? verdict : .pass
     }
 }

@@ -27,20 +27,22 @@ public enum WorldFault: Sendable {
 }
 
 /// What faults are doing to links at present.
-struct LinkFaults {
+public struct LinkFaults: Sendable {
     private var active: [(number: Int, change: WorldFault)] = []
     private var rules: [(number: Int, rules: [RuleID])] = []
 
-    mutating func begin(_ change: WorldFault, number: Int) {
+    public init() {}
+
+    public mutating func begin(_ change: WorldFault, number: Int) {
         active.append((number, change))
     }
 
-    mutating func begin(rules ids: [RuleID], number: Int) {
+    public mutating func begin(rules ids: [RuleID], number: Int) {
         rules.append((number, ids))
     }
 
     /// Forgets one fault; returns the links it touched and the rules it had set.
-    mutating func end(number: Int) -> (links: [LinkID], rules: [RuleID]) {
+    public mutating func end(number: Int) -> (links: [LinkID], rules: [RuleID]) {
         let links = active.filter { $0.number == number }.flatMap {
             LinkFaults.links(of: $0.change)
         }
@@ -50,13 +52,13 @@ struct LinkFaults {
         return (links, ids)
     }
 
-    func isUp(_ link: LinkID) -> Bool {
+    public func isUp(_ link: LinkID) -> Bool {
         !active.contains { entry in
             if case .down(let links) = entry.change { links.contains(link) } else { false }
         }
     }
 
-    func delay(_ link: LinkID) -> Interval {
+    public func delay(_ link: LinkID) -> Interval {
         active.reduce(.zero) { sum, entry in
             if case .delay(let links, let extra) = entry.change, links.contains(link) {
                 sum + extra
@@ -66,7 +68,7 @@ struct LinkFaults {
         }
     }
 
-    func loss(_ link: LinkID) -> LinkModel.LossModel {
+    public func loss(_ link: LinkID) -> LinkModel.LossModel {
         for entry in active.reversed() {
             if case .loss(let links, let model) = entry.change, links.contains(link) {
                 return model
@@ -75,7 +77,7 @@ struct LinkFaults {
         return .none
     }
 
-    static func links(of change: WorldFault) -> [LinkID] {
+    public static func links(of change: WorldFault) -> [LinkID] {
         switch change {
         case .down(let links), .delay(let links, _), .loss(let links, _): links
         case .crash, .restart, .pause, .resume, .block, .heal: []

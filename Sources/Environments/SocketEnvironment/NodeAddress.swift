@@ -1,8 +1,10 @@
 import Glibc
 import Units
 
-/// Where a node listens on the loopback interface.
+/// Where a node listens: on the loopback interface, or in a network namespace of its own.
 public struct NodeAddress: Hashable, Sendable, Codable {
+    /// An IPv4 address.
+    public let host: String
     /// Byte streams.
     public let streamPort: Int
     /// Datagrams.
@@ -10,11 +12,19 @@ public struct NodeAddress: Hashable, Sendable, Codable {
     /// Set-up of RDMA links; `nil` when the node has no device.
     public let linkPort: Int?
 
-    public init(streamPort: Int, datagramPort: Int, linkPort: Int? = nil) {
+    public init(
+        host: String = NodeAddress.loopback,
+        streamPort: Int,
+        datagramPort: Int,
+        linkPort: Int? = nil
+    ) {
+        self.host = host
         self.streamPort = streamPort
         self.datagramPort = datagramPort
         self.linkPort = linkPort
     }
+
+    public static let loopback = "127.0.0.1"
 }
 
 /// The host's monotonic clock, which all processes of one host share.

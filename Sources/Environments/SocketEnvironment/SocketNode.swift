@@ -4,11 +4,12 @@ import NIOPosix
 import Synchronization
 public import Units
 
-/// One node on real sockets: the same machines as in simulation, on TCP and UDP over the loopback
-/// interface, with jobs on worker threads and durable records in a file.
+/// One node on real sockets: the same machines as in simulation, on TCP and UDP, with jobs on worker
+/// threads and durable records in a file.
 ///
-/// Everything about the machine happens on one event loop. The medium is not shaped: figures that
-/// depend on a network are not measured here.
+/// Everything about the machine happens on one event loop. Whether the medium has a scenario's rate,
+/// delay and loss is not decided here: over the loopback interface it has not, in the namespaces of
+/// an emulator it has.
 public final class SocketNode<Program: Machine>: @unchecked Sendable {
     // Confined to `loop` once `bind` has returned.
     public let node: NodeID
@@ -102,10 +103,10 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         host = Host(node: node, checksInvariants: true)
     }
 
-    /// Listens on free ports of the loopback interface.
-    public func bind() async throws -> NodeAddress {
+    /// Listens on free ports of the interface with the IPv4 address `host`.
+    public func bind(to host: String = NodeAddress.loopback) async throws -> NodeAddress {
         let streamListener = try await bindStreams(
-            to: SocketAddress(ipAddress: "127.0.0.1", port: 0)
+            to: SocketAddress(ipAddress: host, port: 0)
         )
         let datagramChannel = try await DatagramBootstrap(group: loop)
             .channelOption(
@@ -115,7 +116,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             .channelInitializer { [self] channel in
                 channel.pipeline.addHandler(DatagramReader { [self] bytes in receive(bytes) })
             }
-            .bind(host: "127.0.0.1", port: 0).get()
+            .bind(host: host, port: 0).get()
         guard let streamPort = streamListener.localAddress?.port,
             let datagramPort = datagramChannel.localAddress?.port
         else { throw SocketFailure("the system gave no port to listen on") }
@@ -124,6 +125,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             datagrams = datagramChannel
         }.get()
         return NodeAddress(
+            host: host,
             streamPort: streamPort,
             datagramPort: datagramPort,
             linkPort: try await carrier?.bind(for: carrierOwner)
@@ -357,8 +359,10 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         var writer = WireWriter()
         writer.write(node.rawValue)
         message.encode(into: &writer)
-        let port = peers[Int(peer.rawValue)].datagramPort
-        guard let address = try? SocketAddress(ipAddress: "127.0.0.1", port: port) else { return }
+        let place = peers[Int(peer.rawValue)]
+        guard
+            let address = try? SocketAddress(ipAddress: place.host, port: place.datagramPort)
+        else { return }
         let buffer = datagrams.allocator.buffer(bytes: writer.bytes)
         datagrams.writeAndFlush(
             AddressedEnvelope(remoteAddress: address, data: buffer),
@@ -431,12 +435,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             refuse(id, stream)
             return
         }
+        let place = peers[Int(peer.rawValue)]
         ClientBootstrap(group: loop)
             .channelOption(ChannelOptions.autoRead, value: false)
             .channelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in channel.pipeline.addHandler(stream) }
-            .connect(host: "127.0.0.1", port: peers[Int(peer.rawValue)].streamPort)
+            .connect(host: place.host, port: place.streamPort)
             .whenComplete { [self] result in
                 guard streams[id] === stream else { return }
                 switch result {

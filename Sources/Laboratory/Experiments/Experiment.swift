@@ -62,19 +62,22 @@ public struct ReplicationEnding: Sendable {
     public var time: Instant
     /// Why it ended; `nil` when the experiment was finished.
     public var reason: RunEnd?
-    /// Links in the network's order; empty on sockets, where nobody counts packets.
+    /// Links in the network's order; empty on sockets without an emulator, where nobody counts packets.
     public var links: [LinkFigures]
+    /// When the links were asked; on sockets a little after the end.
+    public var linksUntil: Instant
 
     public init(time: Instant, reason: RunEnd?, links: [LinkFigures]) {
         self.time = time
         self.reason = reason
         self.links = links
+        linksUntil = time
     }
 
     /// Whether the scenario's links were there; where they were not, they bound no figure.
     public var isShaped: Bool { !links.isEmpty }
 
-    /// The link between two regions; `nil` on sockets.
+    /// The link between two regions; `nil` where no links were there.
     public func link(from: RegionID, to: RegionID) -> LinkFigures? {
         links.first { $0.from == from && $0.to == to }
     }
@@ -94,7 +97,7 @@ extension ReplicationEnding {
     /// being sent at its end.
     package var linkRates: InvariantOutcome {
         let violations = links.compactMap { link -> Violation? in
-            let limit = link.parameters.freeBits(from: .zero, to: time) / 8 + 1514
+            let limit = link.parameters.freeBits(from: .zero, to: linksUntil) / 8 + 1514
             guard Double(link.counters.departedBytes) > limit else { return nil }
             return Violation(
                 time: time,

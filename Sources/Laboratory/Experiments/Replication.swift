@@ -32,19 +32,20 @@ public enum Replication {
 }
 
 extension Replication {
-    /// Runs one replication on real sockets, one process a node.
+    /// Runs one replication on real sockets, one process a node, over emulated links where these can
+    /// be made.
     ///
     /// - Parameters:
     ///   - environment: Sockets, or RDMA beside them.
     ///   - scenarioPath: The file that the processes read again.
-    ///   - agent: Starts a process that runs `AgentProgram`.
+    ///   - processes: Starts the processes of nodes and links.
     ///   - daemon: The command that real boots run.
     public static func onSockets(
         _ setting: ReplicationSetting,
         environment: EnvironmentKind = .sockets,
         commit: String,
         scenarioPath: String,
-        agent: @escaping () throws -> AgentHandle,
+        processes: ProcessLauncher,
         daemon: () throws -> [String],
         isCancelled: @escaping () -> Bool
     ) throws -> RunRecord {
@@ -54,7 +55,7 @@ extension Replication {
                 setting: setting,
                 environment: environment,
                 commit: commit,
-                agent: agent,
+                processes: processes,
                 scenarioPath: scenarioPath
             ).run(isCancelled: isCancelled)
         case .bulk:
@@ -70,7 +71,7 @@ extension Replication {
                 setting: setting,
                 environment: environment,
                 commit: commit,
-                agent: agent,
+                processes: processes,
                 scenarioPath: scenarioPath
             ).run(isCancelled: isCancelled)
         case .migration:
@@ -78,7 +79,7 @@ extension Replication {
                 setting: setting,
                 environment: environment,
                 commit: commit,
-                agent: agent,
+                processes: processes,
                 scenarioPath: scenarioPath
             ).run(isCancelled: isCancelled)
         case .boot:

@@ -18,6 +18,8 @@ public struct Campaign: Sendable {
     public var runs: [RunRecord]
     /// What running the same seed again gave; `nil` when nothing was run twice.
     public var determinism: DeterminismCheck?
+    /// Whether the links are calibrated; `nil` where no simulated TCP is judged.
+    public var envelope: EnvelopeFinding?
 
     public init(
         scenario: String,
@@ -57,6 +59,13 @@ public struct Campaign: Sendable {
             determinism: determinism
         )
         usesLinks = scenario.workload.usesLinks
+    }
+
+    /// Whether the links of every run had the rate, delay and loss of the scenario. Targets that depend
+    /// on the network are not judged where they had not.
+    public var isShaped: Bool {
+        let counted = runs.filter { $0.outcome != .interrupted }
+        return environment.isShaped || !counted.isEmpty && counted.allSatisfy(\.isShaped)
     }
 
     /// The runs of `variant` that count as replications, in seed order.

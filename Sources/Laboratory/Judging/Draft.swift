@@ -43,7 +43,7 @@ struct Draft {
                 reason: "not measurable in \(campaign.environment.rawValue) runs"
             )
         }
-        if definition.isNetworkDependent, !campaign.environment.isShaped {
+        if definition.isNetworkDependent, !campaign.isShaped {
             return .notJudged(reason: "unshaped")
         }
         return nil

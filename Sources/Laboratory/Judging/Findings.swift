@@ -168,7 +168,7 @@ extension Judge {
         _ targets: [TargetJudgement],
         _ findings: inout Findings
     ) {
-        if campaign.usesLinks, !campaign.environment.isShaped {
+        if campaign.usesLinks, !campaign.isShaped {
             findings.add(
                 .inconclusive,
                 "The links of a \(campaign.environment.rawValue) run are unshaped, so it judges "
@@ -178,6 +178,14 @@ extension Judge {
         if targets.isEmpty, campaign.invariants.isEmpty {
             findings.add(.inconclusive, "The scenario names no target and no invariant to judge.")
         }
+    }
+
+    /// Where no target depends on the network, no likeness of the network is needed; a real TCP is like
+    /// itself.
+    func envelope(of campaign: Campaign, _ targets: [TargetJudgement]) -> EnvelopeFinding? {
+        guard campaign.environment == .simulated else { return nil }
+        let depends = targets.contains { catalogue[$0.metric]?.isNetworkDependent ?? false }
+        return depends ? campaign.envelope : nil
     }
 
     func warnings(_ campaign: Campaign) -> [String] {

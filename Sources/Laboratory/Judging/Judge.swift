@@ -26,11 +26,14 @@ public struct Judge: Sendable {
         findings.add(targets, replications: campaign.replications)
         checkReplications(campaign, targets, &findings)
         checkCoverage(campaign, targets, &findings)
+        let envelope = envelope(of: campaign, targets)
+        if let cap = envelope?.cap { findings.add(.inconclusive, cap) }
         return Judgement(
             verdict: Verdict(codes: findings.codes, sentences: findings.sentences),
             targets: targets,
             invariants: invariants,
             determinism: campaign.determinism,
+            envelope: envelope,
             runCount: campaign.runs.count { $0.outcome != .interrupted },
             warnings: warnings(campaign)
         )

@@ -120,6 +120,8 @@ public struct Judgement: Sendable {
     public let targets: [TargetJudgement]
     public let invariants: [InvariantJudgement]
     public let determinism: DeterminismCheck?
+    /// Whether the links are calibrated; `nil` where no target depends on a simulated TCP.
+    public let envelope: EnvelopeFinding?
     /// The replications that were judged, interrupted ones left out.
     public let runCount: Int
     /// What a reader must know and what decides nothing: a fault that never fired.

@@ -43,6 +43,10 @@ public struct VerdictBlock: Sendable {
         if let check = judgement.determinism {
             parts.append("█ DETERMINISM  \(check.equal)/\(check.compared) equal")
         }
+        if let envelope = judgement.envelope {
+            let ignored = envelope.isIgnored && envelope.place != .inside ? ", ignored" : ""
+            parts.append("█ ENVELOPE  \(envelope.words)\(ignored)")
+        }
         return parts.joined(separator: "   ")
     }
 

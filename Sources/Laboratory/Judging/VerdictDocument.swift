@@ -21,10 +21,22 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
     public let invariants: [Invariant]
     /// Every figure of every variant, gated or not: means over replications with 95 % intervals.
     public let metrics: [Metric]
+    /// `nil` where no target depends on a simulated TCP.
+    public let envelope: Envelope?
     /// The boots that stand for all boots of each variant; empty when nothing was booted.
     public let boots: [Boot]
     /// Empty when no crash was made.
     public let crashPoints: [CrashPoint]
+
+    public struct Envelope: Hashable, Sendable, Encodable {
+        /// `inside calibration`, `outside calibration` or `not calibrated`.
+        public let place: String
+        public let isIgnored: Bool
+        /// Why links are outside, one entry a path.
+        public let reasons: [String]
+        /// When and where the calibration was measured.
+        public let source: String
+    }
 
     public struct Metric: Hashable, Sendable, Encodable {
         public let metric: String
@@ -90,6 +102,14 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
         metrics = campaign.variants.flatMap { variant in
             VerdictDocument.metrics(of: campaign.replications(of: variant), variant)
         }
+        envelope = judgement.envelope.map {
+            Envelope(
+                place: $0.words,
+                isIgnored: $0.isIgnored,
+                reasons: $0.reasons,
+                source: $0.source
+            )
+        }
         boots = RepresentativeBoot.all(of: campaign).map(Boot.init)
         crashPoints = CrashPoints(campaign.runs).points.map(CrashPoint.init)
     }
@@ -117,7 +137,7 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
 
     private enum CodingKeys: String, CodingKey {
         case verdict, exitCode, exitCodes, scenario, commit, environment, store, report
-        case runs, targets, invariants, metrics, boots, crashPoints
+        case runs, targets, invariants, metrics, envelope, boots, crashPoints
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -134,6 +154,7 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
         try container.encode(targets, forKey: .targets)
         try container.encode(invariants, forKey: .invariants)
         try container.encode(metrics, forKey: .metrics)
+        try container.encode(envelope, forKey: .envelope)
         try container.encode(boots, forKey: .boots)
         try container.encode(crashPoints, forKey: .crashPoints)
     }

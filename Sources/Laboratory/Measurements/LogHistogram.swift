@@ -51,15 +51,19 @@ public struct LogHistogram: Equatable, Sendable, Codable {
     public var mean: Double { count == 0 ? 0 : sum / Double(count) }
 
     /// Adds one value. Traps on a negative or non-finite one: the recorder made a mistake.
-    public mutating func record(_ value: Double) {
+    public mutating func record(_ value: Double) { record(value, count: 1) }
+
+    /// Adds the same value several times, as one observation of many.
+    public mutating func record(_ value: Double, count amount: UInt64) {
+        guard amount > 0 else { return }
         precondition(value >= 0 && value.isFinite, "cannot record \(value) in a histogram")
         let index = LogHistogram.index(of: value)
         makeRoom(for: index, through: index)
-        counts[Int(index - firstIndex)] += 1
+        counts[Int(index - firstIndex)] += amount
         minimum = count == 0 ? value : min(minimum, value)
         maximum = count == 0 ? value : max(maximum, value)
-        count += 1
-        sum += value
+        count += amount
+        sum += value * Double(amount)
     }
 
     /// Adds all values of another distribution.

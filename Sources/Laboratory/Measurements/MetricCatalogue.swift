@@ -35,7 +35,7 @@ public struct MetricCatalogue: Sendable {
 
     /// The metrics that the experiments of this laboratory produce.
     public static let standard = MetricCatalogue(
-        transferMetrics + requestMetrics + costMetrics + bootMetrics
+        transferMetrics + pathMetrics + requestMetrics + costMetrics + bootMetrics
     )
 
     private static let transferMetrics = [
@@ -156,6 +156,49 @@ public struct MetricCatalogue: Sendable {
             boundSide: .upper,
             possibleRange: 0...100,
             isNetworkDependent: true
+        ),
+    ]
+
+    private static let pathMetrics = [
+        MetricDefinition(
+            name: "path-rtt",
+            unit: .milliseconds,
+            direction: .lowerIsBetter,
+            definition: """
+                smoothed round-trip time of the streams' TCP in the steady window, sampled every \
+                100 ms while data are acknowledged
+                """,
+            boundDescription: "at least the round-trip time of the links",
+            boundSide: .lower,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "emulator-delay-error",
+            unit: .milliseconds,
+            direction: .lowerIsBetter,
+            definition: """
+                how long after its due time a packet left an emulated link, the value that 99 % of \
+                all packets of the run did not exceed
+                """,
+            boundDescription: "1 ms, above which the links were not the scenario's",
+            boundSide: .upper,
+            requiresBound: true,
+            environments: [.sockets],
+            isNetworkDependent: false
+        ),
+        MetricDefinition(
+            name: "emulator-loss",
+            unit: .percent,
+            direction: .lowerIsBetter,
+            definition: """
+                packets that emulated links lost because the emulator was too slow / packets that \
+                nodes sent
+                """,
+            boundDescription: "0.01 %, above which the links were not the scenario's",
+            boundSide: .upper,
+            requiresBound: true,
+            environments: [.sockets],
+            isNetworkDependent: false
         ),
     ]
 

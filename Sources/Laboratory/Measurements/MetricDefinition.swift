@@ -2,13 +2,14 @@
 public enum EnvironmentKind: String, Hashable, Sendable, Codable, CaseIterable {
     /// Virtual clock, modelled links, modelled hardware.
     case simulated
-    /// Real TCP over loopback, one process a node. The link is not shaped.
+    /// Real TCP, one process a node: over links that an emulator shapes where it may, over the loopback
+    /// interface where it may not.
     case sockets
     /// As `sockets`, with streams over RDMA where both nodes have a device.
     case rdma
 
-    /// Whether links have the rate, delay and loss that the scenario asks for. Targets that depend
-    /// on the network are not judged where they have not.
+    /// Whether links always have the rate, delay and loss that the scenario asks for. On sockets each
+    /// run says whether they had; see ``RunRecord/isShaped``.
     public var isShaped: Bool {
         switch self {
         case .simulated: true

@@ -185,6 +185,11 @@ public struct Fact: Hashable, Sendable, Codable {
         self.key = key
         self.value = value
     }
+
+    /// Key: how the links of a run on sockets came about.
+    public static let links = "links"
+    /// Value of ``links``: an emulator gave them the scenario's rate, delay, loss and faults.
+    public static let emulated = "emulated"
 }
 
 /// A distribution over a run that is shown and not judged, for example of segment sizes.
@@ -289,6 +294,11 @@ public struct RunRecord: Equatable, Sendable, Encodable {
             value.metric == metric && labels.allSatisfy { value.labels.contains($0) }
         }
         return found.count == 1 ? found[0] : nil
+    }
+
+    /// Whether the links had the rate, delay and loss of the scenario.
+    public var isShaped: Bool {
+        key.environment.isShaped || fact(Fact.links) == Fact.emulated
     }
 
     /// The value of the fact `key`, if the run states it.

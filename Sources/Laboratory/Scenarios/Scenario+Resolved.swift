@@ -27,6 +27,8 @@ extension Scenario {
         yaml.list("faults", faults) { write($1, into: &$0) }
         yaml.names("invariants", invariants.map(\.rawValue))
         yaml.list("targets", targets) { Scenario.write($1, into: &$0) }
+        // Left out where it changes nothing, so that scenarios keep their digests.
+        if envelope != .judged { yaml.field("envelope", envelope.rawValue) }
         yaml.mapping("budget") { yaml in
             yaml.field("wall", budget.wall)
             yaml.mapping("replications") { yaml in

@@ -27,6 +27,16 @@ public struct Scenario: Hashable, Sendable {
     public var invariants: [Invariant]
     public var targets: [Target]
     public var budget: Budget
+    /// Whether links outside the calibration envelope keep a simulation from a GO.
+    public var envelope = EnvelopeUse.judged
+
+    /// What the calibration envelope means for the verdict.
+    public enum EnvelopeUse: String, Hashable, Sendable, CaseIterable {
+        /// Links outside of it cap the verdict at INCONCLUSIVE.
+        case judged
+        /// They do not, and the report says so first.
+        case ignore
+    }
 
     /// A named configuration of the system under test.
     public struct Variant: Hashable, Sendable {

@@ -58,6 +58,7 @@ struct ScenarioBuilder {
             targets: targets.compactMap { target($0.record) },
             budget: budget
         )
+        scenario.envelope = Scenario.EnvelopeUse(rawValue: root.text("envelope") ?? "") ?? .judged
         checkFluidLinks(root, scenario)
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }

@@ -47,6 +47,12 @@ enum ScenarioShapes {
                 .empty,
                 "The figures that decide about GO."
             ),
+            Field(
+                "envelope",
+                .words(Scenario.EnvelopeUse.allCases.map(\.rawValue)),
+                .text("judged"),
+                "Whether links outside the calibration envelope keep a simulation from a GO."
+            ),
             Field("budget", .record(budget), .empty, "How much time and how many replications."),
         ]
     )

@@ -111,34 +111,14 @@ public struct SimulatedReplication<Kind: Experiment> {
         _ scenario: Scenario,
         _ topology: NetworkModel.Topology
     ) -> [LinkFigures] {
-        var figures: [LinkFigures] = []
-        for (index, link) in scenario.topology.links.enumerated() {
-            figures.append(
-                LinkFigures(
-                    name: link.name,
-                    from: link.from,
-                    to: link.to,
-                    parameters: topology.links[index].parameters,
-                    counters: simulation.medium.network.counters(
-                        LinkID(UInt32(index)),
-                        at: simulation.now
-                    )
-                )
-            )
+        // Only copyable values go into a closure.
+        let counters = topology.links.indices.map {
+            simulation.medium.network.counters(LinkID(UInt32($0)), at: simulation.now)
         }
-        for (index, region) in scenario.topology.regions.enumerated() {
-            let id = LinkID(UInt32(scenario.topology.links.count + index))
-            figures.append(
-                LinkFigures(
-                    name: region.name,
-                    from: RegionID(UInt32(index)),
-                    to: RegionID(UInt32(index)),
-                    parameters: topology.links[Int(id.rawValue)].parameters,
-                    counters: simulation.medium.network.counters(id, at: simulation.now)
-                )
-            )
+        return scenario.topology.linkFigures { id in
+            let index = Int(id.rawValue)
+            return (topology.links[index].parameters, counters[index])
         }
-        return figures
     }
 
     /// What streams brought each node over time, for experiments that do not say it more exactly;
@@ -215,6 +195,27 @@ extension LinkFigures {
 }
 
 extension Scenario.Topology {
+    /// All links in the network's order, with what `ask` knows of each.
+    func linkFigures(
+        _ ask: (LinkID) -> (parameters: LinkParameters, counters: LinkCounters)
+    ) -> [LinkFigures] {
+        let ends =
+            links.map { ($0.name, $0.from, $0.to) }
+            + regions.enumerated().map { index, region in
+                (region.name, RegionID(UInt32(index)), RegionID(UInt32(index)))
+            }
+        return ends.enumerated().map { index, end in
+            let known = ask(LinkID(UInt32(index)))
+            return LinkFigures(
+                name: end.0,
+                from: end.1,
+                to: end.2,
+                parameters: known.parameters,
+                counters: known.counters
+            )
+        }
+    }
+
     /// The network's number of a link: declared links first, then one inside each region.
     func linkID(from: RegionID, to: RegionID) -> LinkID? {
         if let index = links.firstIndex(where: { $0.from == from && $0.to == to }) {

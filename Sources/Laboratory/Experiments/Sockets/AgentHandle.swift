@@ -1,13 +1,14 @@
 import Foundation
 
-/// The process of one node, as the laboratory holds it.
+/// The process of one node, or of the emulator, as the laboratory holds it.
 public final class AgentHandle: @unchecked Sendable {
     // `process` and `input` are used by the laboratory's thread alone.
     private let process: Process
     private let input: FileHandle
     private let output: FileHandle
 
-    /// Starts `executable` with `arguments`; it must run `AgentProgram`.
+    /// Starts `executable` with `arguments`; it must run `AgentProgram` or
+    /// `EmulatorProgram`.
     public init(executable: String, arguments: [String]) throws {
         process = Process()
         process.executableURL = URL(filePath: executable)
@@ -23,7 +24,11 @@ public final class AgentHandle: @unchecked Sendable {
 
     var isRunning: Bool { process.isRunning }
 
-    func send(_ message: LabMessage) {
+    func send(_ message: LabMessage) { write(message) }
+
+    func send(_ order: EmulatorOrder) { write(order) }
+
+    private func write(_ message: some Encodable) {
         // A process that has died is noticed by the end of its output, not here.
         try? input.write(contentsOf: LineCoding.line(message))
     }

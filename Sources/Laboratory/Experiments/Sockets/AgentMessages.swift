@@ -27,6 +27,8 @@ public struct AgentAssignment: Sendable, Codable {
     public var incarnation: UInt32
     /// Where durable records are kept.
     public var journalPath: String
+    /// The IPv4 address to listen on.
+    public var host: String
 
     public init(
         scenarioPath: String,
@@ -35,7 +37,8 @@ public struct AgentAssignment: Sendable, Codable {
         environment: EnvironmentKind,
         node: UInt32,
         incarnation: UInt32,
-        journalPath: String
+        journalPath: String,
+        host: String = NodeAddress.loopback
     ) {
         self.scenarioPath = scenarioPath
         self.variant = variant
@@ -44,6 +47,7 @@ public struct AgentAssignment: Sendable, Codable {
         self.node = node
         self.incarnation = incarnation
         self.journalPath = journalPath
+        self.host = host
     }
 }
 

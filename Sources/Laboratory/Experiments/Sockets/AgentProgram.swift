@@ -63,7 +63,7 @@ public enum AgentProgram {
             },
             fail: { output.send(Message.failed($0.description)) }
         )
-        output.send(Message.ready(try await node.bind()))
+        output.send(Message.ready(try await node.bind(to: assignment.host)))
         loop: while let message = lines.next(as: LabMessage.self) {
             switch message {
             case .start(let peers, let origin):
@@ -89,7 +89,7 @@ public enum AgentProgram {
 }
 
 /// Standard output, a whole line at a time, from any thread.
-private final class OutputLines: Sendable {
+final class OutputLines: Sendable {
     private let lock = NSLock()
 
     func send<Message: Encodable>(_ message: Message) {

@@ -7,17 +7,18 @@ import SimulationKernel
 import SocketEnvironment
 import Units
 
-/// Runs one replication of an experiment on real sockets: one process a node, on the loopback
-/// interface, unshaped.
+/// Runs one replication of an experiment on real sockets: one process a node, each in a network
+/// namespace of its own behind the emulator's links. Where these cannot be made, the processes share
+/// the loopback interface, and the run is unshaped.
 ///
-/// Faults of nodes happen for real (SIGKILL and a new process, SIGSTOP and SIGCONT); faults of the
-/// network cannot, stay unfired, and the judge warns of them.
+/// Faults of nodes happen for real (SIGKILL and a new process, SIGSTOP and SIGCONT), and so do faults of
+/// the network where an emulator shapes it; without one they stay unfired, and the judge warns of them.
 struct SocketReplication<Kind: Experiment> {
     typealias Message = AgentMessage<Kind.Program.Event>
     let setting: ReplicationSetting
     let environment: EnvironmentKind
     let commit: String
-    let agent: () throws -> AgentHandle
+    let processes: ProcessLauncher
     let scenarioPath: String
 
     /// No replication takes longer in real time, whatever deadline its scenario sets.
@@ -29,7 +30,9 @@ struct SocketReplication<Kind: Experiment> {
             .appending(path: "novalab-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        var stage = SocketStage<Kind>(self, folder: folder.path)
+        let links = try startLinks()
+        defer { links.emulator?.end() }
+        var stage = SocketStage<Kind>(self, folder: folder.path, emulator: links.emulator)
         defer { stage.end() }
         try stage.begin()
         let observer = Kind(setting).makeObserver()
@@ -40,7 +43,15 @@ struct SocketReplication<Kind: Experiment> {
         record.outcome = outcome.outcome
         record.simulatedSeconds = outcome.time.seconds
         record.faults = stage.faultRecords
-        let ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
+        var ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
+        if let emulator = links.emulator {
+            let (report, time) = try emulator.report()
+            ending.links = report.figures(of: setting.scenario.topology)
+            ending.linksUntil = time
+            report.measure(into: &record)
+        } else {
+            record.facts.append(Fact(Fact.links, "unshaped: \(links.obstacle)"))
+        }
         outcome.observer.measure(ending, into: &record)
         stage.end()
         if environment == .rdma {
@@ -53,6 +64,18 @@ struct SocketReplication<Kind: Experiment> {
         return record
     }
 
+    /// The emulator, or why there is none.
+    private func startLinks() throws -> (emulator: EmulatorSession?, obstacle: String) {
+        guard setting.scenario.workload.usesLinks else { return (nil, "no node uses a link") }
+        let start = try EmulatorSession.start(setting, scenarioPath: scenarioPath) {
+            try processes.emulator()
+        }
+        return switch start {
+        case .shaped(let session): (session, "")
+        case .unshaped(let reason): (nil, reason)
+        }
+    }
+
     private var key: RunKey {
         RunKey(
             scenario: setting.scenario.name,
@@ -61,6 +84,22 @@ struct SocketReplication<Kind: Experiment> {
             seed: setting.seed,
             environment: environment
         )
+    }
+}
+
+/// Starts the processes that a replication on sockets consists of.
+public struct ProcessLauncher: Sendable {
+    /// A process that runs `AgentProgram`, in the network namespace of that path if there is one.
+    public let agent: @Sendable (_ namespace: String?) throws -> AgentHandle
+    /// A process that runs `EmulatorProgram`.
+    public let emulator: @Sendable () throws -> AgentHandle
+
+    public init(
+        agent: @escaping @Sendable (_ namespace: String?) throws -> AgentHandle,
+        emulator: @escaping @Sendable () throws -> AgentHandle
+    ) {
+        self.agent = agent
+        self.emulator = emulator
     }
 }
 
@@ -78,6 +117,7 @@ struct SocketStage<Kind: Experiment> {
 
     private let replication: SocketReplication<Kind>
     private let folder: String
+    private let emulator: EmulatorSession?
     private let mailbox = Mailbox<Message>()
     private var agents: [AgentHandle?]
     private var incarnations: [UInt32]
@@ -91,9 +131,14 @@ struct SocketStage<Kind: Experiment> {
     private(set) var carriedStreams = 0
     private var isOver = false
 
-    init(_ replication: SocketReplication<Kind>, folder: String) {
+    init(
+        _ replication: SocketReplication<Kind>,
+        folder: String,
+        emulator: EmulatorSession?
+    ) {
         self.replication = replication
         self.folder = folder
+        self.emulator = emulator
         let scenario = replication.setting.scenario
         let count = scenario.topology.nodeCount
         agents = Array(repeating: nil, count: count)
@@ -117,6 +162,7 @@ struct SocketStage<Kind: Experiment> {
             try take(readiness: letter)
         }
         origin = MonotonicClock.nanoseconds + 50_000_000
+        emulator?.begin(origin: origin)
         let peers = addresses.compactMap { $0 }
         for agent in agents { agent?.send(.start(peers: peers, origin: origin)) }
     }
@@ -242,7 +288,7 @@ struct SocketStage<Kind: Experiment> {
     }
 
     private mutating func launch(_ node: Int) throws {
-        let agent = try replication.agent()
+        let agent = try replication.processes.agent(emulator?.namespaces[node])
         let incarnation = incarnations[node]
         agents[node] = agent
         agent.listen(as: Message.self) { [mailbox] message in
@@ -257,7 +303,8 @@ struct SocketStage<Kind: Experiment> {
                     environment: replication.environment,
                     node: UInt32(node),
                     incarnation: incarnation,
-                    journalPath: "\(folder)/node-\(node).journal"
+                    journalPath: "\(folder)/node-\(node).journal",
+                    host: emulator?.addresses[node] ?? NodeAddress.loopback
                 )
             )
         )
@@ -267,6 +314,7 @@ struct SocketStage<Kind: Experiment> {
 
     private mutating func carryOutFaults(at now: Instant) throws {
         while let change = changes.first, change.time <= now {
+            let position = changes.startIndex
             changes.removeFirst()
             let fault = plan.faults[change.fault]
             switch (fault.effect, change.kind) {
@@ -282,7 +330,14 @@ struct SocketStage<Kind: Experiment> {
             case (.pause(let nodes), .heal):
                 for node in nodes { agents[Int(node.rawValue)]?.resume() }
                 log.heal(fault.id, at: now)
-            case (.down, _), (.delay, _), (.loss, _), (.cut, _), (.boot, _):
+            case (.down, let kind), (.delay, let kind), (.loss, let kind), (.cut, let kind):
+                guard let emulator else { break }
+                emulator.change(position)
+                switch kind {
+                case .fire: log.fire(fault.id, at: now)
+                case .heal: log.heal(fault.id, at: now)
+                }
+            case (.boot, _):
                 break
             }
         }

@@ -1,0 +1,151 @@
+import LinkEmulator
+import LinkModel
+import Measurements
+import NetworkModel
+import Scenarios
+import SocketEnvironment
+import Units
+
+/// The emulator of one replication, as the laboratory holds it.
+final class EmulatorSession {
+    private let handle: AgentHandle
+    private let answers = Mailbox<EmulatorAnswer>()
+    /// By node.
+    let namespaces: [String]
+    let addresses: [String]
+
+    /// Whether the scenario's links could be made.
+    enum Start {
+        case shaped(EmulatorSession)
+        /// Why not; the run goes over the loopback interface.
+        case unshaped(String)
+    }
+
+    static func start(
+        _ setting: ReplicationSetting,
+        scenarioPath: String,
+        launch: () throws -> AgentHandle
+    ) throws -> Start {
+        let handle = try launch()
+        let answers = Mailbox<EmulatorAnswer>()
+        handle.listen(as: EmulatorAnswer.self) { answer in
+            answers.put(.init(node: 0, incarnation: 0, message: answer))
+        }
+        handle.send(
+            EmulatorOrder.configure(
+                EmulatorAssignment(scenarioPath: scenarioPath, seed: setting.seed)
+            )
+        )
+        let deadline = MonotonicClock.nanoseconds + 30_000_000_000
+        switch answers.take(before: deadline)?.message {
+        case .ready(let namespaces, let addresses)?:
+            guard namespaces.count == setting.scenario.topology.nodeCount,
+                addresses.count == namespaces.count
+            else { throw SocketFailure("the emulator made networks for other nodes") }
+            return .shaped(EmulatorSession(handle, answers, namespaces, addresses))
+        case .unavailable(let reason)?:
+            handle.finish()
+            return .unshaped(reason)
+        case .failed(let reason)?:
+            handle.finish()
+            throw SocketFailure("the emulator: \(reason)")
+        case .report?, nil:
+            handle.kill()
+            throw SocketFailure("the emulator was not ready within 30 s")
+        }
+    }
+
+    private init(
+        _ handle: AgentHandle,
+        _ answers: Mailbox<EmulatorAnswer>,
+        _ namespaces: [String],
+        _ addresses: [String]
+    ) {
+        self.handle = handle
+        self.answers = answers
+        self.namespaces = namespaces
+        self.addresses = addresses
+    }
+
+    func begin(origin: Int64) { handle.send(EmulatorOrder.begin(origin: origin)) }
+
+    /// Carries out the change at this position of the fault timeline.
+    func change(_ position: Int) { handle.send(EmulatorOrder.change(position)) }
+
+    /// What the links did, and until when.
+    func report() throws -> (report: EmulatorReport, time: Instant) {
+        handle.send(EmulatorOrder.report)
+        let deadline = MonotonicClock.nanoseconds + 10_000_000_000
+        switch answers.take(before: deadline)?.message {
+        case .report(let report, let nanoseconds)?:
+            return (report, Instant(nanoseconds: nanoseconds))
+        case .failed(let reason)?, .unavailable(let reason)?:
+            throw SocketFailure("the emulator: \(reason)")
+        case .ready?, nil:
+            throw SocketFailure("the emulator ended before the run did")
+        }
+    }
+
+    func end() {
+        handle.send(EmulatorOrder.stop)
+        handle.finish()
+    }
+}
+
+extension EmulatorReport {
+    /// The links as a simulation reports them.
+    func figures(of topology: Scenario.Topology) -> [LinkFigures] {
+        let parameters = NetworkModel.Topology(topology).links.map(\.parameters)
+        return topology.linkFigures { id in
+            let own = links.first { $0.link == id }
+            return (parameters[Int(id.rawValue)], own?.counters ?? LinkCounters())
+        }
+    }
+
+    /// How exact the emulation was; a run in which it was not is INVALID.
+    func measure(into record: inout RunRecord) {
+        record.facts.append(Fact(Fact.links, Fact.emulated))
+        let late = errors
+        let urgency = isUrgent ? "before all other work (SCHED_FIFO)" : "as ordinary threads"
+        record.facts.append(Fact("emulator", "ran \(urgency); \(strayPackets) stray packets"))
+        guard let percentile = late.microseconds(0.99), let median = late.microseconds(0.5) else {
+            return
+        }
+        record.facts.append(
+            Fact(
+                "emulator's delay error",
+                "half of \(late.count) packets within \(median) µs, 99 % within \(percentile) µs, "
+                    + "all within \(late.maximumNanoseconds / 1000 + 1) µs of their due time"
+            )
+        )
+        record.metrics.append(
+            MetricValue(
+                "emulator-delay-error",
+                Double(percentile) / 1000,
+                bound: PhysicalBound(
+                    .upper,
+                    1,
+                    derivation: "above it the links were not the scenario's"
+                )
+            )
+        )
+        record.metrics.append(
+            MetricValue(
+                "emulator-loss",
+                unintendedLoss * 100,
+                bound: PhysicalBound(
+                    .upper,
+                    0.01,
+                    derivation: "above it the links were not the scenario's"
+                )
+            )
+        )
+        var histogram = LogHistogram()
+        for (microseconds, count) in late.occupied {
+            histogram.record(Double(microseconds) / 1000, count: count)
+        }
+        record.histograms.append(
+            NamedHistogram(name: "emulator-delay-error", unit: "ms", histogram: histogram)
+        )
+    }
+}

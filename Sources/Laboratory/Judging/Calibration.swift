@@ -1,0 +1,254 @@
+import Units
+
+/// What a steady transfer meets: the properties of a path, and of what runs over it, on which the
+/// likeness of the simulated TCP to a real one depends.
+public struct LinkProfile: Hashable, Sendable, Codable {
+    public var bitsPerSecond: Double
+    /// Without queueing.
+    public var roundTripSeconds: Double
+    /// The long-run share of lost packets, in the direction of the data.
+    public var loss: Double
+    public var queueBytes: Double
+    public var flows: Int
+    /// As a scenario names it: `cubic`, `bbr`.
+    public var congestion: String
+
+    public init(
+        bitsPerSecond: Double,
+        roundTripSeconds: Double,
+        loss: Double,
+        queueBytes: Double,
+        flows: Int,
+        congestion: String
+    ) {
+        self.bitsPerSecond = bitsPerSecond
+        self.roundTripSeconds = roundTripSeconds
+        self.loss = loss
+        self.queueBytes = queueBytes
+        self.flows = flows
+        self.congestion = congestion
+    }
+
+    /// Full packets in one bandwidth-delay product: 1,500 bytes of IP and 14 of framing each.
+    public var productPackets: Double { bitsPerSecond * roundTripSeconds / 8 / 1514 }
+    /// Lost packets in one bandwidth-delay product.
+    public var lossPerProduct: Double { loss * productPackets }
+    /// The queue in bandwidth-delay products.
+    public var queuePerProduct: Double {
+        queueBytes / max(1514, bitsPerSecond * roundTripSeconds / 8)
+    }
+
+    /// The axes of the envelope: name, value, and how a value is printed.
+    var axes: [(name: String, value: Double, text: String)] {
+        [
+            ("rate", bitsPerSecond, "\(LinkProfile.short(bitsPerSecond / 1e6)) Mbit/s"),
+            (
+                "bandwidth-delay product", productPackets,
+                "\(LinkProfile.short(productPackets)) packets"
+            ),
+            (
+                "loss per product", lossPerProduct,
+                "\(LinkProfile.short(lossPerProduct)) packets"
+            ),
+            ("queue", queuePerProduct, "\(LinkProfile.short(queuePerProduct)) products"),
+            ("flows", Double(flows), "\(flows)"),
+        ]
+    }
+
+    static func short(_ value: Double) -> String {
+        let scale = value >= 100 ? 1.0 : value >= 1 ? 10.0 : 1000.0
+        let rounded = (value * scale).rounded() / scale
+        return rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
+    }
+}
+
+/// One profile, measured in simulation and on emulated links by the same code.
+public struct CalibrationCell: Hashable, Sendable, Codable {
+    public var profile: LinkProfile
+    public var simulated: Figures
+    public var real: Figures
+    /// How exact the emulated links were: the 99th percentile of their delay error.
+    public var delayErrorMilliseconds: Double
+
+    /// What a steady transfer came to.
+    public struct Figures: Hashable, Sendable, Codable {
+        /// Application bytes delivered, in bits a second.
+        public var throughput: Double
+        /// 95th percentile of the streams' smoothed round-trip times.
+        public var roundTripMilliseconds: Double
+        /// Replications behind it.
+        public var replications: Int
+
+        public init(throughput: Double, roundTripMilliseconds: Double, replications: Int) {
+            self.throughput = throughput
+            self.roundTripMilliseconds = roundTripMilliseconds
+            self.replications = replications
+        }
+    }
+
+    public init(
+        profile: LinkProfile,
+        simulated: Figures,
+        real: Figures,
+        delayErrorMilliseconds: Double
+    ) {
+        self.profile = profile
+        self.simulated = simulated
+        self.real = real
+        self.delayErrorMilliseconds = delayErrorMilliseconds
+    }
+
+    /// Simulated against real, as a share of real; positive when the simulation is too fast.
+    public var throughputError: Double { simulated.throughput / real.throughput - 1 }
+    /// Simulated against real, as a share of real.
+    public var roundTripError: Double {
+        simulated.roundTripMilliseconds / real.roundTripMilliseconds - 1
+    }
+}
+
+/// How a laboratory's simulated TCP compares with a real one, and for which links it may be believed.
+public struct Calibration: Hashable, Sendable, Codable {
+    /// UTC, ISO 8601.
+    public var measuredAt: String
+    /// The kernel whose TCP was measured.
+    public var kernel: String
+    /// The commit of the laboratory that measured and simulated.
+    public var commit: String
+    /// Whether only the short grid was measured.
+    public var isQuick: Bool
+    public var cells: [CalibrationCell]
+
+    public init(
+        measuredAt: String,
+        kernel: String,
+        commit: String,
+        isQuick: Bool,
+        cells: [CalibrationCell]
+    ) {
+        self.measuredAt = measuredAt
+        self.kernel = kernel
+        self.commit = commit
+        self.isQuick = isQuick
+        self.cells = cells
+    }
+
+    /// An error of throughput beyond which a profile is not calibrated: that of `docs/tcp-calibration.md`
+    /// for single lossy flows, the widest there.
+    public static let tolerance = 0.15
+
+    /// Why a profile is outside; `nil` when it is inside the envelope.
+    ///
+    /// The envelope of each congestion control is the box that its cells span in rate,
+    /// bandwidth-delay product, loss × product, queue / product and number of flows. A profile inside
+    /// the box is outside all the same when the cell that is most like it missed the tolerance.
+    public func obstacle(to profile: LinkProfile) -> String? {
+        let own = cells.filter { $0.profile.congestion == profile.congestion }
+        guard !own.isEmpty else { return "\(profile.congestion) was not calibrated" }
+        for (index, axis) in profile.axes.enumerated() {
+            let ends = own.map { $0.profile.axes[index] }
+                .sorted { $0.value < $1.value }
+            // A figure that follows from rounded ones may lie a little beyond the cell made from it.
+            let slack = 1e-3
+            if axis.value < ends[0].value * (1 - slack) {
+                return "\(axis.name) \(axis.text) is below the least of \(ends[0].text)"
+            }
+            if axis.value > ends[ends.count - 1].value * (1 + slack) {
+                return "\(axis.name) \(axis.text) is above the most of \(ends[ends.count - 1].text)"
+            }
+        }
+        guard let nearest = own.min(by: { $0.distance(to: profile) < $1.distance(to: profile) }),
+            abs(nearest.throughputError) > Calibration.tolerance
+        else { return nil }
+        let percent = LinkProfile.short(100 * abs(nearest.throughputError))
+        return "the profile most like it differs from real TCP by \(percent) %"
+    }
+}
+
+extension CalibrationCell {
+    /// How unlike two profiles are: by factors, because every axis spans decades.
+    fileprivate func distance(to other: LinkProfile) -> Double {
+        // Below a hundredth of a packet a product, loss is as good as none.
+        zip(profile.axes, other.axes).reduce(0) { sum, pair in
+            let (near, far) = (max(0.01, pair.0.value), max(0.01, pair.1.value))
+            let factor = near > far ? near / far : far / near
+            return sum + (factor - 1)
+        }
+    }
+}
+
+/// Whether a campaign's links are such that a simulation of them may be believed.
+public struct EnvelopeFinding: Hashable, Sendable {
+    public var place: Place
+    /// The scenario asked to be judged all the same (`envelope: ignore`).
+    public var isIgnored: Bool
+    /// By what: the day, kernel and commit of the calibration.
+    public var source: String
+
+    public enum Place: Hashable, Sendable {
+        case inside
+        /// Which paths lie outside, and why.
+        case outside([String])
+        /// There is no calibration to compare with.
+        case notCalibrated
+    }
+
+    /// - Parameter profiles: What the campaign's transfers meet, each with a name.
+    public init(
+        _ profiles: [(name: String, profile: LinkProfile)],
+        in calibration: Calibration?,
+        isIgnored: Bool
+    ) {
+        self.isIgnored = isIgnored
+        guard let calibration, !calibration.cells.isEmpty else {
+            place = .notCalibrated
+            source = "no calibration"
+            return
+        }
+        let kind = calibration.isQuick ? "short calibration" : "calibration"
+        source =
+            "\(kind) of \(calibration.measuredAt.prefix(10)) on Linux \(calibration.kernel), "
+            + "\(calibration.cells.count) profiles"
+        let reasons = profiles.compactMap { entry in
+            calibration.obstacle(to: entry.profile).map { "\(entry.name): \($0)" }
+        }
+        place = reasons.isEmpty ? .inside : .outside(reasons)
+    }
+
+    /// `inside calibration`, `outside calibration` or `not calibrated`.
+    public var words: String {
+        switch place {
+        case .inside: "inside calibration"
+        case .outside: "outside calibration"
+        case .notCalibrated: "not calibrated"
+        }
+    }
+
+    public var reasons: [String] {
+        if case .outside(let reasons) = place { reasons } else { [] }
+    }
+
+    /// Why no GO follows; `nil` when one may.
+    var cap: String? {
+        guard !isIgnored else { return nil }
+        switch place {
+        case .inside:
+            return nil
+        case .outside(let reasons):
+            return "The links lie outside what the simulated TCP was calibrated for "
+                + "(\(reasons.joined(separator: "; "))), so a simulation of them cannot give a GO; "
+                + "'envelope: ignore' in the scenario judges it all the same."
+        case .notCalibrated:
+            return "The simulated TCP has not been compared with a real one here ('novalab "
+                + "calibrate' does), so it cannot give a GO."
+        }
+    }
+
+    /// What the first line of a report says of a scenario that ignores the envelope.
+    public var notice: String? {
+        guard isIgnored, place != .inside else { return nil }
+        let detail = reasons.isEmpty ? "" : " (\(reasons.joined(separator: "; ")))"
+        return
+            "The scenario ignores the calibration envelope: its links are \(words)\(detail), and "
+            + "nothing was measured that says the simulation is like a real network there."
+    }
+}
