@@ -376,6 +376,10 @@ let testTargets: [Target] = [
     ),
     tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),
     tests("RDMAEnvironment", ["Determinism", "Machines", "Units"]),
+    tests(
+        "LinkEmulator",
+        ["Determinism", "LinkModel", "NetworkModel", "SimulatedEnvironment", "Units"]
+    ),
     .testTarget(
         name: "ConformanceTests",
         dependencies: [

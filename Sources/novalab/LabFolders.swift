@@ -11,6 +11,8 @@ struct LabFolders {
     var datasets: String { "\(root)/datasets" }
     var reports: String { "\(root)/reports" }
     var hardware: String { "\(root)/scenarios/hardware" }
+    /// The calibration that counts until this machine has measured one.
+    var calibration: String { "\(datasets)/calibration.json" }
     var store: String { "\(reports)/results.sqlite" }
 
     private static func findRoot() -> String {

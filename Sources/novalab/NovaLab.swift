@@ -25,7 +25,8 @@ struct NovaLab: AsyncParsableCommand {
         version: "0.1",
         subcommands: [
             RunCommand.self, CheckCommand.self, ReportCommand.self, ReplayCommand.self,
-            RunsCommand.self, DatasetCommand.self, DoctorCommand.self, InitCommand.self,
+            RunsCommand.self, DatasetCommand.self, DoctorCommand.self, CalibrateCommand.self,
+            InitCommand.self,
             SchemaCommand.self, AgentCommand.self, EmulateCommand.self,
             WorkloadCommand.self,
         ]

@@ -56,10 +56,15 @@ struct ReportCommand: ParsableCommand {
             try archive.artifacts(ofPlan: found.identity)
         }.last { $0.kind == Archive.Artifact.scenario.rawValue }?.path
         let seed = records.map(\.key.seed).min() ?? scenario.seed
-        let campaign = Campaign(
+        var campaign = Campaign(
             scenario,
             environment: found.environment,
             runs: records.map(MachineFacts.removed)
+        )
+        campaign.envelope = try Envelope.finding(
+            for: scenario,
+            environment: found.environment,
+            store: path
         )
         let target = output ?? "\(LabFolders.current.reports)/\(scenario.name).html"
         let judgement = Judge().judge(campaign)

@@ -27,11 +27,11 @@ struct ReportText {
     ) throws {
         let input = ReportInput(
             subtitle: subtitle,
-            notices: campaign.isShaped || !scenario.workload.usesLinks
-                ? [] : [ReportText.unshaped],
+            notices: [judgement.envelope?.notice].compactMap { $0 }
+                + (campaign.isShaped || !scenario.workload.usesLinks ? [] : [ReportText.unshaped]),
             campaign: campaign,
             judgement: judgement,
-            models: models,
+            models: models(isShaped: campaign.isShaped) + ReportText.models(of: judgement.envelope),
             provenance: provenance,
             queries: judgement.targets.map { judged in
                 ReportInput.FigureQuery(
@@ -90,7 +90,7 @@ struct ReportText {
         }.map(\.name)
     }
 
-    private var models: [ReportInput.Model] {
+    private func models(isShaped: Bool) -> [ReportInput.Model] {
         switch environment {
         case .simulated:
             if case .boot(let boot) = scenario.workload { return ReportText.models(of: boot) }
@@ -138,7 +138,10 @@ struct ReportText {
             return [
                 ReportInput.Model(
                     name: "network",
-                    assumption: "none: kernel TCP and UDP over the loopback interface, unshaped"
+                    assumption: isShaped
+                        ? "the kernel's TCP and UDP over links that the emulator makes of the same "
+                            + "model as in simulation; the facts of the runs tell how exactly"
+                        : "none: kernel TCP and UDP over the loopback interface, unshaped"
                 )
             ]
         case .rdma:
@@ -154,6 +157,19 @@ struct ReportText {
 }
 
 extension ReportText {
+    /// Whether the links are such that the simulated TCP may be believed.
+    private static func models(of envelope: EnvelopeFinding?) -> [ReportInput.Model] {
+        guard let envelope else { return [] }
+        let reasons = envelope.reasons.map { "; \($0)" }.joined()
+        let ignored = envelope.isIgnored ? " (ignored by the scenario)" : ""
+        return [
+            ReportInput.Model(
+                name: "calibration envelope",
+                assumption: "\(envelope.words)\(ignored), by the \(envelope.source)\(reasons)"
+            )
+        ]
+    }
+
     /// What simulated boots stand on.
     private static func models(of boot: Scenario.BootWorkload) -> [ReportInput.Model] {
         var models = [

@@ -144,12 +144,17 @@ struct RunCommand: AsyncParsableCommand {
         return (words + ["--resume"]).joined(separator: " ")
     }
 
-    private func runner(_ preparation: Preparation) -> CampaignRunner {
+    private func runner(_ preparation: Preparation) throws -> CampaignRunner {
         let common = preparation.setting(
             preparation.scenario.variants[0],
             seed: preparation.scenario.seed
         )
-        let plan = CampaignPlan(common, environment: preparation.environment)
+        var plan = CampaignPlan(common, environment: preparation.environment)
+        plan.envelope = try Envelope.finding(
+            for: preparation.scenario,
+            environment: preparation.environment,
+            store: store ?? LabFolders.current.store
+        )
         let commit = preparation.commit
         switch preparation.environment {
         case .simulated:

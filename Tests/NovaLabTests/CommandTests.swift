@@ -122,7 +122,7 @@ import Testing
     @Test func theDoctorTellsWhatThisMachineCanDo() async throws {
         let ending = try await Laboratory().run(["doctor"])
         #expect(ending.code == 0)
-        for name in ["cores", "gnuplot", "sockets", "capture", "archive", "RDMA"] {
+        for name in ["cores", "gnuplot", "sockets", "emulator", "capture", "archive", "RDMA"] {
             #expect(ending.output.contains(name))
         }
     }

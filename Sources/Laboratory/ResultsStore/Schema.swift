@@ -6,7 +6,7 @@
 enum Schema {
     static var version: Int { migrations.count }
 
-    static let migrations = [first, second, third]
+    static let migrations = [first, second, third, fourth]
 
     private static let first = """
         CREATE TABLE scenario (
@@ -187,5 +187,37 @@ enum Schema {
             PRIMARY KEY (run_id, sequence)
         ) STRICT, WITHOUT ROWID;
         ALTER TABLE event ADD COLUMN text TEXT NOT NULL DEFAULT '';
+        """
+
+    /// Comparisons of the simulated TCP with a real one, cell by cell.
+    private static let fourth = """
+        CREATE TABLE calibration (
+            id INTEGER PRIMARY KEY,
+            commit_name TEXT NOT NULL CHECK (commit_name <> ''),
+            kernel TEXT NOT NULL CHECK (kernel <> ''),
+            is_quick INTEGER NOT NULL CHECK (is_quick IN (0, 1)),
+            cells_planned INTEGER NOT NULL CHECK (cells_planned > 0),
+            started_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+        ) STRICT;
+
+        CREATE TABLE calibration_cell (
+            calibration_id INTEGER NOT NULL REFERENCES calibration (id) ON DELETE CASCADE,
+            rate_bits_per_second REAL NOT NULL CHECK (rate_bits_per_second > 0),
+            round_trip_seconds REAL NOT NULL CHECK (round_trip_seconds >= 0),
+            loss REAL NOT NULL CHECK (loss BETWEEN 0 AND 1),
+            queue_bytes REAL NOT NULL CHECK (queue_bytes > 0),
+            flows INTEGER NOT NULL CHECK (flows > 0),
+            congestion TEXT NOT NULL CHECK (congestion <> ''),
+            simulated_throughput REAL NOT NULL CHECK (simulated_throughput >= 0),
+            simulated_rtt_ms REAL NOT NULL CHECK (simulated_rtt_ms >= 0),
+            simulated_runs INTEGER NOT NULL CHECK (simulated_runs > 0),
+            real_throughput REAL NOT NULL CHECK (real_throughput > 0),
+            real_rtt_ms REAL NOT NULL CHECK (real_rtt_ms > 0),
+            real_runs INTEGER NOT NULL CHECK (real_runs > 0),
+            delay_error_ms REAL NOT NULL CHECK (delay_error_ms >= 0),
+            measured_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+            PRIMARY KEY (calibration_id, rate_bits_per_second, round_trip_seconds, loss,
+                queue_bytes, flows, congestion)
+        ) STRICT, WITHOUT ROWID;
         """
 }

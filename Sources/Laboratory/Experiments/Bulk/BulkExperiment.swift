@@ -69,6 +69,8 @@ public struct BulkObserver: ExperimentObserver {
     private var streamsLost = 0
     /// What the transport chose on its way, oldest first.
     private var tunings: [String] = []
+    /// Round-trip times in milliseconds, by part.
+    private var roundTrips = [LogHistogram](repeating: LogHistogram(), count: BulkObserver.parts)
     private var violations: [Violation] = []
     private var failure: TransportError?
 
@@ -99,19 +101,23 @@ public struct BulkObserver: ExperimentObserver {
                 violations.append(Violation(time: time, message: message))
                 return
             }
-            let part =
-                time.nanoseconds * Int64(BulkObserver.parts)
-                / max(1, horizon.nanoseconds)
-            received[min(BulkObserver.parts - 1, Int(part))] += bytes
+            received[part(of: time)] += bytes
             total += bytes
             chunks += 1
         case .streamLost:
             streamsLost += 1
         case .tuned(let streams, let congestion):
             tunings.append("\(streams) \(congestion.rawValue) at \(time)")
+        case .roundTrip(let interval):
+            roundTrips[part(of: time)].record(interval.milliseconds)
         case .failed(let error):
             failure = failure ?? error
         }
+    }
+
+    private func part(of time: Instant) -> Int {
+        let part = time.nanoseconds * Int64(BulkObserver.parts) / max(1, horizon.nanoseconds)
+        return min(BulkObserver.parts - 1, Int(part))
     }
 
     public func measure(_ ending: ReplicationEnding, into record: inout RunRecord) {
@@ -217,6 +223,7 @@ public struct BulkObserver: ExperimentObserver {
         record.facts.append(
             Fact("warm-up", "\(partWidth * Int64(cut)) of \(horizon) cut")
         )
+        measureRoundTrips(from: cut, ending, into: &record)
         // Without the scenario's link there is nothing to make use of.
         guard ending.isShaped else { return }
         // Fewer products say more about slow start than about the steady state.
@@ -237,6 +244,28 @@ public struct BulkObserver: ExperimentObserver {
                     derivation: carried == 0
                         ? "the free rate of the link"
                         : "the free rate's integral, and what was under way when the window began"
+                )
+            )
+        )
+    }
+}
+
+extension BulkObserver {
+    private func measureRoundTrips(
+        from cut: Int,
+        _ ending: ReplicationEnding,
+        into record: inout RunRecord
+    ) {
+        let all = roundTrips[cut...].reduce(into: LogHistogram()) { $0.merge($1) }
+        guard all.count > 0 else { return }
+        record.metrics.append(
+            MetricValue(
+                "path-rtt",
+                distribution: all,
+                bound: ending.bound(
+                    .lower,
+                    roundTrip.milliseconds,
+                    derivation: "the propagation delay of both directions"
                 )
             )
         )

@@ -17,6 +17,8 @@ public struct BulkNode: Machine {
         case streamLost
         /// The sender goes on with so many streams of this congestion control.
         case tuned(streams: Int, congestion: CongestionControl)
+        /// The round-trip time of one of the sender's streams, as its TCP smooths it.
+        case roundTrip(Interval)
         case failed(TransportError)
     }
 
@@ -77,6 +79,7 @@ public struct BulkNode: Machine {
         into actions: inout Actions<BulkNode>
     ) {
         guard sender != nil else { return }
+        if case .path(_, let sample) = input { actions.emit(.roundTrip(sample.rtt)) }
         if let forwarded = input.forwarded(to: BulkSender.self) {
             sender!.step(forwarded, at: now, into: &sending)
         } else if case .fired(.sender(let timer)) = input {

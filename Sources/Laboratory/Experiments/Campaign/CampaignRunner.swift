@@ -183,6 +183,8 @@ public struct CampaignPlan: Sendable {
     public var wall: Interval
     /// Everything about a replication but its variant and seed.
     public var common: ReplicationSetting
+    /// Whether the links are calibrated; `nil` where that decides nothing.
+    public var envelope: EnvelopeFinding?
 
     public init(_ common: ReplicationSetting, environment: EnvironmentKind) {
         scenario = common.scenario
@@ -212,7 +214,14 @@ public struct CampaignPlan: Sendable {
             return (record.key.seed &- scenario.seed, variant ?? variants.count)
         }
         let runs = records.sorted { place($0) < place($1) }
-        return Campaign(scenario, environment: environment, runs: runs, determinism: check)
+        var campaign = Campaign(
+            scenario,
+            environment: environment,
+            runs: runs,
+            determinism: check
+        )
+        campaign.envelope = envelope
+        return campaign
     }
 }
 

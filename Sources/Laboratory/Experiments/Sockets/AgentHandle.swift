@@ -26,7 +26,7 @@ public final class AgentHandle: @unchecked Sendable {
 
     func send(_ message: LabMessage) { write(message) }
 
-    func send(_ order: EmulatorOrder) { write(order) }
+    func order(_ order: EmulatorOrder) { write(order) }
 
     private func write(_ message: some Encodable) {
         // A process that has died is noticed by the end of its output, not here.

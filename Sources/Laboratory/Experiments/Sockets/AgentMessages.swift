@@ -27,8 +27,8 @@ public struct AgentAssignment: Sendable, Codable {
     public var incarnation: UInt32
     /// Where durable records are kept.
     public var journalPath: String
-    /// The IPv4 address to listen on.
-    public var host: String
+    /// The IPv4 address to listen on; that of the loopback interface without one.
+    public var host: String?
 
     public init(
         scenarioPath: String,
@@ -38,7 +38,7 @@ public struct AgentAssignment: Sendable, Codable {
         node: UInt32,
         incarnation: UInt32,
         journalPath: String,
-        host: String = NodeAddress.loopback
+        host: String? = nil
     ) {
         self.scenarioPath = scenarioPath
         self.variant = variant

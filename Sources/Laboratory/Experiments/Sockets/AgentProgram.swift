@@ -63,7 +63,7 @@ public enum AgentProgram {
             },
             fail: { output.send(Message.failed($0.description)) }
         )
-        output.send(Message.ready(try await node.bind(to: assignment.host)))
+        output.send(Message.ready(try await node.bind(to: assignment.host ?? NodeAddress.loopback)))
         loop: while let message = lines.next(as: LabMessage.self) {
             switch message {
             case .start(let peers, let origin):

@@ -31,8 +31,8 @@ final class EmulatorSession {
         handle.listen(as: EmulatorAnswer.self) { answer in
             answers.put(.init(node: 0, incarnation: 0, message: answer))
         }
-        handle.send(
-            EmulatorOrder.configure(
+        handle.order(
+            .configure(
                 EmulatorAssignment(scenarioPath: scenarioPath, seed: setting.seed)
             )
         )
@@ -67,14 +67,14 @@ final class EmulatorSession {
         self.addresses = addresses
     }
 
-    func begin(origin: Int64) { handle.send(EmulatorOrder.begin(origin: origin)) }
+    func begin(origin: Int64) { handle.order(.begin(origin: origin)) }
 
     /// Carries out the change at this position of the fault timeline.
-    func change(_ position: Int) { handle.send(EmulatorOrder.change(position)) }
+    func change(_ position: Int) { handle.order(.change(position)) }
 
     /// What the links did, and until when.
     func report() throws -> (report: EmulatorReport, time: Instant) {
-        handle.send(EmulatorOrder.report)
+        handle.order(.report)
         let deadline = MonotonicClock.nanoseconds + 10_000_000_000
         switch answers.take(before: deadline)?.message {
         case .report(let report, let nanoseconds)?:
@@ -87,7 +87,7 @@ final class EmulatorSession {
     }
 
     func end() {
-        handle.send(EmulatorOrder.stop)
+        handle.order(.stop)
         handle.finish()
     }
 }

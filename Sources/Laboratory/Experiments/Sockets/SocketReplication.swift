@@ -304,7 +304,7 @@ struct SocketStage<Kind: Experiment> {
                     node: UInt32(node),
                     incarnation: incarnation,
                     journalPath: "\(folder)/node-\(node).journal",
-                    host: emulator?.addresses[node] ?? NodeAddress.loopback
+                    host: emulator?.addresses[node]
                 )
             )
         )

@@ -108,7 +108,9 @@ public struct TransferObserver: ExperimentObserver {
             Fact("bytes", "\(bytes) of \(workload.amount.bytes), each compared"),
         ]
         if let lost {
-            record.outcome = .failed(message: "stream \(lost) was lost, and plain streams lose data")
+            record.outcome = .failed(
+                message: "stream \(lost) was lost, and plain streams lose data"
+            )
             return
         }
         guard completed == streams, violations.isEmpty else { return }

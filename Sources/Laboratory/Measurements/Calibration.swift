@@ -1,5 +1,3 @@
-import Units
-
 /// What a steady transfer meets: the properties of a path, and of what runs over it, on which the
 /// likeness of the simulated TCP to a real one depends.
 public struct LinkProfile: Hashable, Sendable, Codable {
@@ -39,7 +37,7 @@ public struct LinkProfile: Hashable, Sendable, Codable {
     }
 
     /// The axes of the envelope: name, value, and how a value is printed.
-    var axes: [(name: String, value: Double, text: String)] {
+    public var axes: [(name: String, value: Double, text: String)] {
         [
             ("rate", bitsPerSecond, "\(LinkProfile.short(bitsPerSecond / 1e6)) Mbit/s"),
             (
@@ -55,7 +53,7 @@ public struct LinkProfile: Hashable, Sendable, Codable {
         ]
     }
 
-    static func short(_ value: Double) -> String {
+    public static func short(_ value: Double) -> String {
         let scale = value >= 100 ? 1.0 : value >= 1 ? 10.0 : 1000.0
         let rounded = (value * scale).rounded() / scale
         return rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
@@ -173,82 +171,5 @@ extension CalibrationCell {
             let factor = near > far ? near / far : far / near
             return sum + (factor - 1)
         }
-    }
-}
-
-/// Whether a campaign's links are such that a simulation of them may be believed.
-public struct EnvelopeFinding: Hashable, Sendable {
-    public var place: Place
-    /// The scenario asked to be judged all the same (`envelope: ignore`).
-    public var isIgnored: Bool
-    /// By what: the day, kernel and commit of the calibration.
-    public var source: String
-
-    public enum Place: Hashable, Sendable {
-        case inside
-        /// Which paths lie outside, and why.
-        case outside([String])
-        /// There is no calibration to compare with.
-        case notCalibrated
-    }
-
-    /// - Parameter profiles: What the campaign's transfers meet, each with a name.
-    public init(
-        _ profiles: [(name: String, profile: LinkProfile)],
-        in calibration: Calibration?,
-        isIgnored: Bool
-    ) {
-        self.isIgnored = isIgnored
-        guard let calibration, !calibration.cells.isEmpty else {
-            place = .notCalibrated
-            source = "no calibration"
-            return
-        }
-        let kind = calibration.isQuick ? "short calibration" : "calibration"
-        source =
-            "\(kind) of \(calibration.measuredAt.prefix(10)) on Linux \(calibration.kernel), "
-            + "\(calibration.cells.count) profiles"
-        let reasons = profiles.compactMap { entry in
-            calibration.obstacle(to: entry.profile).map { "\(entry.name): \($0)" }
-        }
-        place = reasons.isEmpty ? .inside : .outside(reasons)
-    }
-
-    /// `inside calibration`, `outside calibration` or `not calibrated`.
-    public var words: String {
-        switch place {
-        case .inside: "inside calibration"
-        case .outside: "outside calibration"
-        case .notCalibrated: "not calibrated"
-        }
-    }
-
-    public var reasons: [String] {
-        if case .outside(let reasons) = place { reasons } else { [] }
-    }
-
-    /// Why no GO follows; `nil` when one may.
-    var cap: String? {
-        guard !isIgnored else { return nil }
-        switch place {
-        case .inside:
-            return nil
-        case .outside(let reasons):
-            return "The links lie outside what the simulated TCP was calibrated for "
-                + "(\(reasons.joined(separator: "; "))), so a simulation of them cannot give a GO; "
-                + "'envelope: ignore' in the scenario judges it all the same."
-        case .notCalibrated:
-            return "The simulated TCP has not been compared with a real one here ('novalab "
-                + "calibrate' does), so it cannot give a GO."
-        }
-    }
-
-    /// What the first line of a report says of a scenario that ignores the envelope.
-    public var notice: String? {
-        guard isIgnored, place != .inside else { return nil }
-        let detail = reasons.isEmpty ? "" : " (\(reasons.joined(separator: "; ")))"
-        return
-            "The scenario ignores the calibration envelope: its links are \(words)\(detail), and "
-            + "nothing was measured that says the simulation is like a real network there."
     }
 }
