@@ -63,7 +63,7 @@ extension Replication {
                 setting: setting,
                 environment: environment,
                 commit: commit,
-                agent: agent,
+                processes: processes,
                 scenarioPath: scenarioPath
             ).run(isCancelled: isCancelled)
         case .transfer:

@@ -67,6 +67,7 @@ struct SocketReplication<Kind: Experiment> {
     /// The emulator, or why there is none.
     private func startLinks() throws -> (emulator: EmulatorSession?, obstacle: String) {
         guard setting.scenario.workload.usesLinks else { return (nil, "no node uses a link") }
+        guard environment == .sockets else { return (nil, "devices have links of their own") }
         let start = try EmulatorSession.start(setting, scenarioPath: scenarioPath) {
             try processes.emulator()
         }
