@@ -16,7 +16,11 @@ struct EmulateCommand: ParsableCommand {
         // Ctrl-C reaches the whole group; the laboratory decides when its links end.
         signal(SIGINT, SIG_IGN)
         do {
-            try EmulatorProgram.run { try ScenarioFile.load(path: $0) }
+            try EmulatorProgram.run { path in
+                var scenario = try ScenarioFile.load(path: path)
+                try Preparation.attachTraces(to: &scenario, path: path)
+                return scenario
+            }
         } catch let failure as SocketFailure {
             throw CommandFailure(code: 70, message: failure.description)
         }

@@ -17,6 +17,7 @@ enum Envelope {
         guard environment == .simulated, !profiles.isEmpty else { return nil }
         return EnvelopeFinding(
             profiles,
+            features: scenario.uncalibratedFeatures,
             in: try archived(store) ?? supplied(),
             isIgnored: scenario.envelope == .ignore
         )

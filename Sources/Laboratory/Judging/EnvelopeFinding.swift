@@ -16,9 +16,12 @@ public struct EnvelopeFinding: Hashable, Sendable {
         case notCalibrated
     }
 
-    /// - Parameter profiles: What the campaign's transfers meet, each with a name.
+    /// - Parameters:
+    ///   - profiles: What the campaign's transfers meet, each with a name.
+    ///   - features: What their path has that no calibration covers.
     public init(
         _ profiles: [(name: String, profile: LinkProfile)],
+        features: [String] = [],
         in calibration: Calibration?,
         isIgnored: Bool
     ) {
@@ -32,9 +35,12 @@ public struct EnvelopeFinding: Hashable, Sendable {
         source =
             "\(kind) of \(calibration.measuredAt.prefix(10)) on Linux \(calibration.kernel), "
             + "\(calibration.cells.count) profiles"
-        let reasons = profiles.compactMap { entry in
-            calibration.obstacle(to: entry.profile).map { "\(entry.name): \($0)" }
-        }
+        let foreign = features.map { "the path has \($0), which is not calibrated" }
+        let reasons =
+            foreign
+            + profiles.compactMap { entry in
+                calibration.obstacle(to: entry.profile).map { "\(entry.name): \($0)" }
+            }
         place = reasons.isEmpty ? .inside : .outside(reasons)
     }
 

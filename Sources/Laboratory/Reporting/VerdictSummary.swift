@@ -69,8 +69,13 @@ struct VerdictSummary {
         switch evidence.input.campaign.environment {
         case .simulated: "simulated"
         case .sockets:
-            evidence.input.campaign.usesLinks
-                ? "real sockets, links unshaped" : "real processes"
+            if !evidence.input.campaign.usesLinks {
+                "real processes"
+            } else if evidence.input.campaign.isShaped {
+                "real sockets over emulated links"
+            } else {
+                "real sockets, links unshaped"
+            }
         case .rdma: "real RDMA devices, links unshaped"
         }
     }

@@ -1,3 +1,4 @@
+import LinkModel
 public import Measurements
 public import Scenarios
 import Transport
@@ -10,7 +11,7 @@ extension Scenario {
     public var linkProfiles: [(name: String, profile: LinkProfile)] {
         let transfers: Int
         switch workload {
-        case .bulk: transfers = 1
+        case .bulk, .transfer: transfers = 1
         case .migration(let migration): transfers = migration.concurrency
         case .echo, .boot: return []
         }
@@ -34,11 +35,28 @@ extension Scenario {
     }
 }
 
+extension Scenario {
+    /// What the path of the transfers has that no calibration covers, whatever its figures are.
+    public var uncalibratedFeatures: [String] {
+        let ends = workload.ends
+        let path = topology.bottleneck(from: ends.first, to: ends.second)
+        let roundTrip = topology.roundTrip(from: ends.first, to: ends.second)
+        var features: [String] = []
+        if path.source != .fixed { features.append("a rate that varies") }
+        if path.faults != .none {
+            features.append("packets that are spoiled, repeated or reordered")
+        }
+        if path.discipline != .dropTail { features.append("another queue than drop-tail") }
+        if isFluid(path, roundTrip: roundTrip) { features.append("connections as fluids") }
+        return features
+    }
+}
+
 extension Scenario.LossModel {
     fileprivate var meanRate: Double {
         switch self {
         case .none: 0
-        case .bernoulli(let rate), .gilbert(let rate, _): rate.value
+        case .bernoulli(let rate), .gilbert(let rate, _), .correlated(let rate, _): rate.value
         }
     }
 }

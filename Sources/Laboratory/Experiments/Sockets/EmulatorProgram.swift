@@ -33,7 +33,7 @@ public enum EmulatorProgram {
         }
         do throws(EmulatorFailure) {
             let network = try EmulatedNetwork(
-                NetworkModel.Topology(scenario.topology),
+                NetworkModel.Topology(scenario, seed: assignment.seed),
                 seed: assignment.seed
             )
             output.send(

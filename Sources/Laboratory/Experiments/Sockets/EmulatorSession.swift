@@ -94,9 +94,9 @@ final class EmulatorSession {
 
 extension EmulatorReport {
     /// The links as a simulation reports them.
-    func figures(of topology: Scenario.Topology) -> [LinkFigures] {
-        let parameters = NetworkModel.Topology(topology).links.map(\.parameters)
-        return topology.linkFigures { id in
+    func figures(of scenario: Scenario, seed: UInt64) -> [LinkFigures] {
+        let parameters = NetworkModel.Topology(scenario, seed: seed).links.map(\.parameters)
+        return scenario.topology.linkFigures { id in
             let own = links.first { $0.link == id }
             return (parameters[Int(id.rawValue)], own?.counters ?? LinkCounters())
         }

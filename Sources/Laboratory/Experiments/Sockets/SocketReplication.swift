@@ -46,7 +46,7 @@ struct SocketReplication<Kind: Experiment> {
         var ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
         if let emulator = links.emulator {
             let (report, time) = try emulator.report()
-            ending.links = report.figures(of: setting.scenario.topology)
+            ending.links = report.figures(of: setting.scenario, seed: setting.seed)
             ending.linksUntil = time
             report.measure(into: &record)
         } else {

@@ -1,0 +1,105 @@
+import Judging
+import Measurements
+import Scenarios
+import Testing
+
+/// Goal: a GO needs links that were calibrated, unless the scenario says otherwise; what does not
+/// depend on a simulated TCP needs nothing.
+/// Method: one clearly passed target with every finding that an envelope can have.
+@Suite struct EnvelopeTests {
+    private static let far = LinkProfile(
+        bitsPerSecond: 1e10,
+        roundTripSeconds: 0.1,
+        loss: 0,
+        queueBytes: 1e8,
+        flows: 4,
+        congestion: "cubic"
+    )
+
+    private static func calibration(of profile: LinkProfile) -> Calibration {
+        let figures = CalibrationCell.Figures(
+            throughput: 1e7,
+            roundTripMilliseconds: 50,
+            replications: 1
+        )
+        return Calibration(
+            measuredAt: "2026-11-28T17:00:00Z",
+            kernel: "6.18",
+            commit: "abc",
+            isQuick: false,
+            cells: [
+                CalibrationCell(
+                    profile: profile,
+                    simulated: figures,
+                    real: figures,
+                    delayErrorMilliseconds: 0.1
+                )
+            ]
+        )
+    }
+
+    private static func judgement(
+        _ envelope: EnvelopeFinding?,
+        metric: String = "utilisation",
+        environment: EnvironmentKind = .simulated
+    ) -> Judgement {
+        var campaign = Campaigns.campaign(
+            [Campaigns.target(metric, .mean, .greater, 50)],
+            metric,
+            Campaigns.values(around: 90, spread: 0.1),
+            bound: Campaigns.fullLink,
+            environment: environment
+        )
+        campaign.envelope = envelope
+        return Judge().judge(campaign)
+    }
+
+    private static func finding(
+        _ profile: LinkProfile?,
+        features: [String] = [],
+        isIgnored: Bool = false
+    ) -> EnvelopeFinding {
+        EnvelopeFinding(
+            [("dwcp", far)],
+            features: features,
+            in: profile.map(calibration),
+            isIgnored: isIgnored
+        )
+    }
+
+    @Test func insideAGoIsAGo() {
+        let judgement = Self.judgement(Self.finding(Self.far))
+        #expect(judgement.verdict.word == .go)
+        let text = VerdictBlock(judgement, isColoured: false).text
+        #expect(text.contains("█ ENVELOPE  inside calibration"))
+    }
+
+    @Test func outsideOrWithoutCalibrationThereIsNone() {
+        var near = Self.far
+        near.bitsPerSecond = 1e8
+        for (finding, words) in [
+            (Self.finding(near), "outside calibration"), (Self.finding(nil), "not calibrated"),
+            (Self.finding(Self.far, features: ["a rate that varies"]), "outside calibration"),
+        ] {
+            let judgement = Self.judgement(finding)
+            #expect(judgement.verdict.word == .inconclusive)
+            #expect(judgement.targets[0].status == .passed)
+            let text = VerdictBlock(judgement, isColoured: false).text
+            #expect(text.contains("█ ENVELOPE  \(words)"))
+        }
+    }
+
+    @Test func aScenarioMayIgnoreItAndSaysSo() throws {
+        let finding = Self.finding(nil, isIgnored: true)
+        let judgement = Self.judgement(finding)
+        #expect(judgement.verdict.word == .go)
+        #expect(try #require(finding.notice).hasPrefix("The scenario ignores"))
+        #expect(Self.finding(Self.far, isIgnored: true).notice == nil)
+    }
+
+    @Test func itIsAskedOnlyWhereASimulatedNetworkDecides() {
+        let finding = Self.finding(nil)
+        let judgement = Self.judgement(finding, metric: "cpu-share")
+        #expect(judgement.envelope == nil)
+    }
+}
