@@ -1,8 +1,10 @@
 import ArgumentParser
 import Experiments
+import HardwareModel
 import Foundation
 import Judging
 import Measurements
+import Reporting
 import ResultsStore
 import Scenarios
 import SocketEnvironment

@@ -217,8 +217,10 @@ private final class Relay: Sendable {
         var waits = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while !isStopping.load(ordering: .relaxed) {
             guard let next = state.withLock({ $0.turn() }) else { continue }
-            let due = next == .distantFuture ? Int64.max : next.nanoseconds
-            let wait = min(Relay.patience, due - (RelayClock.nanoseconds - origin))
+            let wait =
+                next == .distantFuture
+                ? Relay.patience
+                : min(Relay.patience, origin + next.nanoseconds - RelayClock.nanoseconds)
             guard wait > 0 else { continue }
             var time = timespec(tv_sec: 0, tv_nsec: Int(wait))
             _ = ppoll(&waits, UInt(waits.count), &time, nil)

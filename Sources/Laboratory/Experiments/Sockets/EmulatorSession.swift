@@ -9,7 +9,7 @@ import Units
 /// The emulator of one replication, as the laboratory holds it.
 final class EmulatorSession {
     private let handle: AgentHandle
-    private let answers = Mailbox<EmulatorAnswer>()
+    private let answers: Mailbox<EmulatorAnswer>
     /// By node.
     let namespaces: [String]
     let addresses: [String]

@@ -48,6 +48,7 @@ struct SocketReplication<Kind: Experiment> {
             let (report, time) = try emulator.report()
             ending.links = report.figures(of: setting.scenario, seed: setting.seed)
             ending.linksUntil = time
+            record.invariants.append(ending.linkRates)
             report.measure(into: &record)
         } else {
             record.facts.append(Fact(Fact.links, "unshaped: \(links.obstacle)"))
