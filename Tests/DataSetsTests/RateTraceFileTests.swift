@@ -87,7 +87,7 @@ import Units
         var random = SeededRandom(seed: 11, entity: EntityID(.experiment, 0), purpose: "traces")
         let good = [
             "0\n1\n5\n", "0 1\n1.5 2e0\n7 3\n",
-            "novalab-trace 1\nsource x\nform steps\nending repeat\nlength 20\n0 900000000\n7 5\n",
+            "novalab-trace 1\nsource x\nform steps\nending repeat\nlength 20\n0 9000000000\n7 5\n",
             "novalab-trace 1\nsource x\nform opportunities\nending repeat\nlength 20\n0\n7\n",
             "src_region,src_tier,dst_region,dst_tier,avg_rtt\na,PREMIUM,b,PREMIUM,12.5\n",
         ]

@@ -67,7 +67,8 @@ import Testing
     @Test func aNodeThatCannotBeginSaysWhy() async throws {
         let lab = try Laboratory()
         let assignment = """
-            {"configure":{"_0":{"scenarioPath":"gone.yaml","variant":"dwcp","seed":7,"node":0,\
+            {"configure":{"_0":{"scenarioPath":"gone.yaml","variant":"dwcp","seed":7,\
+            "environment":"sockets","node":0,\
             "incarnation":0,"journalPath":"\(lab.path("journal"))"}}}
             """
         let ending = try await lab.run(

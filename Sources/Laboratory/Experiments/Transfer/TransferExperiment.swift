@@ -109,7 +109,7 @@ public struct TransferObserver: ExperimentObserver {
         ]
         if let lost {
             record.outcome = .failed(
-                message: "stream \(lost) was lost, and plain streams lose data"
+                message: "stream \(lost) was lost, and its data with it"
             )
             return
         }
