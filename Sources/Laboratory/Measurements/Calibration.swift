@@ -70,7 +70,8 @@ public struct CalibrationCell: Hashable, Sendable, Codable {
 
     /// What a steady transfer came to.
     public struct Figures: Hashable, Sendable, Codable {
-        /// Application bytes delivered, in bits a second.
+        /// What the streams brought to the receiver, in bits a second: their TCP's work, apart from
+        /// the order in which a transport delivers.
         public var throughput: Double
         /// 95th percentile of the streams' smoothed round-trip times.
         public var roundTripMilliseconds: Double

@@ -161,6 +161,19 @@ public struct MetricCatalogue: Sendable {
 
     private static let pathMetrics = [
         MetricDefinition(
+            name: "stream-throughput",
+            unit: .bitsPerSecond,
+            direction: .higherIsBetter,
+            definition: """
+                bytes that the receiver's streams brought, headers of chunks and repeated chunks \
+                included / time of the steady window
+                """,
+            boundDescription: "bottleneck rate − background load − header share",
+            boundSide: .upper,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
             name: "path-rtt",
             unit: .milliseconds,
             direction: .lowerIsBetter,

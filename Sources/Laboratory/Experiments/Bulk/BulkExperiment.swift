@@ -69,6 +69,8 @@ public struct BulkObserver: ExperimentObserver {
     private var streamsLost = 0
     /// What the transport chose on its way, oldest first.
     private var tunings: [String] = []
+    /// Bytes that streams brought, by part.
+    private var arrived = [Int](repeating: 0, count: BulkObserver.parts)
     /// Round-trip times in milliseconds, by part.
     private var roundTrips = [LogHistogram](repeating: LogHistogram(), count: BulkObserver.parts)
     private var violations: [Violation] = []
@@ -108,6 +110,8 @@ public struct BulkObserver: ExperimentObserver {
             streamsLost += 1
         case .tuned(let streams, let congestion):
             tunings.append("\(streams) \(congestion.rawValue) at \(time)")
+        case .arrived(let bytes):
+            arrived[part(of: time)] += bytes
         case .roundTrip(let interval):
             roundTrips[part(of: time)].record(interval.milliseconds)
         case .failed(let error):
@@ -223,7 +227,7 @@ public struct BulkObserver: ExperimentObserver {
         record.facts.append(
             Fact("warm-up", "\(partWidth * Int64(cut)) of \(horizon) cut")
         )
-        measureRoundTrips(from: cut, ending, into: &record)
+        measurePath(from: cut, ending, limit: limit, into: &record)
         // Without the scenario's link there is nothing to make use of.
         guard ending.isShaped else { return }
         // Fewer products say more about slow start than about the steady state.
@@ -251,11 +255,27 @@ public struct BulkObserver: ExperimentObserver {
 }
 
 extension BulkObserver {
-    private func measureRoundTrips(
+    /// What the streams did, apart from the order in which the transport delivers.
+    private func measurePath(
         from cut: Int,
         _ ending: ReplicationEnding,
+        limit: Double,
         into record: inout RunRecord
     ) {
+        let bytes = arrived[cut...].reduce(0, +)
+        let seconds = partWidth.seconds * Double(BulkObserver.parts - cut)
+        record.metrics.append(
+            MetricValue(
+                "stream-throughput",
+                Double(bytes) * 8 / seconds,
+                bound: ending.bound(
+                    .upper,
+                    limit,
+                    derivation:
+                        "free rate × 1448/1514, and what was under way when the window began"
+                )
+            )
+        )
         let all = roundTrips[cut...].reduce(into: LogHistogram()) { $0.merge($1) }
         guard all.count > 0 else { return }
         record.metrics.append(

@@ -19,6 +19,8 @@ public struct BulkNode: Machine {
         case tuned(streams: Int, congestion: CongestionControl)
         /// The round-trip time of one of the sender's streams, as its TCP smooths it.
         case roundTrip(Interval)
+        /// So many bytes came to the receiver on its streams, in whatever order their chunks are.
+        case arrived(bytes: Int)
         case failed(TransportError)
     }
 
@@ -28,6 +30,8 @@ public struct BulkNode: Machine {
     private let configuration: TransportConfiguration
     private let content: BulkContent
     private let incarnation: UInt32
+    /// What came to the receiver and was not told yet.
+    private var arrivedBytes = 0
     private var sending = Actions<BulkSender>()
     private var receiving = Actions<BulkReceiver>()
     private var sent: [BulkSender.Event] = []
@@ -105,12 +109,25 @@ public struct BulkNode: Machine {
         sent.removeAll(keepingCapacity: true)
     }
 
+    /// Tells what arrives in pieces of about a chunk, so that telling costs no more than delivering.
+    private mutating func countArrival(
+        _ input: Input<BulkNode>,
+        into actions: inout Actions<BulkNode>
+    ) {
+        guard case .readable(_, let bytes) = input else { return }
+        arrivedBytes += bytes.count
+        guard arrivedBytes >= configuration.chunkSize else { return }
+        actions.emit(.arrived(bytes: arrivedBytes))
+        arrivedBytes = 0
+    }
+
     private mutating func stepReceiver(
         _ input: Input<BulkNode>,
         at now: Instant,
         into actions: inout Actions<BulkNode>
     ) {
         guard receiver != nil else { return }
+        countArrival(input, into: &actions)
         if let forwarded = input.forwarded(to: BulkReceiver.self) {
             receiver!.step(forwarded, at: now, into: &receiving)
         } else if case .fired(.receiver(let timer)) = input {

@@ -126,7 +126,7 @@ extension LinkProfile {
             system:
               transport: {congestion: \(congestion), streams: \(flows), window: 64 MiB}
             invariants: [transfer-identical, link-rate-respected]
-            budget: {replications: {min: 1, max: 2}}
+            budget: {replications: {min: 2, max: 2}}
 
             """
     }
