@@ -172,6 +172,7 @@ import Units
             Set(object.keys) == [
                 "verdict", "exitCode", "exitCodes", "scenario", "commit", "environment", "store",
                 "report", "runs", "targets", "invariants", "metrics", "boots", "crashPoints",
+                "envelope",
             ]
         )
         #expect(object["report"] is NSNull)

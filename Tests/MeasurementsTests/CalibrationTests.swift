@@ -45,6 +45,7 @@ import Testing
             cell(profile(megabits: 10, milliseconds: 20, flows: 1)),
             cell(profile(megabits: 100, milliseconds: 100, loss: 0.01, products: 0.5, flows: 16)),
             cell(profile(megabits: 100, milliseconds: 100, products: 2, flows: 16)),
+            cell(profile(megabits: 40, milliseconds: 60)),
             cell(profile(megabits: 100, milliseconds: 20, flows: 16), error: -0.4),
         ]
     )

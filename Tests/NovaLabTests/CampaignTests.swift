@@ -35,6 +35,7 @@ import Testing
             Set(object.keys) == [
                 "verdict", "exitCode", "exitCodes", "scenario", "commit", "environment", "store",
                 "report", "runs", "targets", "invariants", "metrics", "boots", "crashPoints",
+                "envelope",
             ]
         )
         let run = try #require((object["runs"] as? [[String: Any]])?.first)

@@ -45,7 +45,7 @@ import Testing
                 "run", file, "--on", "sockets", "--json", "--no-html",
                 "--store", lab.store,
             ],
-            wrapper: ["setpriv", "--bounding-set=-sys_admin,-net_admin"]
+            wrapper: ["/usr/bin/setpriv", "--bounding-set=-sys_admin,-net_admin"]
         )
         #expect(ending.code == 2, "\(ending.errors)")
         let verdict = try Verdict(ending)

@@ -210,6 +210,7 @@ public struct MetricCatalogue: Sendable {
             boundDescription: "0.01 %, above which the links were not the scenario's",
             boundSide: .upper,
             requiresBound: true,
+            possibleRange: 0...100,
             environments: [.sockets],
             isNetworkDependent: false
         ),
