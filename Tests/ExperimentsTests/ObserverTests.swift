@@ -70,6 +70,33 @@ import Units
         #expect(verdict(changed, invariants: ["transfer-identical"]) == .safetyViolation)
     }
 
+    // Figures of transfers beside each other name their links, and none counts for another.
+    @Test func transfersBesideEachOtherAreToldApart() throws {
+        let setting = try setting(
+            "kind: bulk, duration: {warmup: 1 s, measure: 9 s}, beside: [{from: c, to: d}]",
+            topology: """
+                regions: {a: {}, b: {}, c: {}, d: {}}
+                  links:
+                    - {between: [a, b], rtt: 20 ms, rate: 100 Mbit/s}
+                    - {between: [c, d], rtt: 20 ms, rate: 100 Mbit/s}
+                """
+        )
+        var observer = BulkExperiment(setting).makeObserver()
+        for step in 1...1_000 {
+            for (node, bytes) in [(1, 100_000), (3, 50_000)] as [(UInt32, Int)] {
+                observer.observe(
+                    .delivered(chunk: UInt64(step), bytes: bytes, isIdentical: true),
+                    on: NodeID(node),
+                    at: .zero + .milliseconds(10) * Int64(step)
+                )
+            }
+        }
+        let record = record(setting) { observer.measure(ending(.seconds(10)), into: &$0) }
+        let goodputs = record.metrics.filter { $0.metric == "goodput" }
+        #expect(goodputs.map(\.labels) == [[Label("link", "a->b")], [Label("link", "c->d")]])
+        #expect(abs(goodputs[0].value - 80e6) < 1e6 && abs(goodputs[1].value - 40e6) < 1e6)
+    }
+
     // MARK: Migration
 
     /// One guest of 4 MiB, all of whose pages travelled raw.
@@ -175,15 +202,18 @@ import Units
 
     private func setting(
         _ workload: String,
-        dataSet: MemoryDataSet? = nil
+        dataSet: MemoryDataSet? = nil,
+        topology: String = """
+        regions: {a: {nodes: 1}, b: {nodes: 1}}
+          links: [{between: [a, b], rtt: 20 ms, rate: 100 Mbit/s}]
+        """
     ) throws -> ReplicationSetting {
         let scenario = try ScenarioFile.parse(
             """
             version: 1
             name: observed
             topology:
-              regions: {a: {nodes: 1}, b: {nodes: 1}}
-              links: [{between: [a, b], rtt: 20 ms, rate: 100 Mbit/s}]
+              \(topology)
             workload: {\(workload)}
 
             """,

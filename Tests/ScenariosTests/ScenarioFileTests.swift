@@ -33,6 +33,44 @@ import Units
         #expect(bulk.duration == Scenario.SteadyDuration(warmUp: .automatic, measure: .seconds(20)))
     }
 
+    private func beside(_ transfers: String) -> String {
+        """
+        version: 1
+        name: pairs
+        topology:
+          regions: {a: {}, b: {}, c: {}, d: {}}
+          links:
+            - {between: [a, b], rtt: 20 ms, rate: 100 Mbit/s}
+            - {between: [c, d], rtt: 40 ms, rate: 10 Mbit/s}
+        workload:
+          kind: bulk
+          duration: {warmup: 1 s, measure: 9 s}
+          beside: [\(transfers)]
+        system: {transport: {congestion: auto}}
+
+        """
+    }
+
+    // Transfers at the same time have durations of their own; the longest one ends the run. What is
+    // written out reads back the same.
+    @Test func bulkTransfersRunBesideEachOther() throws {
+        let scenario = try Samples.parsed(
+            beside("{from: c, to: d, duration: {warmup: 5 s, measure: 30 s}}")
+        )
+        guard case .bulk(let bulk) = scenario.workload else { return }
+        #expect(bulk.transfers.map(\.from) == [RegionID(0), RegionID(2)])
+        #expect(bulk.transfers.map(\.to) == [RegionID(1), RegionID(3)])
+        #expect(scenario.horizon == .seconds(35))
+        #expect(scenario.system.transport.congestion == .automatic)
+        let again = try Samples.parsed(scenario.resolvedText)
+        #expect(again.workload == scenario.workload)
+        let same = try Samples.parsed(beside("{from: c, to: d}"))
+        guard case .bulk(let plain) = same.workload else { return }
+        #expect(plain.transfers.map(\.duration.measure) == [.seconds(9), .seconds(9)])
+        #expect(throws: (any Error).self) { try Samples.parsed(beside("{from: a, to: b}")) }
+        #expect(throws: (any Error).self) { try Samples.parsed(beside("{from: b, to: c}")) }
+    }
+
     @Test func everyKeyReachesItsValue() throws {
         let scenario = try Samples.parsed(Samples.complete)
         #expect(scenario.seed == 0x9A3F)

@@ -145,7 +145,10 @@ extension Scenario {
         case .echo(let echo):
             if node == topology.nodes(of: echo.to)[0] { return [names[1]] }
             return region == echo.from ? [names[0]] : []
-        case .bulk, .transfer, .migration:
+        case .bulk(let bulk):
+            return (bulk.transfers.contains { $0.from == region } ? [names[0]] : [])
+                + (bulk.transfers.contains { $0.to == region } ? [names[1]] : [])
+        case .transfer, .migration:
             let ends = workload.ends
             return (region == ends.first ? [names[0]] : [])
                 + (region == ends.second ? [names[1]] : [])

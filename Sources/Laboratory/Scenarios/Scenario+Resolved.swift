@@ -94,12 +94,13 @@ extension Scenario {
             yaml.field("streams", echo.streams)
             yaml.field("deadline", echo.deadline)
         case .bulk(let bulk):
-            yaml.mapping("duration") { yaml in
-                switch bulk.duration.warmUp {
-                case .automatic: yaml.field("warmup", "auto")
-                case .fixed(let interval): yaml.field("warmup", interval)
+            Scenario.write(bulk.duration, into: &yaml)
+            if !bulk.beside.isEmpty {
+                yaml.list("beside", bulk.beside) { yaml, transfer in
+                    yaml.field("from", regionName(transfer.from))
+                    yaml.field("to", regionName(transfer.to))
+                    Scenario.write(transfer.duration, into: &yaml)
                 }
-                yaml.field("measure", bulk.duration.measure)
             }
         case .transfer(let transfer):
             yaml.field("amount", transfer.amount)
@@ -111,6 +112,16 @@ extension Scenario {
             yaml.field("count", migration.count)
             yaml.field("concurrency", migration.concurrency)
             yaml.field("deadline", migration.deadline)
+        }
+    }
+
+    private static func write(_ duration: SteadyDuration, into yaml: inout YAMLText) {
+        yaml.mapping("duration") { yaml in
+            switch duration.warmUp {
+            case .automatic: yaml.field("warmup", "auto")
+            case .fixed(let interval): yaml.field("warmup", interval)
+            }
+            yaml.field("measure", duration.measure)
         }
     }
 

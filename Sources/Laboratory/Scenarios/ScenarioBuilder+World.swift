@@ -204,18 +204,7 @@ extension ScenarioBuilder {
                 )
             )
         case .bulk:
-            let duration = record.record("duration")
-            return .bulk(
-                Scenario.BulkWorkload(
-                    from: ends.from,
-                    to: ends.to,
-                    duration: Scenario.SteadyDuration(
-                        warmUp: duration.optionalInterval("warmup").map { .fixed($0) }
-                            ?? .automatic,
-                        measure: duration.interval("measure")
-                    )
-                )
-            )
+            return .bulk(bulk(record, ends, topology))
         case .transfer:
             return .transfer(
                 Scenario.TransferWorkload(
@@ -251,6 +240,45 @@ extension ScenarioBuilder {
     }
 
     /// The regions of the two roles, connected both ways.
+    private mutating func bulk(
+        _ record: CheckedRecord,
+        _ ends: LinkEnds,
+        _ topology: Scenario.Topology
+    ) -> Scenario.BulkWorkload {
+        var workload = Scenario.BulkWorkload(
+            from: ends.from,
+            to: ends.to,
+            duration: duration(record.record("duration"))
+        )
+        var used = [ends.from, ends.to]
+        for element in record.list("beside") {
+            let entry = element.record
+            guard let ends = self.ends(entry, .bulk, topology) else { continue }
+            if let twice = [ends.from, ends.to].first(where: used.contains) {
+                add(
+                    .conflict,
+                    entry,
+                    "region '\(regionNames[Int(twice.rawValue)])' is an end of two transfers",
+                    expected: "regions of its own for each transfer"
+                )
+            }
+            used += [ends.from, ends.to]
+            let own =
+                entry["duration"] == nil ? workload.duration : duration(entry.record("duration"))
+            workload.beside.append(
+                Scenario.BulkWorkload.Transfer(from: ends.from, to: ends.to, duration: own)
+            )
+        }
+        return workload
+    }
+
+    private func duration(_ record: CheckedRecord) -> Scenario.SteadyDuration {
+        Scenario.SteadyDuration(
+            warmUp: record.optionalInterval("warmup").map { .fixed($0) } ?? .automatic,
+            measure: record.interval("measure")
+        )
+    }
+
     private mutating func ends(
         _ record: CheckedRecord,
         _ kind: Scenario.Workload.Kind,

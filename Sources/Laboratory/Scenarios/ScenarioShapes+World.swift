@@ -264,30 +264,13 @@ extension ScenarioShapes {
 
     private static let bulk =
         ends + [
+            Field("duration", .record(steady), .required, "How long the transfer is watched."),
             Field(
-                "duration",
-                .record(
-                    RecordShape(
-                        title: "duration",
-                        fields: [
-                            Field(
-                                "warmup",
-                                .automaticDuration,
-                                .text("auto"),
-                                "Left out of the figures; auto finds it by MSER-5."
-                            ),
-                            Field(
-                                "measure",
-                                .duration(allowsZero: false),
-                                .required,
-                                "The length of the measured window."
-                            ),
-                        ]
-                    )
-                ),
-                .required,
-                "How long the transfer is watched."
-            )
+                "beside",
+                .list(.record(besideTransfer), minimum: 0),
+                .empty,
+                "Transfers of their own at the same time."
+            ),
         ]
 
     private static let transfer =
@@ -305,6 +288,33 @@ extension ScenarioShapes {
                 "Simulated time after which a run is cut off."
             ),
         ]
+
+    private static let besideTransfer = RecordShape(
+        title: "transfer",
+        fields: [
+            Field("from", .name, .required, "The region that sends."),
+            Field("to", .name, .required, "The region that receives."),
+            Field("duration", .record(steady), .optional, "As that of the workload unless given."),
+        ]
+    )
+
+    private static let steady = RecordShape(
+        title: "duration",
+        fields: [
+            Field(
+                "warmup",
+                .automaticDuration,
+                .text("auto"),
+                "Left out of the figures; auto finds it by MSER-5."
+            ),
+            Field(
+                "measure",
+                .duration(allowsZero: false),
+                .required,
+                "The length of the measured window."
+            ),
+        ]
+    )
 
     private static let move =
         ends + [

@@ -45,6 +45,8 @@ extension Scenario.SystemConfiguration {
             case cubic
             case newreno
             case bbr
+            /// The transport chooses by what it measures, and may change it on the way.
+            case automatic = "auto"
         }
 
         public init(

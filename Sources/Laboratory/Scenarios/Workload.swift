@@ -62,7 +62,8 @@ extension Scenario {
         public var horizon: Interval {
             switch self {
             case .echo(let echo): echo.deadline
-            case .bulk(let bulk): bulk.duration.horizon
+            case .bulk(let bulk):
+                bulk.transfers.map(\.duration.horizon).max() ?? bulk.duration.horizon
             case .transfer(let transfer): transfer.deadline
             case .migration(let migration): migration.deadline
             case .boot(let boot): boot.deadline
@@ -121,11 +122,37 @@ extension Scenario {
         public var from: RegionID
         public var to: RegionID
         public var duration: SteadyDuration
+        /// Transfers of their own at the same time, each between regions that no other one uses.
+        public var beside: [Transfer]
 
-        public init(from: RegionID, to: RegionID, duration: SteadyDuration) {
+        /// One transfer of the workload.
+        public struct Transfer: Hashable, Sendable {
+            public var from: RegionID
+            public var to: RegionID
+            public var duration: SteadyDuration
+
+            public init(from: RegionID, to: RegionID, duration: SteadyDuration) {
+                self.from = from
+                self.to = to
+                self.duration = duration
+            }
+        }
+
+        public init(
+            from: RegionID,
+            to: RegionID,
+            duration: SteadyDuration,
+            beside: [Transfer] = []
+        ) {
             self.from = from
             self.to = to
             self.duration = duration
+            self.beside = beside
+        }
+
+        /// All transfers, the workload's own first.
+        public var transfers: [Transfer] {
+            [Transfer(from: from, to: to, duration: duration)] + beside
         }
     }
 

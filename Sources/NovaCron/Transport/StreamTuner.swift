@@ -117,6 +117,12 @@ public struct StreamTuner: Hashable, Sendable {
     /// The setting that is kept, and what it gets.
     private var kept: Setting
     private var rate = 0.0
+    /// The last epochs of the setting that is kept; at most `memory`.
+    private var recent: [Double] = []
+    /// Whether fewer streams were tried on this path without a sign of a queue.
+    private var hasTriedLess = false
+    /// Whether the search that is on began with a probe of a setting that had been held.
+    private var isProbing = false
     /// Mean relative change between epochs of the same setting.
     private var noise = 0.05
     private var triedUp = Exhaustion.open
@@ -145,6 +151,9 @@ public struct StreamTuner: Hashable, Sendable {
 
     /// How many epochs running make a change of the path.
     private static let confirmations = 2
+    /// Epochs of a setting that are remembered, and those that make a figure of it.
+    private static let memory = 5
+    private static let settledEpochs = 3
     /// Epochs after which a trial is judged, however close it is.
     private static let trialLimit = 3
 
@@ -176,35 +185,46 @@ public struct StreamTuner: Hashable, Sendable {
 
     private mutating func remeasure(_ epoch: Observation) {
         let found = Double(epoch.rate.bitsPerSecond)
-        guard rate > 0 else {
+        guard !recent.isEmpty else {
+            recent = [found]
             rate = found
             return
         }
         let change = (found - rate) / rate
-        if abs(change) > 0.25, isHolding {
-            deviations += 1
-            guard deviations >= StreamTuner.confirmations else { return }
+        deviations = abs(change) > 0.25 ? deviations + 1 : 0
+        if deviations >= StreamTuner.confirmations, isHolding {
             // Another path, or other company on it: everything may be tried again.
             smallest = epoch.smallestRoundTrip
+            recent = [found]
             rate = found
             search()
+            hasTriedLess = false
             pause = rules.pause
             return
         }
-        deviations = 0
         noise += (min(abs(change), 0.3) - noise) / 4
-        // What has just begun is too high rather than too low: a fall is believed at once.
-        rate = !isHolding && change < -0.15 ? found : (rate + found) / 2
+        recent.append(found)
+        if recent.count > StreamTuner.memory { recent.removeFirst() }
+        // The median: one bad epoch, or a first one that was too good, is not the reference.
+        rate = StreamTuner.median(recent)
         // Fresh streams send more until their first losses: what was turned down against such a
         // figure deserves another trial.
-        if rate < 0.9 * rejectedAgainst {
+        if recent.count >= StreamTuner.settledEpochs, rate < 0.9 * rejectedAgainst {
             rejectedAgainst = 0
             search()
         }
     }
 
+    private static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1
+            ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+
     private mutating func search() {
         isHolding = false
+        isProbing = false
         deviations = 0
         triedUp = .open
         triedDown = false
@@ -214,12 +234,15 @@ public struct StreamTuner: Hashable, Sendable {
 
     private mutating func choose(_ epoch: Observation, at now: Instant) {
         if isHolding {
-            guard now >= holdUntil else { return }
+            guard now >= holdUntil, recent.count >= StreamTuner.settledEpochs else { return }
             // Probes of a path that was settled are small ones.
             isHolding = false
+            isProbing = true
             triedUp = .coarse
             triedDown = false
         }
+        // What was turned down once is compared with a settled figure.
+        guard rejectedAgainst == 0 || recent.count >= StreamTuner.settledEpochs else { return }
         if let control = otherControl(epoch, at: now) {
             attempt(.control, control)
         } else if let more = moreStreams {
@@ -252,8 +275,8 @@ public struct StreamTuner: Hashable, Sendable {
 
     private func fewerStreams(_ epoch: Observation) -> Int? {
         guard !triedDown, kept.streams > rules.streams.lowerBound else { return nil }
-        // The least round trip may never have been seen, so losses alone are reason enough to try.
-        guard isInflated(epoch) || epoch.loss >= rules.loss else { return nil }
+        // The least round trip may never have been seen, so losses alone are reason to try once.
+        guard isInflated(epoch) || (epoch.loss >= rules.loss && !hasTriedLess) else { return nil }
         return max(rules.streams.lowerBound, kept.streams / 2)
     }
 
@@ -288,12 +311,15 @@ public struct StreamTuner: Hashable, Sendable {
         let least = leastGain(of: trial)
         // What could as well be chance is looked at again.
         // Another control needs its time before it can be turned down.
+        // A probe may be patient, and has to be: each that is kept by chance adds streams for ever.
+        guard !isProbing || trialEpochs >= StreamTuner.trialLimit else { return }
         let isClear = abs(gain - least) > 1.5 * max(noise, 0.03) && (trial != .control || gain > 0)
         guard isClear || trialEpochs >= StreamTuner.trialLimit else { return }
         self.trial = nil
         if gain >= least {
             kept = setting
             rate = found
+            recent = [found]
             pause = rules.pause
         } else {
             setting = kept
@@ -324,6 +350,7 @@ public struct StreamTuner: Hashable, Sendable {
             rejectedAgainst = rate
         case (.down, false):
             triedDown = true
+            hasTriedLess = true
             // The way down ends below what the path can carry as likely as above.
             if isDescending { triedUp = .coarse }
             isDescending = false

@@ -9,6 +9,8 @@ public struct BulkNode: Machine {
     public enum Timer: Hashable, Sendable {
         case sender(BulkSender.Timer)
         case receiver(BulkReceiver.Timer)
+        /// Enough was sent.
+        case end
     }
 
     public enum Event: Sendable, Hashable, Codable {
@@ -32,21 +34,27 @@ public struct BulkNode: Machine {
     private let incarnation: UInt32
     /// What came to the receiver and was not told yet.
     private var arrivedBytes = 0
+    private let horizon: Interval?
+    private var isEnding = false
     private var sending = Actions<BulkSender>()
     private var receiving = Actions<BulkReceiver>()
     private var sent: [BulkSender.Event] = []
     private var arrived: [BulkReceiver.Event] = []
 
     /// A node that sends to `peer`, or one that waits for a sender when `peer` is `nil`.
+    ///
+    /// - Parameter horizon: Nothing new is sent so long after the start.
     public init(
         _ birth: Birth<BulkNode>,
         sendingTo peer: NodeID?,
+        until horizon: Interval? = nil,
         configuration: TransportConfiguration,
         content: BulkContent
     ) {
         self.configuration = configuration
         self.content = content
         incarnation = birth.incarnation
+        self.horizon = horizon
         if let peer {
             sender = BulkSender(
                 session: SessionID(sender: birth.node, number: birth.incarnation),
@@ -84,13 +92,15 @@ public struct BulkNode: Machine {
     ) {
         guard sender != nil else { return }
         if case .path(_, let sample) = input { actions.emit(.roundTrip(sample.rtt)) }
+        if case .started = input, let horizon { actions.setTimer(.end, at: now + horizon) }
+        if case .fired(.end) = input { isEnding = true }
         if let forwarded = input.forwarded(to: BulkSender.self) {
             sender!.step(forwarded, at: now, into: &sending)
         } else if case .fired(.sender(let timer)) = input {
             sender!.step(.fired(timer), at: now, into: &sending)
         }
         // The content is endless: whatever room there is gets filled.
-        while sender!.room >= sender!.chunkSize {
+        while !isEnding, sender!.room >= sender!.chunkSize {
             let chunk = content.chunk(sender!.nextChunk, size: sender!.chunkSize)
             sender!.step(.requested(.enqueue(Payload(chunk))), at: now, into: &sending)
         }
