@@ -67,8 +67,8 @@ import Units
         let same = try Samples.parsed(beside("{from: c, to: d}"))
         guard case .bulk(let plain) = same.workload else { return }
         #expect(plain.transfers.map(\.duration.measure) == [.seconds(9), .seconds(9)])
-        #expect(throws: (any Error).self) { try Samples.parsed(beside("{from: a, to: b}")) }
-        #expect(throws: (any Error).self) { try Samples.parsed(beside("{from: b, to: c}")) }
+        #expect(!Samples.diagnostics(beside("{from: a, to: b}")).isEmpty)
+        #expect(!Samples.diagnostics(beside("{from: b, to: c}")).isEmpty)
     }
 
     @Test func everyKeyReachesItsValue() throws {
