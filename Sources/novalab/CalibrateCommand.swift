@@ -92,7 +92,8 @@ struct CalibrateCommand: AsyncParsableCommand {
         for profile in runner.grid.profiles
         where !open.cells.contains(where: { $0.profile == profile }) {
             line.show(
-                "calibrating: \(cells.count) of \(total) profiles, now \(profile.text)",
+                "calibrating: \(cells.count) of \(total) profiles, now \(profile.text)"
+                    + (cells.isEmpty ? "; at least \(runner.seconds / 60 + 1) min in all" : ""),
                 isFinal: true
             )
             do {
