@@ -138,8 +138,10 @@ extension LinkProfile {
     var text: String {
         let parts = [
             "\(LinkProfile.short(bitsPerSecond / 1e6)) Mbit/s",
-            "\(LinkProfile.short(roundTripSeconds * 1000)) ms",
-            "\(LinkProfile.short(loss * 100)) %", "queue \(LinkProfile.short(queuePerProduct))",
+            "\(LinkProfile.short(roundTripSeconds * 1000)) ms"
+                + (jitterSeconds > 0 ? " ± \(LinkProfile.short(jitterSeconds * 1000))" : ""),
+            "\(LinkProfile.short(loss * 100)) %" + (lossBurst > 1 ? " in bursts" : ""),
+            "queue \(LinkProfile.short(queuePerProduct))",
             "\(flows) flows",
         ]
         return "\(congestion) \(parts.joined(separator: ", "))"

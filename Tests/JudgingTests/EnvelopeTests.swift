@@ -74,7 +74,21 @@ import Testing
         #expect(text.contains("█ ENVELOPE  inside calibration"))
     }
 
-    @Test func outsideOrWithoutCalibrationThereIsNone() {
+    @Test func reasonsThatSeveralShareAreSaidOnce() {
+        let finding = EnvelopeFinding(
+            [("one", Self.far), ("two", Self.far)],
+            in: Self.calibration(
+                of: {
+                    var near = Self.far; near.bitsPerSecond = 1e8; return near
+                }()
+            ),
+            isIgnored: false
+        )
+        #expect(finding.reasons.count == 1)
+        #expect(finding.reasons.first?.hasPrefix("one, two: rate") == true)
+    }
+
+    @Test func outsideOrWithoutCalibrationThereIsNone() throws {
         var near = Self.far
         near.bitsPerSecond = 1e8
         for (finding, words) in [
@@ -86,6 +100,9 @@ import Testing
             #expect(judgement.targets[0].status == .passed)
             let text = VerdictBlock(judgement, isColoured: false).text
             #expect(text.contains("█ ENVELOPE  \(words)"))
+            // What decided comes first, not the target that was met.
+            #expect(try #require(judgement.verdict.sentences.first).contains("GO"))
+            #expect(judgement.verdict.sentences.count == 2)
         }
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Measurements
 import Testing
 
@@ -8,7 +9,9 @@ import Testing
     private static func profile(
         megabits: Double = 50,
         milliseconds: Double = 50,
+        jitter: Double = 0,
         loss: Double = 0,
+        burst: Double = 1,
         products: Double = 1,
         flows: Int = 4,
         congestion: String = "cubic"
@@ -16,7 +19,9 @@ import Testing
         LinkProfile(
             bitsPerSecond: megabits * 1e6,
             roundTripSeconds: milliseconds / 1000,
+            jitterSeconds: jitter / 1000,
             loss: loss,
+            lossBurst: burst,
             queueBytes: megabits * 1e6 * milliseconds / 8000 * products,
             flows: flows,
             congestion: congestion
@@ -64,7 +69,8 @@ import Testing
             ("bandwidth-delay product", Self.profile(megabits: 10, milliseconds: 10)),
             ("loss per product", Self.profile(megabits: 100, milliseconds: 100, loss: 0.02)),
             ("queue", Self.profile(products: 3)), ("queue", Self.profile(products: 0.2)),
-            ("flows", Self.profile(flows: 32)),
+            ("flows", Self.profile(flows: 32)), ("jitter", Self.profile(jitter: 5)),
+            ("burst of losses", Self.profile(loss: 0.001, burst: 2)),
         ]
         for (axis, profile) in outside {
             let reason = try #require(Self.calibration.obstacle(to: profile), "\(profile)")
@@ -81,6 +87,23 @@ import Testing
         let near = Self.profile(megabits: 95, milliseconds: 21, flows: 15)
         let reason = try #require(Self.calibration.obstacle(to: near))
         #expect(reason.contains("40 %"))
+    }
+
+    @Test func filesWithoutVariationMeasuredNone() throws {
+        let old = """
+            {"bitsPerSecond": 1e7, "congestion": "bbr", "flows": 2, "loss": 0.01,
+             "queueBytes": 25000, "roundTripSeconds": 0.02}
+            """
+        let profile = try JSONDecoder().decode(LinkProfile.self, from: Data(old.utf8))
+        #expect(profile.jitterSeconds == 0)
+        #expect(profile.lossBurst == 1)
+        var varied = Self.profile(jitter: 3, loss: 0.01, burst: 4)
+        varied.congestion = "bbr"
+        let again = try JSONDecoder().decode(
+            LinkProfile.self,
+            from: try JSONEncoder().encode(varied)
+        )
+        #expect(again == varied)
     }
 
     @Test func errorsAreSharesOfReality() {

@@ -119,12 +119,28 @@ private func tuner(_ streams: Int, choosesControl: Bool = false) -> StreamTuner 
         #expect(tuner.setting.streams <= 64, "\(tuner.setting.streams) streams")
     }
 
-    // Losses without a queue are no congestion: few streams of BBR, not many of CUBIC.
+    // Losses that all the streams there may be do not make up for, and no queue: few streams of BBR.
     @Test func choosesAControlThatStandsLosses() {
         var tuner = tuner(16, choosesControl: true)
-        _ = settings(of: &tuner, on: FormulaPath(), epochs: 40)
+        _ = settings(of: &tuner, on: FormulaPath(share: 0.2e6), epochs: 60)
         #expect(tuner.setting.congestion == .bbr)
         #expect(tuner.setting.streams <= 8)
+    }
+
+    // A fixed number cannot grow, so its control is what is left to choose.
+    @Test func choosesTheControlOfAFixedNumber() {
+        var tuner = StreamTuner(
+            start: StreamTuner.Setting(streams: 4, congestion: .cubic),
+            rules: StreamTuner.Rules(streams: 4...4, choosesControl: true)
+        )
+        _ = settings(of: &tuner, on: FormulaPath(), epochs: 20)
+        #expect(tuner.setting == StreamTuner.Setting(streams: 4, congestion: .bbr))
+    }
+
+    @Test func keepsCubicWhereStreamsMakeUpForLosses() {
+        var tuner = tuner(16, choosesControl: true)
+        let all = settings(of: &tuner, on: FormulaPath(), epochs: 80)
+        #expect(all.allSatisfy { $0.congestion == .cubic })
     }
 
     @Test func keepsCubicWhereNothingIsLost() {

@@ -49,6 +49,8 @@ import Units
     @Test func quantitiesPrint() {
         #expect(ByteCount.mebibytes(64).description == "64 MiB")
         #expect(ByteCount(1500).description == "1500 B")
+        #expect(ByteCount(1_000_000_000_000).description == "1 TB")
+        #expect(ByteCount(0).description == "0 B")
         #expect(BitRate.megabits(200).description == "200 Mbit/s")
         #expect(BitRate(bitsPerSecond: 2_500_000_000).description == "2.5 Gbit/s")
     }

@@ -27,11 +27,14 @@ public struct ByteCount: Hashable, Comparable, Sendable, BitwiseCopyable {
 
 extension ByteCount: CustomStringConvertible {
     public var description: String {
-        for (unit, name) in [(Int64(1) << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
-        where bytes != 0 && bytes % unit == 0 {
-            return "\(bytes / unit) \(name)"
-        }
-        return "\(bytes) B"
+        // Of the units that divide it the one with the fewest of them: 1 TB is 976562500 KiB, too.
+        let units: [(size: Int64, name: String)] = [
+            (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"),
+            (1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"),
+        ]
+        let fitting = units.filter { bytes != 0 && bytes % $0.size == 0 }
+        guard let unit = fitting.max(by: { $0.size < $1.size }) else { return "\(bytes) B" }
+        return "\(bytes / unit.size) \(unit.name)"
     }
 }
 

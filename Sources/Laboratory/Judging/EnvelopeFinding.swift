@@ -36,11 +36,20 @@ public struct EnvelopeFinding: Hashable, Sendable {
             "\(kind) of \(calibration.measuredAt.prefix(10)) on Linux \(calibration.kernel), "
             + "\(calibration.cells.count) profiles"
         let foreign = features.map { "the path has \($0), which is not calibrated" }
+        var obstacles: [(reason: String, names: [String])] = []
+        for entry in profiles {
+            guard let reason = calibration.obstacle(to: entry.profile) else { continue }
+            if let index = obstacles.firstIndex(where: { $0.reason == reason }) {
+                if !obstacles[index].names.contains(entry.name) {
+                    obstacles[index].names.append(entry.name)
+                }
+            } else {
+                obstacles.append((reason, [entry.name]))
+            }
+        }
         let reasons =
             foreign
-            + profiles.compactMap { entry in
-                calibration.obstacle(to: entry.profile).map { "\(entry.name): \($0)" }
-            }
+            + obstacles.map { "\($0.names.joined(separator: ", ")): \($0.reason)" }
         place = reasons.isEmpty ? .inside : .outside(reasons)
     }
 

@@ -7,6 +7,16 @@ struct Findings {
     private(set) var codes: [VerdictCode] = []
     private(set) var sentences: [String] = []
 
+    /// The verdict, with the sentences that decided it first: what is met is no reason for a verdict
+    /// that is not GO.
+    var verdict: Verdict {
+        let decided = Verdict(codes: codes, sentences: [])
+        let paired = zip(codes, sentences)
+        let deciding = paired.filter { $0.0 == decided.code }
+        let others = paired.filter { $0.0 != decided.code }
+        return Verdict(codes: codes, sentences: (deciding + others).map(\.1))
+    }
+
     mutating func add(_ code: VerdictCode, _ sentence: String) {
         codes.append(code)
         sentences.append(sentence)

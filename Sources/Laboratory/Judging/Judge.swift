@@ -29,7 +29,7 @@ public struct Judge: Sendable {
         let envelope = envelope(of: campaign, targets)
         if let cap = envelope?.cap { findings.add(.inconclusive, cap) }
         return Judgement(
-            verdict: Verdict(codes: findings.codes, sentences: findings.sentences),
+            verdict: findings.verdict,
             targets: targets,
             invariants: invariants,
             determinism: campaign.determinism,

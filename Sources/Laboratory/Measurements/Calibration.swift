@@ -4,8 +4,12 @@ public struct LinkProfile: Hashable, Sendable, Codable {
     public var bitsPerSecond: Double
     /// Without queueing.
     public var roundTripSeconds: Double
+    /// The scale of a normal delay variation without overtaking, in each direction.
+    public var jitterSeconds: Double
     /// The long-run share of lost packets, in the direction of the data.
     public var loss: Double
+    /// Packets that are lost one after another, on average; 1 where each is on its own.
+    public var lossBurst: Double
     public var queueBytes: Double
     public var flows: Int
     /// As a scenario names it: `cubic`, `bbr`.
@@ -14,17 +18,36 @@ public struct LinkProfile: Hashable, Sendable, Codable {
     public init(
         bitsPerSecond: Double,
         roundTripSeconds: Double,
+        jitterSeconds: Double = 0,
         loss: Double,
+        lossBurst: Double = 1,
         queueBytes: Double,
         flows: Int,
         congestion: String
     ) {
         self.bitsPerSecond = bitsPerSecond
         self.roundTripSeconds = roundTripSeconds
+        self.jitterSeconds = jitterSeconds
         self.loss = loss
+        self.lossBurst = lossBurst
         self.queueBytes = queueBytes
         self.flows = flows
         self.congestion = congestion
+    }
+
+    /// Files of earlier versions have neither jitter nor bursts, and measured neither.
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            bitsPerSecond: try fields.decode(Double.self, forKey: .bitsPerSecond),
+            roundTripSeconds: try fields.decode(Double.self, forKey: .roundTripSeconds),
+            jitterSeconds: try fields.decodeIfPresent(Double.self, forKey: .jitterSeconds) ?? 0,
+            loss: try fields.decode(Double.self, forKey: .loss),
+            lossBurst: try fields.decodeIfPresent(Double.self, forKey: .lossBurst) ?? 1,
+            queueBytes: try fields.decode(Double.self, forKey: .queueBytes),
+            flows: try fields.decode(Int.self, forKey: .flows),
+            congestion: try fields.decode(String.self, forKey: .congestion)
+        )
     }
 
     /// Full packets in one bandwidth-delay product: 1,500 bytes of IP and 14 of framing each.
@@ -34,6 +57,11 @@ public struct LinkProfile: Hashable, Sendable, Codable {
     /// The queue in bandwidth-delay products.
     public var queuePerProduct: Double {
         queueBytes / max(1514, bitsPerSecond * roundTripSeconds / 8)
+    }
+
+    /// The delay variation in round trips.
+    public var jitterPerRoundTrip: Double {
+        roundTripSeconds > 0 ? jitterSeconds / roundTripSeconds : jitterSeconds > 0 ? 1 : 0
     }
 
     /// The axes of the envelope: name, value, and how a value is printed.
@@ -50,6 +78,11 @@ public struct LinkProfile: Hashable, Sendable, Codable {
             ),
             ("queue", queuePerProduct, "\(LinkProfile.short(queuePerProduct)) products"),
             ("flows", Double(flows), "\(flows)"),
+            (
+                "jitter", jitterPerRoundTrip,
+                "\(LinkProfile.short(100 * jitterPerRoundTrip)) % of a round trip"
+            ),
+            ("burst of losses", lossBurst, "\(LinkProfile.short(lossBurst)) packets"),
         ]
     }
 
@@ -138,7 +171,8 @@ public struct Calibration: Hashable, Sendable, Codable {
     /// Why a profile is outside; `nil` when it is inside the envelope.
     ///
     /// The envelope of each congestion control is the box that its cells span in rate,
-    /// bandwidth-delay product, loss × product, queue / product and number of flows. A profile inside
+    /// bandwidth-delay product, loss × product, queue / product, number of flows, jitter / round trip
+    /// and length of loss bursts. A profile inside
     /// the box is outside all the same when the cell that is most like it missed the tolerance.
     public func obstacle(to profile: LinkProfile) -> String? {
         let own = cells.filter { $0.profile.congestion == profile.congestion }

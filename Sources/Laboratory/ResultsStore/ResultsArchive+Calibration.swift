@@ -54,15 +54,16 @@ extension ResultsArchive {
             try database.execute(
                 sql: """
                     INSERT INTO calibration_cell (calibration_id, rate_bits_per_second,
-                        round_trip_seconds, loss, queue_bytes, flows, congestion,
-                        simulated_throughput, simulated_rtt_ms, simulated_runs, real_throughput,
+                        round_trip_seconds, jitter_seconds, loss, loss_burst, queue_bytes, flows,
+                        congestion, simulated_throughput, simulated_rtt_ms, simulated_runs, real_throughput,
                         real_rtt_ms, real_runs, delay_error_ms)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
-                    calibration.id, profile.bitsPerSecond, profile.roundTripSeconds, profile.loss,
-                    profile.queueBytes, profile.flows, profile.congestion,
-                    cell.simulated.throughput, cell.simulated.roundTripMilliseconds,
+                    calibration.id, profile.bitsPerSecond, profile.roundTripSeconds,
+                    profile.jitterSeconds, profile.loss, profile.lossBurst, profile.queueBytes,
+                    profile.flows, profile.congestion, cell.simulated.throughput,
+                    cell.simulated.roundTripMilliseconds,
                     cell.simulated.replications, cell.real.throughput,
                     cell.real.roundTripMilliseconds, cell.real.replications,
                     cell.delayErrorMilliseconds,
@@ -111,7 +112,9 @@ extension ResultsArchive {
                 profile: LinkProfile(
                     bitsPerSecond: row["rate_bits_per_second"],
                     roundTripSeconds: row["round_trip_seconds"],
+                    jitterSeconds: row["jitter_seconds"] ?? 0,
                     loss: row["loss"],
+                    lossBurst: row["loss_burst"] ?? 1,
                     queueBytes: row["queue_bytes"],
                     flows: row["flows"],
                     congestion: row["congestion"]

@@ -6,7 +6,7 @@
 enum Schema {
     static var version: Int { migrations.count }
 
-    static let migrations = [first, second, third, fourth]
+    static let migrations = [first, second, third, fourth, fifth]
 
     private static let first = """
         CREATE TABLE scenario (
@@ -219,5 +219,37 @@ enum Schema {
             PRIMARY KEY (calibration_id, rate_bits_per_second, round_trip_seconds, loss,
                 queue_bytes, flows, congestion)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Calibrations tell delay variation and bursts of losses, too; older ones had neither.
+    private static let fifth = """
+        CREATE TABLE calibration_cell_with_variation (
+            calibration_id INTEGER NOT NULL REFERENCES calibration (id) ON DELETE CASCADE,
+            rate_bits_per_second REAL NOT NULL CHECK (rate_bits_per_second > 0),
+            round_trip_seconds REAL NOT NULL CHECK (round_trip_seconds >= 0),
+            jitter_seconds REAL NOT NULL CHECK (jitter_seconds >= 0),
+            loss REAL NOT NULL CHECK (loss BETWEEN 0 AND 1),
+            loss_burst REAL NOT NULL CHECK (loss_burst >= 1),
+            queue_bytes REAL NOT NULL CHECK (queue_bytes > 0),
+            flows INTEGER NOT NULL CHECK (flows > 0),
+            congestion TEXT NOT NULL CHECK (congestion <> ''),
+            simulated_throughput REAL NOT NULL CHECK (simulated_throughput >= 0),
+            simulated_rtt_ms REAL NOT NULL CHECK (simulated_rtt_ms >= 0),
+            simulated_runs INTEGER NOT NULL CHECK (simulated_runs > 0),
+            real_throughput REAL NOT NULL CHECK (real_throughput > 0),
+            real_rtt_ms REAL NOT NULL CHECK (real_rtt_ms > 0),
+            real_runs INTEGER NOT NULL CHECK (real_runs > 0),
+            delay_error_ms REAL NOT NULL CHECK (delay_error_ms >= 0),
+            measured_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+            PRIMARY KEY (calibration_id, rate_bits_per_second, round_trip_seconds, jitter_seconds,
+                loss, loss_burst, queue_bytes, flows, congestion)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO calibration_cell_with_variation
+            SELECT calibration_id, rate_bits_per_second, round_trip_seconds, 0, loss, 1,
+                queue_bytes, flows, congestion, simulated_throughput, simulated_rtt_ms,
+                simulated_runs, real_throughput, real_rtt_ms, real_runs, delay_error_ms, measured_at
+            FROM calibration_cell;
+        DROP TABLE calibration_cell;
+        ALTER TABLE calibration_cell_with_variation RENAME TO calibration_cell;
         """
 }

@@ -19,6 +19,7 @@ extension BulkSender {
         late.removeAll(keepingCapacity: true)
         guard configuration.stealsLateChunks, lanes.count > 1 else { return }
         let isIdle = hasIdleLanes
+        guard isIdle || isHeldUp else { return }
         var number = chunks.base
         var looked = 0
         while number < nextUnsent, looked < BulkSender.lateLimit {
@@ -29,8 +30,19 @@ extension BulkSender {
         }
     }
 
-    /// With nothing else to do a lane helps as soon as the time that was expected is over; else only
-    /// when another lane has taken several times as long.
+    /// Whether what is missing at the receiver may soon keep us from sending: four round trips at the
+    /// present rate would fill what it can hold, or half of that is used up.
+    private var isHeldUp: Bool {
+        guard nextUnsent < nextChunk, let next = chunks[nextUnsent] else { return false }
+        let rate = lanes.reduce(0) { $0 + ($1.state == .open ? $1.path.bytesPerSecond ?? 0 : 0) }
+        let need = min(1e15, rate * typicalRoundTrip.seconds * 4)
+        let reserve = min(configuration.window / 2, Int(need))
+        return limit < next.position || limit - next.position < UInt64(reserve)
+    }
+
+    /// With nothing else to do a lane helps as soon as the time that was expected is over. While all
+    /// lanes are busy a copy costs as much as it brings; it is worth that only when another lane
+    /// has taken several times as long and the receiver's window is about to be full of it.
     private func isLate(_ chunk: OutgoingChunk, isIdle: Bool) -> Bool {
         guard let lane = chunk.copy ?? chunk.lane else { return false }
         let expected = chunk.due - chunk.sentAt

@@ -126,9 +126,8 @@ extension BulkSender {
             return
         }
         let elapsed = now - measured.start
-        guard elapsed >= max(.milliseconds(400), roundTrip * 6), measured.samples > 0 else {
-            return
-        }
+        let least = target.congestion == .bbr ? probingCycle : roundTrip * 6
+        guard elapsed >= max(.milliseconds(400), least), measured.samples > 0 else { return }
         let bits = Double(measured.acknowledgedBytes) * 8 / elapsed.seconds
         let observation = StreamTuner.Observation(
             rate: BitRate(bitsPerSecond: Int64(bits)),
@@ -144,6 +143,12 @@ extension BulkSender {
         adaptChunkSize(bits / 8, roundTrip)
         measured.restart(at: now)
         measured.hasBegun = !hasChanged
+    }
+
+    /// The time in which BBR shows all it does. It drains the path every ten seconds to measure its
+    /// round trip; where that takes a noticeable share of them, a whole cycle.
+    private var probingCycle: Interval {
+        min(.milliseconds(10_500), max(typicalRoundTrip * 6, typicalRoundTrip * 100))
     }
 
     /// Whether the streams are those of the setting, as far as they can be had.

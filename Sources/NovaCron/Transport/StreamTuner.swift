@@ -9,13 +9,16 @@ public import Units
 /// the last change (the *reference*):
 ///
 /// - **Up**: twice the streams (after a failure half as many more) are kept when the rate grows by at
-///   least a tenth of what it would if every stream brought the same, and by 3 %. Otherwise the
-///   streams that only add loss and queueing are taken back.
+///   least a tenth of what it would if every stream brought the same (a twentieth where round trips
+///   tell of no queue), and by 3 %. Otherwise the streams that only add loss and queueing are taken
+///   back.
 /// - **Down**: where round trips are inflated, or packets are lost, half the streams are kept when
 ///   the rate stays within 3 %.
-/// - **Control**: losses without inflated round trips are not congestion; a control that
-///   does not take them for it (BBR) is tried with few streams and kept when the rate does not fall.
-///   Losses with inflated round trips under BBR are the other way round.
+/// - **Control**: losses without inflated round trips are not congestion. Where all the streams there
+///   may be do not make up for them, a control that does not take them for it (BBR) is tried with few
+///   streams; not before, because it stops every ten seconds to measure the round trip, which costs
+///   more the longer that is. Heavy losses with inflated round trips under BBR are the other way
+///   round. One comparison a path; the number of BBR's streams is not tuned: any few of them fill it.
 ///
 /// A trial that could as well be chance is measured up to three times.
 ///
@@ -81,7 +84,7 @@ public struct StreamTuner: Hashable, Sendable {
         /// Losses of a control that does not yield to them, above which it does harm.
         public var harmfulLoss = Ratio.percent(5)
         /// Streams that a control which fills the path alone begins with.
-        public var fewStreams = 4
+        public var fewStreams = 8
 
         public init(
             streams: ClosedRange<Int> = 1...TransportConfiguration.streamLimit,
@@ -131,8 +134,8 @@ public struct StreamTuner: Hashable, Sendable {
     private var isDescending = false
     /// The rate for which more streams, or as many as there had been, were turned down last.
     private var rejectedAgainst = 0.0
-    /// Controls are not changed before.
-    private var controlAllowed = Instant.zero
+    /// Whether another control was tried on this path.
+    private var hasTriedControl = false
     private var holdUntil = Instant.zero
     private var pause: Interval
     private var deviations = 0
@@ -171,7 +174,7 @@ public struct StreamTuner: Hashable, Sendable {
         smallest = min(smallest ?? epoch.smallestRoundTrip, epoch.smallestRoundTrip)
         let before = setting
         if let trial {
-            judge(trial, epoch, at: now)
+            judge(trial, epoch)
         } else {
             remeasure(epoch)
             choose(epoch, at: now)
@@ -199,6 +202,7 @@ public struct StreamTuner: Hashable, Sendable {
             rate = found
             search()
             hasTriedLess = false
+            hasTriedControl = false
             pause = rules.pause
             return
         }
@@ -243,7 +247,8 @@ public struct StreamTuner: Hashable, Sendable {
         }
         // What was turned down once is compared with a settled figure.
         guard rejectedAgainst == 0 || recent.count >= StreamTuner.settledEpochs else { return }
-        if let control = otherControl(epoch, at: now) {
+        if let control = otherControl(epoch) {
+            hasTriedControl = true
             attempt(.control, control)
         } else if let more = moreStreams {
             attempt(.up, Setting(streams: more, congestion: kept.congestion))
@@ -265,7 +270,7 @@ public struct StreamTuner: Hashable, Sendable {
 
     private var moreStreams: Int? {
         let most = rules.streams.upperBound
-        guard kept.streams < most else { return nil }
+        guard kept.streams < most, kept.congestion != .bbr else { return nil }
         switch triedUp {
         case .open: return min(most, kept.streams * 2)
         case .coarse: return min(most, kept.streams + max(1, kept.streams / 2))
@@ -274,25 +279,32 @@ public struct StreamTuner: Hashable, Sendable {
     }
 
     private func fewerStreams(_ epoch: Observation) -> Int? {
-        guard !triedDown, kept.streams > rules.streams.lowerBound else { return nil }
+        guard !triedDown, kept.streams > rules.streams.lowerBound, kept.congestion != .bbr
+        else { return nil }
         // The least round trip may never have been seen, so losses alone are reason to try once.
         guard isInflated(epoch) || (epoch.loss >= rules.loss && !hasTriedLess) else { return nil }
-        return max(rules.streams.lowerBound, kept.streams / 2)
+        // A path that was settled is probed gently.
+        let fewer = isProbing ? kept.streams * 3 / 4 : kept.streams / 2
+        return max(rules.streams.lowerBound, fewer)
     }
 
-    private func otherControl(_ epoch: Observation, at now: Instant) -> Setting? {
-        guard rules.choosesControl, now >= controlAllowed else { return nil }
-        let few = max(rules.streams.lowerBound, min(rules.streams.upperBound, rules.fewStreams))
+    private func otherControl(_ epoch: Observation) -> Setting? {
+        guard rules.choosesControl, !hasTriedControl else { return nil }
+        let most = rules.streams.upperBound
         switch kept.congestion {
         case .cubic, .newReno:
-            guard epoch.loss >= rules.loss, !isInflated(epoch) else { return nil }
+            // As long as more streams can help, they are what is tried.
+            guard epoch.loss >= rules.loss, !isInflated(epoch), kept.streams == most else {
+                return nil
+            }
+            let few = max(rules.streams.lowerBound, min(most, rules.fewStreams))
             return Setting(streams: few, congestion: .bbr)
         case .bbr:
-            guard epoch.loss >= rules.harmfulLoss, isInflated(epoch), kept.streams <= few,
-                triedUp == .all
-            else { return nil }
-            let many = min(rules.streams.upperBound, max(few, 16))
-            return Setting(streams: many, congestion: .cubic)
+            guard epoch.loss >= rules.harmfulLoss, isInflated(epoch) else { return nil }
+            return Setting(
+                streams: min(most, max(rules.streams.lowerBound, 16)),
+                congestion: .cubic
+            )
         }
     }
 
@@ -303,12 +315,12 @@ public struct StreamTuner: Hashable, Sendable {
 
     // MARK: What it was worth
 
-    private mutating func judge(_ trial: Trial, _ epoch: Observation, at now: Instant) {
+    private mutating func judge(_ trial: Trial, _ epoch: Observation) {
         trialEpochs += 1
         trialSum += Double(epoch.rate.bitsPerSecond)
         let found = trialSum / Double(trialEpochs)
         let gain = rate > 0 ? found / rate - 1 : 1
-        let least = leastGain(of: trial)
+        let least = leastGain(of: trial, epoch)
         // What could as well be chance is looked at again.
         // Another control needs its time before it can be turned down.
         // A probe may be patient, and has to be: each that is kept by chance adds streams for ever.
@@ -324,21 +336,21 @@ public struct StreamTuner: Hashable, Sendable {
         } else {
             setting = kept
         }
-        learn(from: trial, isKept: gain >= least, at: now)
+        learn(from: trial, isKept: gain >= least)
     }
 
     /// What the rate must gain for a trial to be kept.
-    private func leastGain(of trial: Trial) -> Double {
+    private func leastGain(of trial: Trial, _ epoch: Observation) -> Double {
         switch trial {
         case .up:
             let share = Double(setting.streams) / Double(kept.streams) - 1
-            return max(share / 10, 0.03)
+            return max(isInflated(epoch) ? share / 10 : share / 20, 0.03)
         case .down: return -0.03
-        case .control: return -0.02
+        case .control: return setting.congestion == .bbr ? 0.02 : -0.02
         }
     }
 
-    private mutating func learn(from trial: Trial, isKept: Bool, at now: Instant) {
+    private mutating func learn(from trial: Trial, isKept: Bool) {
         switch (trial, isKept) {
         case (.up, true): triedDown = true
         case (.up, false):
@@ -355,7 +367,6 @@ public struct StreamTuner: Hashable, Sendable {
             if isDescending { triedUp = .coarse }
             isDescending = false
         case (.control, _):
-            controlAllowed = now + .seconds(60)
             if isKept { search() }
         }
     }

@@ -27,6 +27,8 @@ public struct CalibrationGrid: Sendable {
         var products: Double
         var flows: Int
         var congestion: String
+        var jitterMilliseconds = 0.0
+        var burst = 1.0
         var isQuick = false
 
         var profile: LinkProfile {
@@ -34,7 +36,9 @@ public struct CalibrationGrid: Sendable {
             return LinkProfile(
                 bitsPerSecond: megabits * 1e6,
                 roundTripSeconds: milliseconds / 1000,
+                jitterSeconds: jitterMilliseconds / 1000,
                 loss: lossPercent / 100,
+                lossBurst: burst,
                 queueBytes: (bytes * products).rounded(),
                 flows: flows,
                 congestion: congestion
@@ -49,6 +53,8 @@ public struct CalibrationGrid: Sendable {
         _ products: Double,
         _ flows: Int,
         _ congestion: String,
+        jitter: Double = 0,
+        burst: Double = 1,
         quick: Bool = false
     ) -> Row {
         Row(
@@ -58,11 +64,13 @@ public struct CalibrationGrid: Sendable {
             products: products,
             flows: flows,
             congestion: congestion,
+            jitterMilliseconds: jitter,
+            burst: burst,
             isQuick: quick
         )
     }
 
-    /// Mbit/s, RTT in ms, loss in %, queue in bandwidth-delay products, flows.
+    /// Mbit/s, RTT in ms, loss in %, queue in bandwidth-delay products, flows; jitter in ms.
     private static let rows = [
         row(10, 20, 0, 1, 1, "cubic", quick: true),
         row(10, 40, 0, 2.5, 4, "cubic"),
@@ -94,6 +102,19 @@ public struct CalibrationGrid: Sendable {
         row(300, 40, 0.1, 1, 4, "bbr"),
         row(300, 100, 0, 1, 16, "bbr"),
         row(100, 200, 0.5, 1, 16, "bbr"),
+        // The kinds of links that the plans name, as `study/wan-profiles` has them.
+        row(300, 2, 0.01, 1, 256, "cubic", jitter: 0.1),
+        row(300, 40, 0.1, 1, 150, "cubic", jitter: 5),
+        row(100, 200, 0.5, 1, 64, "cubic", jitter: 20, quick: true),
+        row(100, 300, 1, 1, 128, "cubic", jitter: 30),
+        row(10, 1200, 2, 1, 32, "cubic", jitter: 50),
+        row(10, 400, 5, 1, 32, "cubic", jitter: 100, burst: 1.33),
+        row(300, 2, 0.01, 1, 4, "bbr", jitter: 0.1),
+        row(300, 40, 0.1, 1, 4, "bbr", jitter: 5),
+        row(100, 200, 0.5, 1, 4, "bbr", jitter: 20, quick: true),
+        row(100, 300, 1, 1, 4, "bbr", jitter: 30),
+        row(10, 1200, 2, 1, 4, "bbr", jitter: 50),
+        row(10, 400, 5, 1, 4, "bbr", jitter: 100, burst: 1.33),
     ]
 }
 
@@ -108,7 +129,10 @@ extension LinkProfile {
         let link =
             "rate: \(Int(bitsPerSecond)) bit/s, delay: \(nanoseconds) ns, "
             + "queue: {kind: droptail, limit: \(Int(queueBytes)) B}"
-        let lossText = loss > 0 ? ", loss: {model: bernoulli, rate: \(loss * 100) %}" : ""
+        let model = lossBurst > 1 ? "gilbert, burst: \(lossBurst)" : "bernoulli"
+        let lossText = loss > 0 ? ", loss: {model: \(model), rate: \(loss * 100) %}" : ""
+        let scale = Int((jitterSeconds * 1e9).rounded())
+        let jitterText = scale > 0 ? ", jitter: {distribution: normal, scale: \(scale) ns}" : ""
         return """
             version: 1
             name: calibration
@@ -116,8 +140,8 @@ extension LinkProfile {
             topology:
               regions: {sender: {nodes: 1}, receiver: {nodes: 1}}
               links:
-                - {from: sender, to: receiver, \(link)\(lossText)}
-                - {from: receiver, to: sender, \(link)}
+                - {from: sender, to: receiver, \(link)\(jitterText)\(lossText)}
+                - {from: receiver, to: sender, \(link)\(jitterText)}
             workload:
               kind: bulk
               from: sender

@@ -34,15 +34,18 @@ public struct CalibrationRunner: Sendable {
     /// round trips. A short part sees fewer of CUBIC's cycles.
     private func duration(of link: LinkProfile) -> (warmUp: Int, measure: Int) {
         let settled = Int((40 * link.roundTripSeconds).rounded(.up))
-        return grid.isQuick ? (max(5, settled), 10) : (max(6, settled), 18)
+        let watched = Int((30 * link.roundTripSeconds).rounded(.up))
+        return grid.isQuick
+            ? (max(5, settled), max(10, watched)) : (max(6, settled), max(18, watched))
     }
     /// Simulations are cheap, and their mean is nearer to what is expected.
     private static let simulatedSeeds = 3
 
-    /// Few flows that meet losses vary so much from seed to seed that one replication says little; both
-    /// environments meet the same losses with the same seed.
+    /// What flows that meet losses get varies so much from seed to seed that one replication says
+    /// little, the more the fewer they are; both environments draw the same losses from a seed.
     private static func realSeeds(_ link: LinkProfile) -> Int {
-        link.loss > 0 && link.flows <= 2 ? simulatedSeeds : 1
+        guard link.loss > 0 else { return 1 }
+        return link.flows <= 4 ? simulatedSeeds : 2
     }
 
     /// Seconds of real time that all profiles take at least.
