@@ -51,6 +51,16 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "emulator-rate",
+            dependencies: [
+                .product(name: "LinkEmulator", package: "novacron-lab"),
+                .product(name: "LinkModel", package: "novacron-lab"),
+                .product(name: "NetworkModel", package: "novacron-lab"),
+                .product(name: "Units", package: "novacron-lab"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "KernelBenchmarks",
             dependencies: [
                 "KernelWorkloads",

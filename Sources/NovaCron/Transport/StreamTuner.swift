@@ -294,9 +294,9 @@ public struct StreamTuner: Hashable, Sendable {
         switch kept.congestion {
         case .cubic, .newReno:
             // As long as more streams can help, they are what is tried.
-            guard epoch.loss >= rules.loss, !isInflated(epoch), kept.streams == most else {
-                return nil
-            }
+            guard epoch.loss >= rules.loss, !isInflated(epoch), kept.streams == most,
+                recent.count >= StreamTuner.settledEpochs
+            else { return nil }
             let few = max(rules.streams.lowerBound, min(most, rules.fewStreams))
             return Setting(streams: few, congestion: .bbr)
         case .bbr:
@@ -332,7 +332,8 @@ public struct StreamTuner: Hashable, Sendable {
             kept = setting
             rate = found
             recent = [found]
-            pause = rules.pause
+            // What a probe finds better by a little is no reason to probe more often.
+            if !isProbing { pause = rules.pause }
         } else {
             setting = kept
         }
