@@ -88,6 +88,7 @@ struct BulkWorld: ~Copyable {
         while position < network.outputs.count {
             let output = network.outputs[position]
             position += 1
+            if network.serveCrossTraffic(output, at: now, queue: &queue) { continue }
             take(output)
         }
         network.outputs.removeAll(keepingCapacity: true)

@@ -7,12 +7,14 @@ import Units
 /// Commands, one a line:
 /// - `write N`: the opener writes N full segments.
 /// - `lose A B…`: the data segments with these numbers, as sent last, never arrive.
+/// - `mark A B…`: a queue marks these instead of dropping them.
 /// - `forth`, `back`: 40 ms pass; everything on the way arrives.
 /// - `wait N`: N milliseconds pass, with whatever timers come due.
 /// - `state`: prints the opener's recovery state and window.
 ///
 /// Everything an endpoint sends is printed: `> 3 4` for the opener's data by segment number, `< 5
-/// [6-8]` for the acceptor's acknowledgement of everything before segment 5 and of 6 and 7.
+/// [6-8]` for the acceptor's acknowledgement of everything before segment 5 and of 6 and 7. `3!` says
+/// that the window was reduced, `5 echo` that a mark arrived.
 struct ScriptedPair {
     private static let segment = 1448
     private var opener: TCPEndpoint
@@ -24,20 +26,22 @@ struct ScriptedPair {
     private var wakes: [(at: Instant, side: ConnectionSide, timer: ConnectionTimer)] = []
     private var lines: [String] = []
 
-    init(_ control: CongestionControl = .cubic) {
+    init(_ control: CongestionControl = .cubic, usesCongestionNotification: Bool = false) {
+        var parameters = TCPParameters.linux
+        parameters.usesCongestionNotification = usesCongestionNotification
         let connection = ConnectionID(slot: 0, generation: 0)
         let options = StreamOptions(congestionControl: control, receiveCredit: 1 << 24)
         opener = TCPEndpoint(
             connection: connection,
             side: .opener,
             options: options,
-            parameters: .linux
+            parameters: parameters
         )
         acceptor = TCPEndpoint(
             connection: connection,
             side: .acceptor,
             options: options,
-            parameters: .linux
+            parameters: parameters
         )
         opener.open(at: now, into: &effects)
         collect(.opener)
@@ -64,6 +68,14 @@ struct ScriptedPair {
                         $0.length > 0 && Int($0.offset) / Self.segment == number
                     }
                     toAcceptor.remove(at: last!)
+                }
+            case "mark":
+                for number in numbers {
+                    let last = toAcceptor.lastIndex {
+                        $0.length > 0 && Int($0.offset) / Self.segment == number
+                    }
+                    precondition(toAcceptor[last!].congestion.contains(.capable))
+                    toAcceptor[last!].congestion.insert(.experienced)
                 }
             case "forth": pass(forth: true)
             case "back": pass(forth: false)
@@ -119,10 +131,11 @@ struct ScriptedPair {
         effects.clear()
         if side == .opener { toAcceptor += packets } else { toOpener += packets }
         if side == .opener {
-            let data = packets.filter { $0.length > 0 }.map { Int($0.offset) / Self.segment }
-            if !data.isEmpty {
-                lines.append("  > " + data.map(String.init).joined(separator: " "))
+            let data = packets.filter { $0.length > 0 }.map { packet in
+                let number = Int(packet.offset) / Self.segment
+                return packet.congestion.contains(.reduced) ? "\(number)!" : "\(number)"
             }
+            if !data.isEmpty { lines.append("  > " + data.joined(separator: " ")) }
         } else {
             for packet in packets { lines.append("  < " + describe(packet)) }
         }
@@ -130,7 +143,7 @@ struct ScriptedPair {
 
     private func describe(_ packet: Packet) -> String {
         let base = Int(packet.acknowledgement) / Self.segment
-        var text = "\(base)"
+        var text = packet.congestion.contains(.echo) ? "\(base) echo" : "\(base)"
         for index in 0..<packet.sack.count {
             let block = packet.sack[index]
             let start = base + Int(block.start) / Self.segment

@@ -24,18 +24,27 @@ public final class EmulatedNetwork: Sendable {
 
     /// Makes the namespaces. Nothing passes before `begin`.
     ///
-    /// - Parameter seed: As in a simulation: it decides which packets are lost.
-    public init(_ topology: Topology, seed: UInt64) throws(EmulatorFailure) {
+    /// - Parameters:
+    ///   - seed: As in a simulation: it decides which packets are lost.
+    ///   - marked: The nodes whose TCP asks for explicit congestion notification.
+    public init(
+        _ topology: Topology,
+        seed: UInt64,
+        usingCongestionNotification marked: (NodeID) -> Bool = { _ in false }
+    ) throws(EmulatorFailure) {
         self.topology = topology.withLocalLinks
         self.seed = seed
-        networks = try NodeNetwork.make(topology.nodes.indices.map { NodeID(UInt32($0)) })
+        networks = try NodeNetwork.make(
+            topology.nodes.indices.map { NodeID(UInt32($0)) },
+            usingCongestionNotification: marked
+        )
     }
 
     deinit { stop() }
 
     /// Makes the network of one node and drops it again; throws where none can be made.
     public static func probe() throws(EmulatorFailure) {
-        _ = try NodeNetwork.make([NodeID(0)])
+        _ = try NodeNetwork.make([NodeID(0)]) { _ in false }
     }
 
     /// Where a process of the node has to go, by node; see ``NetworkNamespace/enter(_:)``.

@@ -30,12 +30,16 @@ final class NodeNetwork: Sendable {
 
     /// Makes a namespace for each node, on a thread of its own that ends afterwards: only the thread
     /// that makes a namespace is in it, and the process stays where it was.
-    static func make(_ nodes: [NodeID]) throws(EmulatorFailure) -> [NodeNetwork] {
+    static func make(
+        _ nodes: [NodeID],
+        usingCongestionNotification marked: (NodeID) -> Bool
+    ) throws(EmulatorFailure) -> [NodeNetwork] {
+        let wishes = nodes.map { (node: $0, isMarked: marked($0)) }
         let result = Mutex<Result<[NodeNetwork], EmulatorFailure>>(.success([]))
         RelayThread.run {
             do throws(EmulatorFailure) {
                 var made: [NodeNetwork] = []
-                for node in nodes { made.append(try makeHere(node)) }
+                for wish in wishes { made.append(try makeHere(wish.node, wish.isMarked)) }
                 result.withLock { [made] in $0 = .success(made) }
             } catch {
                 result.withLock { $0 = .failure(error) }
@@ -44,7 +48,10 @@ final class NodeNetwork: Sendable {
         return try result.withLock { $0 }.get()
     }
 
-    private static func makeHere(_ node: NodeID) throws(EmulatorFailure) -> NodeNetwork {
+    private static func makeHere(
+        _ node: NodeID,
+        _ usesCongestionNotification: Bool
+    ) throws(EmulatorFailure) -> NodeNetwork {
         guard unshare(Linux.networkNamespace) == 0 else {
             throw .system("cannot make a network namespace")
         }
@@ -63,7 +70,7 @@ final class NodeNetwork: Sendable {
         guard request.perform(Linux.setTunnelInterface, on: tunnel.rawValue) else {
             throw .system("cannot make the interface \(interface)")
         }
-        try tune()
+        try tune(usesCongestionNotification)
         try bringUp("lo", nil)
         try bringUp(interface, IPv4Address(of: node))
         return NodeNetwork(node, namespace: namespace, tunnel: tunnel)
@@ -71,7 +78,9 @@ final class NodeNetwork: Sendable {
 
     /// Buffers that no link of the envelope outgrows; nothing is remembered from one connection to
     /// the next; no packets of protocols that nobody uses here.
-    private static func tune() throws(EmulatorFailure) {
+    private static func tune(_ usesCongestionNotification: Bool) throws(EmulatorFailure) {
+        // Both ask and answer, or neither: by default Linux answers who asks.
+        try write(usesCongestionNotification ? "1" : "0", to: "ipv4/tcp_ecn")
         try write("4096 131072 33554432", to: "ipv4/tcp_rmem")
         try write("4096 131072 33554432", to: "ipv4/tcp_wmem")
         try write("1", to: "ipv4/tcp_no_metrics_save")

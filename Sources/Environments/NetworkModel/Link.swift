@@ -42,6 +42,7 @@ struct Link {
             wireBytes: wireBytes,
             fragments: fragments,
             flow: packet.flow,
+            isECNCapable: packet.congestion.contains(.capable),
             at: now
         )
         schedule(queue: &queue)

@@ -111,7 +111,8 @@ extension Network {
         at now: Instant,
         queue: inout EventQueue<SimulationEvent>
     ) {
-        let packet = arrival.item
+        var packet = arrival.item
+        if arrival.flags.contains(.marked) { packet.congestion.insert(.experienced) }
         let isLast = !arrival.flags.contains(.hasCopy)
         let isDatagram = packet.flags.contains(.datagram)
         if arrival.flags.contains(.corrupted) {

@@ -14,6 +14,18 @@ extension Network {
         at now: Instant,
         queue: inout EventQueue<SimulationEvent>
     ) -> ConnectionID {
+        open(from: opener, to: acceptor, options, parameters, at: now, queue: &queue)
+    }
+
+    /// The same with parameters of its own.
+    mutating func open(
+        from opener: NodeID,
+        to acceptor: NodeID,
+        _ options: StreamOptions,
+        _ parameters: TCPParameters,
+        at now: Instant,
+        queue: inout EventQueue<SimulationEvent>
+    ) -> ConnectionID {
         precondition(
             options.receiveCredit > 0 && options.receiveCredit <= Int(UInt32.max),
             "a receive credit of \(options.receiveCredit) bytes cannot be carried"
@@ -53,7 +65,7 @@ extension Network {
         defer { nodes[index].connections &+= 1 }
         return TCPEndpoint.Randomness(
             seed: seed,
-            entity: EntityID(.stack, node.rawValue),
+            entity: nodes[index].origin.entity,
             serial: nodes[index].connections
         )
     }

@@ -31,6 +31,7 @@ public struct Network: ~Copyable {
     private var rulesAdded: UInt32 = 0
     var effects = EndpointEffects()
     var fluid: FluidPlane
+    var cross: CrossTrafficState
 
     /// A node as its peers see it.
     struct NodeState {
@@ -69,6 +70,7 @@ public struct Network: ~Copyable {
         self.routes = routes
         nodes = Network.nodes(of: topology)
         fluid = FluidPlane(topology, links: links, routes: routes, seed: seed)
+        cross = CrossTrafficState(topology, links: links.count)
         self.topology = topology
         self.seed = seed
         self.parameters = parameters
@@ -101,13 +103,16 @@ public struct Network: ~Copyable {
 
     private static func nodes(of topology: Topology) -> [NodeState] {
         var nodes: [NodeState] = []
-        for region in topology.nodes {
-            let index = UInt32(nodes.count)
+        // Ends of others' flows come last and are numbered apart.
+        let others = topology.crossTraffic.flatMap { [$0.from, $0.to] }
+        for (index, region) in (topology.nodes + others).enumerated() {
             precondition(
                 Int(region.rawValue) < topology.regionCount,
                 "node \(index) is in no region"
             )
-            let entity = EntityID(.stack, index)
+            let other = index - topology.nodes.count
+            let number = other < 0 ? UInt32(index) : localLinks | UInt32(other)
+            let entity = EntityID(.stack, number)
             nodes.append(
                 NodeState(
                     region: Int(region.rawValue),
@@ -135,6 +140,7 @@ public struct Network: ~Copyable {
             if !links[index].pipe.discarded.isEmpty { loseDiscarded(index) }
             guard let arrival else { return }
             events &+= 1
+            countCross(arrival.item, arrival.wireBytes, link: index)
             if arrival.flags.isEmpty {
                 receive(arrival.item, at: now, queue: &queue)
             } else {
@@ -142,6 +148,8 @@ public struct Network: ~Copyable {
             }
         case .tick(let link):
             tick(link, at: now, queue: &queue)
+        case .cross(let flow):
+            openCrossFlow(Int(flow), at: now, queue: &queue)
         case .timer(let connection, let side, let timer):
             wake(connection, side, timer, at: now, queue: &queue)
         }

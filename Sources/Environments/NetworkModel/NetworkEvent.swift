@@ -13,6 +13,8 @@ public enum NetworkEvent: Sendable, BitwiseCopyable {
     case arrival(link: LinkID)
     /// The next tick of a link whose connections are fluids.
     case tick(link: LinkID)
+    /// A flow of others is to be opened.
+    case cross(flow: UInt32)
     /// A timer of one side of a connection may have come due.
     case timer(ConnectionID, ConnectionSide, ConnectionTimer)
 }

@@ -38,6 +38,8 @@ public struct ConnectionStatistics: Hashable, Sendable, BitwiseCopyable {
     public var segmentsRetransmitted: UInt64 = 0
     public var timeouts: UInt64 = 0
     public var recoveries: UInt64 = 0
+    /// Reductions of the window because a queue marked a packet.
+    public var congestionMarks: UInt64 = 0
     /// Stream bytes acknowledged by the peer, and received in order.
     public var bytesAcknowledged: Int64 = 0
     public var bytesReceived: Int64 = 0

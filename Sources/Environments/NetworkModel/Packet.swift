@@ -21,10 +21,37 @@ package struct Packet: BitwiseCopyable {
     /// Payload bytes.
     package var length: UInt16 = 0
     package var flags: Flags = []
-    /// The raw value of the sending `ConnectionSide`.
-    package var side: UInt8 = 0
+    /// The sending side in the lowest bit, congestion marks above it.
+    private var sideAndMarks: UInt8 = 0
     /// Selective acknowledgements relative to `acknowledgement`, latest first (RFC 2018).
     package var sack = SackBlocks()
+
+    /// The raw value of the sending `ConnectionSide`.
+    package var side: UInt8 {
+        get { sideAndMarks & 1 }
+        set { sideAndMarks = sideAndMarks & ~1 | newValue & 1 }
+    }
+
+    package var congestion: CongestionMarks {
+        get { CongestionMarks(rawValue: sideAndMarks >> 1) }
+        set { sideAndMarks = sideAndMarks & 1 | newValue.rawValue << 1 }
+    }
+
+    /// Explicit congestion notification (RFC 3168): two bits of the IP header, two of TCP's.
+    package struct CongestionMarks: OptionSet, BitwiseCopyable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// ECT: the sender understands marks.
+        package static let capable = CongestionMarks(rawValue: 1)
+        /// CE: a queue marked the packet instead of dropping it.
+        package static let experienced = CongestionMarks(rawValue: 2)
+        /// ECE: the receiver of a marked packet tells its sender.
+        package static let echo = CongestionMarks(rawValue: 4)
+        /// CWR: the sender has reduced its window.
+        package static let reduced = CongestionMarks(rawValue: 8)
+    }
 
     package struct Flags: OptionSet, BitwiseCopyable {
         package let rawValue: UInt8

@@ -41,6 +41,8 @@ struct AcknowledgementNews {
     var isLoneShortSegment = false
     /// Round trip of the latest of them.
     var latestRoundTrip: Interval?
+    /// The receiver echoed a queue's mark.
+    var echoesCongestion = false
     /// Losses newly found, and whether a retransmission was among them.
     var lost = 0
     var lostRetransmission = false
@@ -71,6 +73,8 @@ extension TCPEndpoint {
             return
         }
         var news = AcknowledgementNews()
+        news.echoesCongestion =
+            parameters.usesCongestionNotification && packet.congestion.contains(.echo)
         let inFlightBefore = board.inFlight
         let lostBefore = board.lostInAll
         if packet.sack.count > 0 { takeBlocks(packet, &news) }
@@ -78,7 +82,9 @@ extension TCPEndpoint {
         measure(&news, echo: packet.echo, at: now)
         processTailProbe(upTo, news, at: now)
         var mustRetransmit = false
-        if recovery != .open || news.sackedSomething || board.sackedOut > 0 {
+        if recovery != .open || news.sackedSomething || board.sackedOut > 0
+            || news.echoesCongestion
+        {
             mustRetransmit = react(to: &news, echo: packet.echo, at: now, into: &effects)
         }
         if news.advanced, !news.armedReordering {

@@ -113,6 +113,7 @@ extension TCPEndpoint {
         let end = packet.offset + packet.sequenceLength
         if packet.flags.contains(.fin) { peerEnd = packet.offset }
         noteArrival(at: now)
+        noteCongestion(packet.congestion)
         if end <= receiveNext {
             // A duplicate: its sender does not know that we have it.
             quickAcknowledgements = 16
@@ -145,6 +146,19 @@ extension TCPEndpoint {
         } else if !delayedTimer.isSet {
             let deadline = now + parameters.acknowledgementDelay
             if delayedTimer.set(deadline) { effects.acknowledgementWake = deadline }
+        }
+    }
+
+    /// A marked packet is echoed in every acknowledgement until its sender has reacted; that sender's
+    /// window may then be small, and waits for an acknowledgement (`tcp_ecn_accept_cwr`).
+    private mutating func noteCongestion(_ marks: Packet.CongestionMarks) {
+        if marks.contains(.reduced) {
+            echoesCongestion = false
+            quickAcknowledgements = max(quickAcknowledgements, 1)
+        }
+        if marks.contains(.experienced), !echoesCongestion {
+            echoesCongestion = true
+            quickAcknowledgements = max(quickAcknowledgements, 2)
         }
     }
 

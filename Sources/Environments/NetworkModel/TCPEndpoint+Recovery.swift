@@ -29,11 +29,12 @@ extension TCPEndpoint {
             }
             findLosses(&news, at: now, into: &effects)
             guard recovery == .open || news.lostRetransmission else { return true }
-        case .open, .disorder:
+        case .open, .disorder, .reduced:
             findLosses(&news, at: now, into: &effects)
         }
         guard board.lostOut > 0 else {
-            recovery = board.sackedOut > 0 ? .disorder : .open
+            if news.echoesCongestion, recovery != .reduced { reduceForMark() }
+            if recovery != .reduced { recovery = board.sackedOut > 0 ? .disorder : .open }
             return false
         }
         enterRecovery()
@@ -47,6 +48,11 @@ extension TCPEndpoint {
             firstRetransmission = 0
         case .disorder:
             break
+        case .reduced:
+            // Held until what announced the reduction is acknowledged.
+            guard una > recoveryPoint else { return }
+            if !measuresDelivery { congestion.window = congestion.threshold }
+            recovery = .open
         case .recovery:
             guard una >= recoveryPoint else { return }
             if canUndo, sawOriginal, news.advanced {
@@ -101,14 +107,29 @@ extension TCPEndpoint {
 
     /// Begins proportional rate reduction (RFC 6937).
     private mutating func enterRecovery() {
-        // After a time-out whose retransmissions were lost the episode goes on.
-        if recovery != .loss { rememberForUndo() }
-        beginReduction()
+        if recovery == .reduced {
+            // The window is already on its way down, once for marks and losses.
+            forgetRetransmissionsIfAnswered()
+        } else {
+            // After a time-out whose retransmissions were lost the episode goes on.
+            if recovery != .loss { rememberForUndo() }
+            beginReduction()
+        }
         recovery = .recovery
         statistics.recoveries += 1
     }
 
+    /// A queue was congested: one reduction a round trip, as for a loss but with nothing to send
+    /// again (`tcp_enter_cwr`). BBR takes note and goes on.
+    private mutating func reduceForMark() {
+        canUndo = false
+        beginReduction()
+        recovery = .reduced
+        statistics.congestionMarks += 1
+    }
+
     private mutating func beginReduction() {
+        announcesReduction = true
         recoveryPoint = next
         tailProbeEnd = -1
         congestion.beginReduction()
@@ -242,7 +263,7 @@ extension TCPEndpoint {
         guard !board.isEmpty else { return }
         statistics.timeouts += 1
         board.markLostAfterTimeout(patience: rackRoundTrip, at: now)
-        let goesOn = recovery == .recovery || (recovery == .loss && backoff > 0)
+        let goesOn = isInReduction || (recovery == .loss && backoff > 0)
         if !goesOn || una >= recoveryPoint {
             rememberForUndo()
             bbr?.save(window: congestion.window)
@@ -251,6 +272,7 @@ extension TCPEndpoint {
         congestion.forgetAfterTimeout()
         congestion.window = board.inFlight + 1
         recovery = .loss
+        announcesReduction = true
         bbr?.enterLoss(delivery, lost: board.lostInAll)
         recoveryPoint = next
         tailProbeEnd = -1

@@ -62,6 +62,12 @@ extension TCPEndpoint {
         packet.offset = next
         packet.length = UInt16(length)
         if isFin { packet.flags.insert(.fin) }
+        if parameters.usesCongestionNotification, !isFin {
+            // What is sent again carries no mark (RFC 3168, section 6.1.5).
+            packet.congestion.insert(.capable)
+            if announcesReduction { packet.congestion.insert(.reduced) }
+            announcesReduction = false
+        }
         if board.isEmpty {
             progress = now
             setTimer(.timeout, after: retransmissionTimeout, at: now, into: &effects)
@@ -187,7 +193,7 @@ extension TCPEndpoint {
             timer.clear()
             return
         }
-        guard recovery == .open else {
+        guard recovery == .open || recovery == .reduced else {
             if afterAcknowledgement {
                 let isOther = timerPurpose == .reordering || timerPurpose == .tailProbe
                 rearmTimeout(

@@ -34,6 +34,9 @@ package struct TCPEndpoint {
         case open
         /// Segments are missing, none is deemed lost yet.
         case disorder
+        /// A queue marked a packet: the window shrinks until more than `recoveryPoint` is
+        /// acknowledged. Linux's CWR.
+        case reduced
         /// Fast recovery until `recoveryPoint` is acknowledged.
         case recovery
         /// After a time-out, until `recoveryPoint` is acknowledged.
@@ -151,6 +154,12 @@ package struct TCPEndpoint {
     var recentTimestamp: UInt32 = 0
     var delayedTimer = LazyTimer()
 
+    // Explicit congestion notification.
+    /// As a receiver: a mark arrived, and the sender has not yet said that it reacted.
+    var echoesCongestion = false
+    /// As a sender: the next new segment says that the window was reduced.
+    var announcesReduction = false
+
     // Measuring.
     package var statistics = ConnectionStatistics()
     var sampleStart = Instant.zero
@@ -186,7 +195,7 @@ package struct TCPEndpoint {
     /// Everything to be sent: the bytes written, and one for a FIN.
     var streamEnd: Int64 { written + (isFinishing ? 1 : 0) }
 
-    var isInReduction: Bool { recovery == .recovery }
+    var isInReduction: Bool { recovery == .recovery || recovery == .reduced }
 
     /// Whether the application may still use this side.
     var isAlive: Bool { phase != .idle && phase != .closed && phase != .ended }
@@ -334,6 +343,7 @@ package struct TCPEndpoint {
         packet.acknowledgement = receiveNext
         packet.window = UInt32(clamping: max(0, receiveLimit - receiveNext))
         packet.flags = [.acknowledges]
+        if echoesCongestion { packet.congestion.insert(.echo) }
         advertisedLimit = max(advertisedLimit, receiveLimit)
         lastAcknowledged = receiveNext
         delayedTimer.clear()

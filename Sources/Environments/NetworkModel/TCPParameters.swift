@@ -22,6 +22,9 @@ public struct TCPParameters: Hashable, Sendable {
     /// `tcp_comp_sack_nr`). A limit of zero sends each at once.
     public var acknowledgementCompression: Interval = .milliseconds(1)
     public var compressedAcknowledgementLimit: Int = 44
+    /// Whether both sides use explicit congestion notification (RFC 3168). Linux asks for it only
+    /// when told to.
+    public var usesCongestionNotification: Bool = false
     /// How long data, a handshake or a probe may stay unanswered before the side gives up, as
     /// Linux's `TCP_USER_TIMEOUT`.
     public var patience: Interval = .seconds(60)

@@ -16,6 +16,9 @@ public struct Topology: Hashable, Sendable {
     /// The link that each region's nodes share among themselves, one per region.
     public var local: LinkParameters
 
+    /// Flows beside those of the nodes.
+    public var crossTraffic: [CrossTraffic] = []
+
     /// One direction between two regions.
     public struct DirectedLink: Hashable, Sendable {
         public var from: RegionID

@@ -35,6 +35,15 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         let stream: StreamID
         let acceptor: NodeID
 
+        /// What no connection is equal to.
+        static var nothing: Carried {
+            Carried(
+                connection: ConnectionID(slot: .max, generation: .max),
+                stream: StreamID(opener: NodeID(0), number: 0),
+                acceptor: NodeID(0)
+            )
+        }
+
         func node(_ side: ConnectionSide) -> NodeID {
             switch side {
             case .opener: stream.opener
@@ -49,9 +58,14 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         let bytes: [UInt8]
     }
 
-    init(topology: NetworkModel.Topology, profile: HardwareProfile, seed: UInt64) {
+    init(
+        topology: NetworkModel.Topology,
+        parameters: TCPParameters,
+        profile: HardwareProfile,
+        seed: UInt64
+    ) {
         queue = EventQueue(capacity: 4096)
-        network = Network(topology: topology, seed: seed)
+        network = Network(topology: topology, seed: seed, parameters: parameters)
         self.profile = profile
         nodes = topology.nodes.indices.map { NodeState(node: NodeID(UInt32($0)), profile: profile) }
     }
@@ -229,7 +243,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
             if !network.outputs.isEmpty { replaced.append(carried[slot]) }
             carried[slot] = entry
         } else {
-            precondition(slot == carried.count, "connection slot \(slot) after \(carried.count)")
+            // Slots in between are those of others' flows.
+            while carried.count < slot { carried.append(.nothing) }
             carried.append(entry)
         }
         nodes[Int(node.rawValue)].connections[stream] = NodeState.Connection(

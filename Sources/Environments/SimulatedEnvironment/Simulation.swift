@@ -9,6 +9,8 @@ public import Units
 /// What a simulation is made of.
 public struct SimulationPlan: Sendable {
     public var topology: NetworkModel.Topology
+    /// How the nodes' TCP behaves.
+    public var tcp = TCPParameters.linux
     public var profile: HardwareProfile
     public var seed: UInt64
     public var limits: RunLimits
@@ -69,6 +71,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     public private(set) var observer: Observer
     public private(set) var medium: SimulatedMedium<Program>
     public private(set) var samples: LinkSampler
+    /// What flows of others brought and took; empty where there are none.
+    public private(set) var crossSamples = CrossSampler()
     /// The run's fingerprint at sampling times.
     public private(set) var checkpoints: [(time: Instant, fingerprint: Fingerprint)] = []
     /// The changes that faults made, in order.
@@ -93,7 +97,12 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         self.plan = plan
         self.observer = observer
         makeMachine = machine
-        medium = SimulatedMedium(topology: plan.topology, profile: plan.profile, seed: plan.seed)
+        medium = SimulatedMedium(
+            topology: plan.topology,
+            parameters: plan.tcp,
+            profile: plan.profile,
+            seed: plan.seed
+        )
         samples = LinkSampler(interval: plan.sampling)
         hosts = plan.topology.nodes.indices.map {
             Host(node: NodeID(UInt32($0)), checksInvariants: plan.checksInvariants)
@@ -156,6 +165,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             medium.queue.schedule(.local(event), at: plan.faults[fault].at, from: &faultOrigin)
         }
         scheduleSample(at: .zero)
+        medium.network.startCrossTraffic(queue: &medium.queue)
         for index in hosts.indices { boot(index) }
         drainNetwork()
     }
@@ -224,7 +234,12 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         while position < medium.network.outputs.count {
             let output = medium.network.outputs[position]
             position += 1
-            handle(output)
+            let isCross = medium.network.serveCrossTraffic(
+                output,
+                at: medium.now,
+                queue: &medium.queue
+            )
+            if !isCross { handle(output) }
         }
         medium.network.outputs.removeAll(keepingCapacity: true)
         if !medium.replaced.isEmpty { medium.replaced.removeAll() }
@@ -452,6 +467,15 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             links: row,
             received: medium.nodes.map(\.streamBytesReceived)
         )
+        let flows = medium.network.crossFlows
+        if !flows.isEmpty {
+            let carried = row.indices.map { medium.network.crossBytes(LinkID(UInt32($0))) }
+            crossSamples.append(
+                at: medium.now,
+                received: flows.map { UInt64($0.received) },
+                carried: carried
+            )
+        }
         checkpoint()
         if !isLast { scheduleSample(at: medium.now + samples.interval) }
     }
