@@ -109,10 +109,11 @@ let novaCron = [
 let environments = [
     room("Environments", "SimulationKernel", ["Determinism", "Units"]),
     room("Environments", "LinkModel", ["Determinism", "Units"]),
+    room("Environments", "StreamLinks", ["Machines", "Units"]),
     room(
         "Environments",
         "NetworkModel",
-        ["Determinism", "LinkModel", "Machines", "SimulationKernel", "Units"]
+        ["Determinism", "LinkModel", "Machines", "SimulationKernel", "StreamLinks", "Units"]
     ),
     room("Environments", "HardwareModel", ["Determinism", "Machines", "Units"]),
     room(
@@ -143,7 +144,7 @@ let environments = [
     room(
         "Environments",
         "RDMAEnvironment",
-        ["CVerbs", "Machines", "SocketEnvironment", "Units", nioCore, nioPosix]
+        ["CVerbs", "Machines", "SocketEnvironment", "StreamLinks", "Units", nioCore, nioPosix]
     ),
     room(
         "Environments",
@@ -316,6 +317,7 @@ let testTargets: [Target] = [
         ]
     ),
     tests("LinkModel", ["Determinism", "Units"]),
+    tests("StreamLinks", ["Determinism", "Machines", "Units"]),
     tests(
         "NetworkModel",
         ["Determinism", "LinkModel", "Machines", "SimulationKernel", "Units"]
@@ -375,7 +377,7 @@ let testTargets: [Target] = [
         ["Determinism", "Effects", "HardwareModel", "Machines", "SimulationKernel", "Units"]
     ),
     tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),
-    tests("RDMAEnvironment", ["Determinism", "Machines", "Units"]),
+    tests("RDMAEnvironment", ["Determinism", "Machines", "StreamLinks", "Units"]),
     tests(
         "LinkEmulator",
         ["Determinism", "LinkModel", "NetworkModel", "SimulatedEnvironment", "Units"]
@@ -383,8 +385,8 @@ let testTargets: [Target] = [
     .testTarget(
         name: "ConformanceTests",
         dependencies: [
-            "DeltaEncoding", "Determinism", "Echoing", "Experiments", "HardwareModel", "Machines",
-            "Migration", "NetworkModel", "RDMAEnvironment", "SimulatedEnvironment",
+            "DeltaEncoding", "Determinism", "Echoing", "Experiments", "HardwareModel", "LinkModel",
+            "Machines", "Migration", "NetworkModel", "RDMAEnvironment", "SimulatedEnvironment",
             "SimulationKernel", "SocketEnvironment", "Transport", "Units", nioCore, nioPosix,
         ],
         path: "Tests/ConformanceTests",

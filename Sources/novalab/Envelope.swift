@@ -14,10 +14,12 @@ enum Envelope {
         store: String
     ) throws -> EnvelopeFinding? {
         let profiles = scenario.linkProfiles
-        guard environment == .simulated, !profiles.isEmpty else { return nil }
+        let models = scenario.uncalibratedModels
+        guard environment == .simulated, !profiles.isEmpty || !models.isEmpty else { return nil }
         return EnvelopeFinding(
             profiles,
             features: scenario.uncalibratedFeatures,
+            models: models,
             in: try archived(store) ?? supplied(),
             isIgnored: scenario.envelope == .ignore
         )

@@ -113,6 +113,16 @@ struct ReportText {
                         + "kind of work, cores a node, disk writes and fsync"
                 ),
             ]
+            if !scenario.uncalibratedModels.isEmpty {
+                models.append(
+                    ReportInput.Model(
+                        name: "RDMA links",
+                        assumption: "uncalibrated: streams over reliable connections of RoCE "
+                            + "version 2, a ring of credit for each pair of nodes, repetition from "
+                            + "the first lost packet, pauses of priority flow control; no DCQCN"
+                    )
+                )
+            }
             if !fluidLinks.isEmpty {
                 models.append(
                     ReportInput.Model(
@@ -162,10 +172,12 @@ extension ReportText {
         guard let envelope else { return [] }
         let reasons = envelope.reasons.map { "; \($0)" }.joined()
         let ignored = envelope.isIgnored ? " (ignored by the scenario)" : ""
+        let measure =
+            if case .uncalibrated = envelope.place { "" } else { ", by the \(envelope.source)" }
         return [
             ReportInput.Model(
                 name: "calibration envelope",
-                assumption: "\(envelope.words)\(ignored), by the \(envelope.source)\(reasons)"
+                assumption: "\(envelope.words)\(ignored)\(measure)\(reasons)"
             )
         ]
     }

@@ -1,5 +1,6 @@
 import Foundation
 import HardwareModel
+import LinkModel
 import Machines
 import NIOCore
 import NIOPosix
@@ -15,13 +16,15 @@ import Units
 /// Where a play runs.
 enum Arm: String, CaseIterable, Sendable {
     case simulated
+    /// Simulated, with streams over modelled RDMA links.
+    case simulatedRDMA = "simulated RDMA"
     case sockets
     /// Sockets whose streams go over RDMA.
     case rdma
 
     /// Those of this machine: RDMA needs a device, which `scripts/softroce-vm` brings along.
     static let allCases: [Arm] =
-        RDMASupport.current.isUsable ? [.simulated, .sockets, .rdma] : [.simulated, .sockets]
+        [.simulated, .simulatedRDMA, .sockets] + (RDMASupport.current.isUsable ? [.rdma] : [])
 }
 
 /// A fact that happened in a play.
@@ -86,6 +89,7 @@ struct Play<Program: Machine>: Sendable {
         let (story, isComplete): (Story, Bool)
         switch arm {
         case .simulated: (story, isComplete) = simulated()
+        case .simulatedRDMA: (story, isComplete) = simulated(local: .overRDMA)
         case .sockets, .rdma:
             let theatre = try SocketTheatre(self, on: arm)
             (story, isComplete) = try await theatre.run()
@@ -103,13 +107,13 @@ struct Play<Program: Machine>: Sendable {
     // MARK: Simulated
 
     /// Finds out when each incident is due by playing up to it, then plays on with it.
-    private func simulated() -> (Story, Bool) {
+    private func simulated(local: LinkParameters = .datacenter) -> (Story, Bool) {
         var faults: [SimulationPlan.ScheduledFault] = []
         var past: Story = []
         for (index, incident) in incidents.enumerated() {
             var due = (faults.last?.at ?? .zero) + .milliseconds(1)
             if index == 0 || !incident.condition(past) {
-                let prefix = simulate(faults, until: incident.condition)
+                let prefix = simulate(faults, local: local, until: incident.condition)
                 guard prefix.isComplete else { return (prefix.story, false) }
                 past = prefix.story
                 due = prefix.end + .nanoseconds(1)
@@ -124,19 +128,21 @@ struct Play<Program: Machine>: Sendable {
                 SimulationPlan.ScheduledFault(number: number, at: due, phase: phase, change: change)
             )
         }
-        let whole = simulate(faults, until: until)
+        let whole = simulate(faults, local: local, until: until)
         return (whole.story, whole.isComplete)
     }
 
     private func simulate(
         _ faults: [SimulationPlan.ScheduledFault],
+        local: LinkParameters,
         until condition: @escaping @Sendable (Story) -> Bool
     ) -> (story: Story, isComplete: Bool, end: Instant) {
         let plan = SimulationPlan(
             topology: Topology(
                 regionCount: 1,
                 nodes: Array(repeating: RegionID(0), count: nodes),
-                links: []
+                links: [],
+                local: local
             ),
             profile: .forTests,
             seed: 5,
@@ -149,6 +155,16 @@ struct Play<Program: Machine>: Sendable {
         let end = simulation.run()
         return (simulation.observer.story, end == nil, simulation.now)
     }
+}
+
+extension LinkParameters {
+    /// A site whose streams go over RDMA, with a lossless queue.
+    static let overRDMA: LinkParameters = {
+        var parameters = LinkParameters.datacenter
+        let pause = PriorityPause(stop: .kibibytes(256), resume: .kibibytes(128))
+        parameters.rdma = RDMAParameters(pause: pause)
+        return parameters
+    }()
 }
 
 extension HardwareProfile {

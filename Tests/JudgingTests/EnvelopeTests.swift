@@ -57,11 +57,13 @@ import Testing
     private static func finding(
         _ profile: LinkProfile?,
         features: [String] = [],
+        models: [String] = [],
         isIgnored: Bool = false
     ) -> EnvelopeFinding {
         EnvelopeFinding(
             [("dwcp", far)],
             features: features,
+            models: models,
             in: profile.map(calibration),
             isIgnored: isIgnored
         )
@@ -104,6 +106,20 @@ import Testing
             #expect(try #require(judgement.verdict.sentences.first).contains("GO"))
             #expect(judgement.verdict.sentences.count == 2)
         }
+    }
+
+    /// Inside the box of the calibrated profiles or not: a model that was never compared is none.
+    @Test func anUncalibratedModelGivesNone() throws {
+        let models = ["RDMA link model is uncalibrated"]
+        let judgement = Self.judgement(Self.finding(Self.far, models: models))
+        #expect(judgement.verdict.word == .inconclusive)
+        #expect(judgement.targets[0].status == .passed)
+        let text = VerdictBlock(judgement, isColoured: false).text
+        #expect(text.contains("█ ENVELOPE  uncalibrated"))
+        #expect(text.contains("RDMA link model is uncalibrated"))
+        let ignored = Self.finding(Self.far, models: models, isIgnored: true)
+        #expect(Self.judgement(ignored).verdict.word == .go)
+        #expect(try #require(ignored.notice).contains("uncalibrated"))
     }
 
     @Test func aScenarioMayIgnoreItAndSaysSo() throws {

@@ -33,9 +33,14 @@ struct BulkWorld: ~Copyable {
     /// Bytes each opener wrote, by slot.
     var written: [Int64] = []
     var largestWrite = Int.max
+    /// Whether what arrives may be copied together from pieces, as out of a ring.
+    var joinsPieces = false
     /// What all streams carry, over and over: the byte at offset `o` is at index `o` modulo the
-    /// length, a prime, so that a misplaced slice shows by its index.
-    static let pattern = [UInt8](repeating: 0x5a, count: 65_537)
+    /// length, a prime, so that a misplaced slice shows by its index, and by its bytes.
+    static let pattern: [UInt8] = {
+        var random = SeededRandom(seed: 1, entity: EntityID(.experiment, 0), purpose: "pattern")
+        return (0..<65_537).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    }()
 
     init(_ topology: Topology, seed: UInt64, parameters: TCPParameters = .linux) {
         network = Network(topology: topology, seed: seed, parameters: parameters)
@@ -146,9 +151,20 @@ struct BulkWorld: ~Copyable {
         }
     }
 
-    /// Every slice must be the sender's own storage at the place that the offset demands.
+    /// Every slice must be the sender's own storage at the place that the offset demands, or hold
+    /// the same bytes where pieces are joined.
     private mutating func check(_ bytes: Bytes, at offset: Int64) {
-        if bytes.startIndex != Int(offset % Int64(BulkWorld.pattern.count)) { mismatches += 1 }
+        let place = Int(offset % Int64(BulkWorld.pattern.count))
+        if bytes.startIndex == place, !joinsPieces { return }
+        var rest = bytes
+        var start = place
+        while joinsPieces, !rest.isEmpty {
+            let length = min(rest.count, BulkWorld.pattern.count - start)
+            guard rest.prefix(length) == BulkWorld.pattern[start..<start + length] else { break }
+            rest = rest.dropFirst(length)
+            start = 0
+        }
+        if !joinsPieces || !rest.isEmpty { mismatches += 1 }
     }
 
     func fingerprint() -> Fingerprint {

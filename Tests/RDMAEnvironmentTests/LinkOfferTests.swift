@@ -1,6 +1,7 @@
 import Determinism
 import Machines
 import RDMAEnvironment
+import StreamLinks
 import Testing
 import Units
 

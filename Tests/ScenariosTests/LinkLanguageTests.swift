@@ -75,6 +75,75 @@ import Units
         #expect(faults.loss == .correlated(rate: .percent(5), correlation: .percent(25)))
     }
 
+    /// Goal: streams over RDMA, with a queue that stops or one that drops. Method: one link each.
+    @Test func streamsOverRDMA() throws {
+        let rate = "rate: 25 Gbit/s, "
+        #expect(try Self.path(rate + "streams: tcp").rdma == nil)
+        let plain = try Self.path(rate + "streams: rdma, queue: pfc")
+        #expect(
+            plain.rdma
+                == Scenario.RDMAStreams(mtu: 1024, ring: .mebibytes(1), resume: .percent(50))
+        )
+        #expect(plain.discipline == .dropTail)
+        let full = try Self.path(
+            rate + "streams: {over: rdma, mtu: 4096, ring: 256 KiB}, "
+                + "queue: {kind: pfc, limit: 100 KiB, resume: 25 %}, corrupt: 0.1 %"
+        )
+        #expect(
+            full.rdma
+                == Scenario.RDMAStreams(mtu: 4096, ring: .kibibytes(256), resume: .percent(25))
+        )
+        #expect(full.queue == .bytes(.kibibytes(100)))
+        #expect(full.payloadShare.text == "4096/4154")
+        // A queue that drops makes sense too: what is lost is sent again.
+        let lossy = try Self.path(rate + "streams: rdma, queue: {kind: droptail}")
+        #expect(lossy.rdma != nil && lossy.rdma?.resume == nil)
+        let scenario = try ScenarioFile.parse(
+            Self.text(rate + "streams: rdma"),
+            file: "links.yaml"
+        )
+        #expect(scenario.uncalibratedModels == ["RDMA link model is uncalibrated"])
+    }
+
+    /// Goal: queue pairs need both ways. Method: RDMA on one of two links.
+    @Test func streamsOverRDMANeedBothWays() {
+        let text = """
+            version: 1
+            name: links
+            topology:
+              regions: {a: {nodes: 1}, b: {nodes: 1}}
+              links:
+                - {from: a, to: b, delay: 1 ms, rate: 1 Gbit/s, streams: rdma}
+                - {from: b, to: a, delay: 1 ms, rate: 1 Gbit/s}
+            workload: {kind: bulk, duration: {measure: 10 s}}
+            """
+        #expect(throws: (any Error).self) {
+            try ScenarioFile.parse(text, file: "links.yaml")
+        }
+    }
+
+    /// Goal: several transfers may end in one region that has a node for each. Method: with and
+    /// without the node.
+    @Test func transfersShareAReceivingRegion() throws {
+        func text(_ nodes: Int) -> String {
+            """
+            version: 1
+            name: incast
+            topology:
+              regions: {a: {nodes: 1}, b: {nodes: 1}, c: {nodes: \(nodes)}}
+              links:
+                - {between: [a, c], rtt: 1 ms, rate: 1 Gbit/s}
+                - {between: [b, c], rtt: 1 ms, rate: 1 Gbit/s}
+            workload:
+              {kind: bulk, from: a, to: c, duration: {measure: 1 s}, beside: [{from: b, to: c}]}
+            """
+        }
+        _ = try ScenarioFile.parse(text(2), file: "incast.yaml")
+        #expect(throws: (any Error).self) {
+            try ScenarioFile.parse(text(1), file: "incast.yaml")
+        }
+    }
+
     /// Goal: an attached trace gives its mean and its content, which is part of the digest. Method:
     /// attach two traces of one name.
     @Test func attaching() throws {
@@ -105,6 +174,15 @@ import Units
         "rate: 1 Mbit/s, queue: {kind: fq, queues: 0}",
         "rate: 1 Mbit/s, reorder: {rate: 2 %}",
         "rate: 1 Mbit/s, corrupt: 101 %",
+        "rate: 1 Gbit/s, queue: pfc",
+        "rate: 1 Gbit/s, streams: {over: rdma, mtu: 1500}",
+        "rate: 1 Gbit/s, streams: {over: rdma, ring: 1 KiB}",
+        "rate: 1 Gbit/s, streams: {over: tcp, mtu: 1024}",
+        "rate: 1 Gbit/s, streams: rdma, queue: codel",
+        "rate: 1 Gbit/s, streams: rdma, duplicate: 1 %",
+        "rate: 1 Gbit/s, streams: rdma, jitter: {distribution: uniform, scale: 1 ms}",
+        "rate: 1 Gbit/s, streams: rdma, fidelity: fluid",
+        "rate: {trace: lte}, streams: rdma",
     ])
     func refusals(_ link: String) {
         #expect(throws: (any Error).self) {

@@ -32,6 +32,9 @@ public struct LinkCounters: Hashable, Sendable, Codable, BitwiseCopyable {
     public var busy: Interval = .zero
     /// Highest occupancy of the queue.
     public var peakQueue: ByteCount = .zero
+    /// How often the lossless queue at the link's end stopped its sender, and for how long in all.
+    public var pauses: UInt64 = 0
+    public var paused: Interval = .zero
 
     public init() {}
 
@@ -47,6 +50,11 @@ public struct LinkCounters: Hashable, Sendable, Codable, BitwiseCopyable {
         droppedByLoss &+= other.droppedByLoss
         busy += other.busy
         peakQueue = max(peakQueue, other.peakQueue)
+        corrupted &+= other.corrupted
+        droppedByOutage &+= other.droppedByOutage
+        droppedByRule &+= other.droppedByRule
+        pauses &+= other.pauses
+        paused += other.paused
     }
 
     /// Packets that did not reach the other end, for whatever reason.

@@ -30,6 +30,9 @@ public struct LinkParameters: Hashable, Sendable {
     public var backgroundLoad: Ratio
     /// How finely a simulation moves connections over it; real packets are packets.
     public var fidelity: Fidelity
+    /// How streams go over it in a simulation when not over TCP; datagrams and real packets are not
+    /// concerned.
+    public var rdma: RDMAParameters?
 
     public enum Fidelity: String, Hashable, Sendable, CaseIterable, Codable {
         /// Every packet is an event.
@@ -51,7 +54,8 @@ public struct LinkParameters: Hashable, Sendable {
         queueLimit: ByteCount,
         discipline: QueueDiscipline = .dropTail,
         backgroundLoad: Ratio = .zero,
-        fidelity: Fidelity = .packet
+        fidelity: Fidelity = .packet,
+        rdma: RDMAParameters? = nil
     ) {
         self.rate = rate
         self.trace = trace
@@ -63,6 +67,7 @@ public struct LinkParameters: Hashable, Sendable {
         self.discipline = discipline
         self.backgroundLoad = backgroundLoad
         self.fidelity = fidelity
+        self.rdma = rdma
     }
 
     /// A switched network inside one site: 10 Gbit/s, 100 µs one way, 1 MiB of queue, no loss.

@@ -44,7 +44,7 @@ extension Network {
     /// Whether the connection is simulated as a fluid.
     public func isFluid(_ connection: ConnectionID) -> Bool {
         let slot = Int(connection.slot)
-        return slot < connections.count && connections[slot].isFluid
+        return slot < connections.count && connections[slot].carrier == .fluid
     }
 
     private func route(of connection: ConnectionID, _ side: ConnectionSide) -> Int {
@@ -369,7 +369,9 @@ extension Network {
     /// Frees the slot once neither side has anything left to do.
     private mutating func releaseFluidWhenOver(_ slot: UInt32) {
         let first = sideIndex(slot, .opener)
-        guard connections[Int(slot)].isUsed, connections[Int(slot)].isFluid else { return }
+        guard connections[Int(slot)].isUsed, connections[Int(slot)].carrier == .fluid else {
+            return
+        }
         for index in first...first + 1 {
             let flow = fluid.flows[index]
             let isOver = flow.life == .ended || flow.hasFinished

@@ -39,11 +39,10 @@ extension Network {
         connections[Int(slot)].acceptor = acceptor
         connections[Int(slot)].forward = route(from: opener, to: acceptor)
         connections[Int(slot)].backward = route(from: acceptor, to: opener)
-        connections[Int(slot)].isFluid =
-            options.congestionControl != .bbr
-            && isFluid(connections[Int(slot)].forward, connections[Int(slot)].backward)
-        if connections[Int(slot)].isFluid {
-            openFluid(connection, options, at: now, queue: &queue)
+        let carrier = carrier(of: connections[Int(slot)], options)
+        connections[Int(slot)].carrier = carrier
+        if carrier != .packets {
+            openElsewhere(connection, options, at: now, queue: &queue)
             return connection
         }
         for side in ConnectionSide.allCases {
@@ -80,8 +79,8 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         guard let index = index(connection, side) else { return }
-        if connections[Int(connection.slot)].isFluid {
-            writeFluid(connection, side, bytes, at: now, queue: &queue)
+        if connections[Int(connection.slot)].carrier != .packets {
+            writeElsewhere(connection, side, bytes, at: now, queue: &queue)
             return
         }
         guard endpoints[index].takesWrites else { return }
@@ -93,8 +92,8 @@ extension Network {
     /// The bytes that a side may write now, as its outputs so far have told; zero once it has ended.
     public func credit(_ connection: ConnectionID, _ side: ConnectionSide) -> Int {
         guard let index = index(connection, side) else { return 0 }
-        if connections[Int(connection.slot)].isFluid {
-            return fluid.flows[index].life == .ended ? 0 : fluid.flows[index].knownCredit
+        if connections[Int(connection.slot)].carrier != .packets {
+            return creditElsewhere(connection, side)
         }
         return endpoints[index].takesWrites ? endpoints[index].knownCredit : 0
     }
@@ -108,8 +107,8 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         guard let index = index(connection, side) else { return }
-        if connections[Int(connection.slot)].isFluid {
-            grantFluid(connection, side, count, at: now, queue: &queue)
+        if connections[Int(connection.slot)].carrier != .packets {
+            grantElsewhere(connection, side, count, at: now, queue: &queue)
             return
         }
         endpoints[index].grant(count, at: now, into: &effects)
@@ -125,8 +124,8 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         guard let index = index(connection, side) else { return }
-        if connections[Int(connection.slot)].isFluid {
-            finishFluid(connection, side, at: now, queue: &queue)
+        if connections[Int(connection.slot)].carrier != .packets {
+            finishElsewhere(connection, side, at: now, queue: &queue)
             return
         }
         endpoints[index].finish(at: now, into: &effects)
@@ -141,8 +140,8 @@ extension Network {
         queue: inout EventQueue<SimulationEvent>
     ) {
         guard let index = index(connection, side) else { return }
-        if connections[Int(connection.slot)].isFluid {
-            endFluid(connection, side, .byPeer, at: now, queue: &queue)
+        if connections[Int(connection.slot)].carrier != .packets {
+            resetElsewhere(connection, side, at: now, queue: &queue)
             return
         }
         endpoints[index].abort(refusing: false, at: now, into: &effects)
@@ -160,13 +159,8 @@ extension Network {
         _ side: ConnectionSide
     ) -> ConnectionStatistics? {
         guard let index = index(connection, side) else { return nil }
-        if connections[Int(connection.slot)].isFluid {
-            let flow = fluid.flows[index]
-            var result = flow.statistics
-            result.congestionWindow = flow.congestion.window
-            result.slowStartThreshold = flow.congestion.threshold
-            result.smallestRoundTrip = flow.roundTrip
-            return result
+        if connections[Int(connection.slot)].carrier != .packets {
+            return statisticsElsewhere(connection, side)
         }
         let endpoint = endpoints[index]
         var result = endpoint.statistics
@@ -192,7 +186,8 @@ extension Network {
             for side in ConnectionSide.allCases
             where connections[Int(slot)].isUsed && connections[Int(slot)].node(side) == node {
                 let index = sideIndex(slot, side)
-                if connections[Int(slot)].isFluid {
+                if connections[Int(slot)].carrier == .rdma { continue }
+                if connections[Int(slot)].carrier == .fluid {
                     let generation = connections[Int(slot)].generation
                     let connection = ConnectionID(slot: slot, generation: generation)
                     dropFluidNode(connection, side, silently: silently, at: now, queue: &queue)
@@ -202,6 +197,7 @@ extension Network {
                 apply(slot, side, at: now, queue: &queue)
             }
         }
+        dropRDMANode(node, silently: silently, at: now, queue: &queue)
     }
 
     /// The node takes datagrams and connections again; packets of its earlier connections are

@@ -32,6 +32,7 @@ public struct Network: ~Copyable {
     var effects = EndpointEffects()
     var fluid: FluidPlane
     var cross: CrossTrafficState
+    var rdma: RDMAPlane
 
     /// A node as its peers see it.
     struct NodeState {
@@ -51,10 +52,18 @@ public struct Network: ~Copyable {
         var chain: HashChain
     }
 
+    /// What carries the streams of a connection.
+    enum Carrier: UInt8 {
+        /// TCP, packet by packet.
+        case packets
+        case fluid
+        case rdma
+    }
+
     struct ConnectionRecord {
         var generation: UInt32 = 0
         var isUsed = false
-        var isFluid = false
+        var carrier = Carrier.packets
         var opener = NodeID(0)
         var acceptor = NodeID(0)
         /// Links towards the acceptor and towards the opener, or −1.
@@ -71,6 +80,7 @@ public struct Network: ~Copyable {
         nodes = Network.nodes(of: topology)
         fluid = FluidPlane(topology, links: links, routes: routes, seed: seed)
         cross = CrossTrafficState(topology, links: links.count)
+        rdma = RDMAPlane(topology, links: links, routes: routes, seed: seed)
         self.topology = topology
         self.seed = seed
         self.parameters = parameters
@@ -152,6 +162,8 @@ public struct Network: ~Copyable {
             openCrossFlow(Int(flow), at: now, queue: &queue)
         case .timer(let connection, let side, let timer):
             wake(connection, side, timer, at: now, queue: &queue)
+        case .rdma(let event):
+            handle(event, at: now, queue: &queue)
         }
     }
 
@@ -170,6 +182,7 @@ public struct Network: ~Copyable {
         let index = Int(link.rawValue)
         var counters = links[index].pipe.counters(at: now)
         if let flows = fluid.links[index]?.counters { counters.add(flows) }
+        if let wire = rdma.wires[index] { counters.add(wire.counters(at: now)) }
         return counters
     }
 
@@ -177,7 +190,8 @@ public struct Network: ~Copyable {
     public func queueOccupancy(_ link: LinkID, at now: Instant) -> ByteCount {
         let index = Int(link.rawValue)
         let backlog = ByteCount(Int64(fluid.links[index]?.backlog ?? 0))
-        return links[index].pipe.occupancy(at: now) + backlog
+        let ingress = ByteCount(rdma.wires[index]?.waiting ?? 0)
+        return links[index].pipe.occupancy(at: now) + backlog + ingress
     }
 
     /// Down: what waits in the queue and what is offered is lost; what has left the queue arrives.
@@ -188,6 +202,7 @@ public struct Network: ~Copyable {
         queue: inout EventQueue<SimulationEvent>
     ) {
         fluid.links[Int(link.rawValue)]?.isUp = isUp
+        rdma.wires[Int(link.rawValue)]?.isUp = isUp
         links[Int(link.rawValue)].setUp(isUp, at: now, queue: &queue)
         loseDiscarded(Int(link.rawValue))
     }
@@ -202,6 +217,7 @@ public struct Network: ~Copyable {
         precondition(rate.bitsPerSecond > 0, "a link that carries nothing is down")
         links[Int(link.rawValue)].setRate(rate, at: now, queue: &queue)
         fluid.links[Int(link.rawValue)]?.setRate(rate)
+        rdma.wires[Int(link.rawValue)]?.setRate(rate)
         loseDiscarded(Int(link.rawValue))
     }
 
@@ -210,12 +226,14 @@ public struct Network: ~Copyable {
         precondition(delay >= .zero, "a link cannot be faster than its propagation")
         links[Int(link.rawValue)].setExtraDelay(delay)
         fluid.links[Int(link.rawValue)]?.extraDelay = delay
+        rdma.wires[Int(link.rawValue)]?.setExtraDelay(delay)
     }
 
     /// Loses packets offered from now on, besides the link's own loss; `.none` takes it back.
     public mutating func setExtraLoss(_ link: LinkID, _ loss: LossModel) {
         links[Int(link.rawValue)].setExtraLoss(loss)
         fluid.links[Int(link.rawValue)]?.extraLosses.use(loss)
+        rdma.wires[Int(link.rawValue)]?.setExtraLoss(loss)
     }
 
     /// Rules are consulted in the order in which they were added.
@@ -235,6 +253,7 @@ public struct Network: ~Copyable {
     public func combineFingerprint(into chain: inout HashChain) {
         for link in links { chain.combine(link.chain.fingerprint) }
         for case let link? in fluid.links { chain.combine(link.chain.fingerprint) }
+        for case let wire? in rdma.wires { chain.combine(wire.chain.fingerprint) }
         for node in nodes { chain.combine(node.chain.fingerprint) }
     }
 }

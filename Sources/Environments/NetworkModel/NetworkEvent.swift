@@ -1,3 +1,5 @@
+public import Units
+
 /// What every simulation's event queue carries: a network event, or whatever the world around the
 /// network schedules for itself.
 ///
@@ -17,6 +19,50 @@ public enum NetworkEvent: Sendable, BitwiseCopyable {
     case cross(flow: UInt32)
     /// A timer of one side of a connection may have come due.
     case timer(ConnectionID, ConnectionSide, ConnectionTimer)
+    /// Something due on links whose streams go over RDMA.
+    case rdma(RDMAEvent)
+}
+
+/// Something due where streams go over RDMA. Only the network makes these and only it reads them.
+public enum RDMAEvent: Sendable, BitwiseCopyable {
+    /// A link's sender has sent a packet and may begin the next.
+    case sent(LinkID)
+    /// The oldest packet on a link reaches the queue at its end.
+    case arrival(LinkID)
+    /// The oldest packet in the queue of a region reaches its node.
+    case passage(RegionID)
+    /// A request of the queue at the link's end to stop (or to go on) reaches the sender.
+    case pause(LinkID, Bool)
+    /// A side's streams have changed, and something may be posted.
+    case advance(PairID, ConnectionSide)
+    /// A queue pair's time-out may have come.
+    case timer(PairID, ConnectionSide)
+    /// A step of setting a queue pair up.
+    case setUp(PairID, PairStep)
+    /// A side learns that its peer's queue pair is gone; how often it has tried to be told.
+    case ended(PairID, ConnectionSide, attempt: UInt8)
+}
+
+/// A reliable connection; its slot is used again under another generation once both sides are gone.
+public struct PairID: Hashable, Sendable, BitwiseCopyable {
+    let slot: UInt32
+    let generation: UInt32
+}
+
+/// What travels when a queue pair is set up, over a TCP connection, by where it arrives.
+public enum PairStep: UInt8, Sendable, BitwiseCopyable {
+    /// The first segment of the connection, at the acceptor.
+    case request
+    /// Its answer, at the opener: the connection stands, or nobody listens.
+    case confirmation
+    case refusal
+    /// The opener's queue pair and ring, at the acceptor.
+    case offer
+    /// The acceptor's, at the opener.
+    case answer
+    /// The time within which a hello must have come, on either side.
+    case openerDeadline
+    case acceptorDeadline
 }
 
 /// Something due outside the network: node timers, jobs, disks, faults. The world gives the four

@@ -1,6 +1,7 @@
 import CVerbs
 import Glibc
 import Machines
+import StreamLinks
 import Units
 
 /// A reliable-connected queue pair with its memory: a ring that the peer writes to, our copy of the

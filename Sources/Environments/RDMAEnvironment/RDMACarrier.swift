@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 package import SocketEnvironment
+import StreamLinks
 package import Units
 
 /// Carries the streams of one node over RDMA: reliable-connected queue pairs, one for each peer that

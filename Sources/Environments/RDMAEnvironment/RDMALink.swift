@@ -1,6 +1,7 @@
 import Machines
 import NIOCore
 import SocketEnvironment
+import StreamLinks
 import Units
 
 /// One link to a peer: the queue pair, the connection that set it up, and its streams.

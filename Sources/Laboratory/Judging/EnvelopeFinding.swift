@@ -14,18 +14,27 @@ public struct EnvelopeFinding: Hashable, Sendable {
         case outside([String])
         /// There is no calibration to compare with.
         case notCalibrated
+        /// Something on the paths is a model that was never compared with the real thing.
+        case uncalibrated([String])
     }
 
     /// - Parameters:
     ///   - profiles: What the campaign's transfers meet, each with a name.
     ///   - features: What their path has that no calibration covers.
+    ///   - models: Models that were never compared with the real thing, as sentences.
     public init(
         _ profiles: [(name: String, profile: LinkProfile)],
         features: [String] = [],
+        models: [String] = [],
         in calibration: Calibration?,
         isIgnored: Bool
     ) {
         self.isIgnored = isIgnored
+        guard models.isEmpty else {
+            place = .uncalibrated(models)
+            source = "no calibration"
+            return
+        }
         guard let calibration, !calibration.cells.isEmpty else {
             place = .notCalibrated
             source = "no calibration"
@@ -53,17 +62,21 @@ public struct EnvelopeFinding: Hashable, Sendable {
         place = reasons.isEmpty ? .inside : .outside(reasons)
     }
 
-    /// `inside calibration`, `outside calibration` or `not calibrated`.
+    /// `inside calibration`, `outside calibration`, `not calibrated` or `uncalibrated`.
     public var words: String {
         switch place {
         case .inside: "inside calibration"
         case .outside: "outside calibration"
         case .notCalibrated: "not calibrated"
+        case .uncalibrated: "uncalibrated"
         }
     }
 
     public var reasons: [String] {
-        if case .outside(let reasons) = place { reasons } else { [] }
+        switch place {
+        case .outside(let reasons), .uncalibrated(let reasons): reasons
+        case .inside, .notCalibrated: []
+        }
     }
 
     /// Why no GO follows; `nil` when one may.
@@ -79,6 +92,9 @@ public struct EnvelopeFinding: Hashable, Sendable {
         case .notCalibrated:
             return "The simulated TCP has not been compared with a real one here ('novalab "
                 + "calibrate' does), so it cannot give a GO."
+        case .uncalibrated(let reasons):
+            return "\(reasons.joined(separator: "; ")), so a simulation over it cannot give a GO; "
+                + "'envelope: ignore' in the scenario judges it all the same."
         }
     }
 

@@ -186,6 +186,21 @@ public struct MetricCatalogue: Sendable {
             isNetworkDependent: true
         ),
         MetricDefinition(
+            name: "pause-share",
+            unit: .percent,
+            direction: .lowerIsBetter,
+            definition: """
+                time for which the lossless queue at a link's end kept the link's sender stopped \
+                (priority flow control) / time of the run
+                """,
+            boundDescription: "100 %",
+            boundSide: .upper,
+            requiresBound: true,
+            possibleRange: 0...100,
+            environments: [.simulated],
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
             name: "emulator-delay-error",
             unit: .milliseconds,
             direction: .lowerIsBetter,

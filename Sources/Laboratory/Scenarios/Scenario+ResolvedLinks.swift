@@ -24,6 +24,13 @@ extension Scenario {
         }
         yaml.field("background", QuantityText.percentText(path.background))
         yaml.field("fidelity", path.fidelity.rawValue)
+        if let rdma = path.rdma {
+            yaml.mapping("streams") { yaml in
+                yaml.field("over", "rdma")
+                yaml.field("mtu", rdma.mtu)
+                yaml.field("ring", rdma.ring)
+            }
+        }
     }
 
     private static func write(_ jitter: Jitter, into yaml: inout YAMLText) {
@@ -110,7 +117,7 @@ extension Scenario {
     private static func writeQueue(_ path: PathProperties, into yaml: inout YAMLText) {
         yaml.mapping("queue") { yaml in
             switch path.discipline {
-            case .dropTail: yaml.field("kind", "droptail")
+            case .dropTail: yaml.field("kind", path.rdma?.resume == nil ? "droptail" : "pfc")
             case .coDel: yaml.field("kind", "codel")
             case .fairCoDel: yaml.field("kind", "fq-codel")
             case .fair: yaml.field("kind", "fq")
@@ -122,6 +129,9 @@ extension Scenario {
                 yaml.field("limit", count)
             case .time(let interval):
                 yaml.field("limit", interval)
+            }
+            if let resume = path.rdma?.resume {
+                yaml.field("resume", QuantityText.percentText(resume))
             }
             switch path.discipline {
             case .dropTail: break

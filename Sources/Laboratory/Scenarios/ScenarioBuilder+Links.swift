@@ -20,8 +20,10 @@ extension ScenarioBuilder {
             queue: queue.queueLimit("limit"),
             discipline: discipline(queue),
             background: record.share("background"),
-            fidelity: record.text("fidelity").flatMap(Scenario.Fidelity.init) ?? .packet
+            fidelity: record.text("fidelity").flatMap(Scenario.Fidelity.init) ?? .packet,
+            rdma: rdma(record.record("streams"), queue)
         )
+        check(path, record, queue)
         if path.fidelity == .fluid, !path.suitsFluid, let value = record["fidelity"] {
             add(
                 .conflict,
@@ -31,6 +33,48 @@ extension ScenarioBuilder {
             )
         }
         return path
+    }
+
+    private mutating func rdma(
+        _ record: CheckedRecord,
+        _ queue: CheckedRecord
+    ) -> Scenario.RDMAStreams? {
+        guard record.word == "rdma" else { return nil }
+        let mtu = record.integer("mtu")
+        if !RDMAParameters.possibleMTUs.contains(mtu) {
+            let words = RDMAParameters.possibleMTUs.map(String.init).joined(separator: ", ")
+            add(.outOfRange, record, "a path MTU of \(mtu) bytes", expected: words)
+        }
+        return Scenario.RDMAStreams(
+            mtu: mtu,
+            ring: record.size("ring"),
+            resume: queue.word == "pfc" ? queue.share("resume") : nil
+        )
+    }
+
+    /// What streams over RDMA do not know, and a queue that nobody would stop for.
+    private mutating func check(
+        _ path: Scenario.PathProperties,
+        _ record: CheckedRecord,
+        _ queue: CheckedRecord
+    ) {
+        if path.rdma == nil, queue.word == "pfc" {
+            add(
+                .conflict,
+                queue,
+                "nothing on this path stops when a pfc queue asks for it",
+                expected: "streams: rdma, or another queue"
+            )
+        }
+        if path.rdma != nil, !path.suitsRDMA {
+            add(
+                .conflict,
+                record.record("streams"),
+                "streams over RDMA know no varying rate, no jitter, no packets that are repeated or "
+                    + "overtaken, no fluids and no queue but pfc and droptail",
+                expected: "streams: tcp, or a path without these"
+            )
+        }
     }
 
     /// The rate that is known now, and where it comes from. A trace's is known when it is attached.

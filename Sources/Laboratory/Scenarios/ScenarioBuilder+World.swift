@@ -251,22 +251,29 @@ extension ScenarioBuilder {
             duration: duration(record.record("duration"))
         )
         var used = [ends.from, ends.to]
+        var receiving = [ends.to]
         for element in record.list("beside") {
             let entry = element.record
             guard let ends = self.ends(entry, .bulk, topology) else { continue }
-            if let twice = [ends.from, ends.to].first(where: used.contains) {
+            let nodes = topology.regions[Int(ends.to.rawValue)].nodes
+            let places = receiving.count { $0 == ends.to }
+            let isShared = places > 0 && places < nodes
+            let own = isShared ? [ends.from] : [ends.from, ends.to]
+            if let twice = own.first(where: used.contains) {
                 add(
                     .conflict,
                     entry,
                     "region '\(regionNames[Int(twice.rawValue)])' is an end of two transfers",
-                    expected: "regions of its own for each transfer"
+                    expected: "regions of its own for each transfer, or a receiving one with as "
+                        + "many nodes as transfers"
                 )
             }
             used += [ends.from, ends.to]
-            let own =
+            receiving.append(ends.to)
+            let duration =
                 entry["duration"] == nil ? workload.duration : duration(entry.record("duration"))
             workload.beside.append(
-                Scenario.BulkWorkload.Transfer(from: ends.from, to: ends.to, duration: own)
+                Scenario.BulkWorkload.Transfer(from: ends.from, to: ends.to, duration: duration)
             )
         }
         return workload

@@ -60,10 +60,26 @@ struct ScenarioBuilder {
         )
         scenario.envelope = Scenario.EnvelopeUse(rawValue: root.text("envelope") ?? "") ?? .judged
         checkFluidLinks(root, scenario)
+        checkRDMALinks(root, scenario)
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
         }
         return scenario
+    }
+
+    /// Queue pairs need both directions.
+    private mutating func checkRDMALinks(_ root: CheckedRecord, _ scenario: Scenario) {
+        let links = scenario.topology.links
+        for link in links where link.path.rdma != nil {
+            let back = scenario.topology.link(from: link.to, to: link.from)
+            guard back?.path.rdma == nil else { continue }
+            add(
+                .conflict,
+                root.record("topology"),
+                "the streams of link '\(link.name)' go over RDMA, those of the way back do not",
+                expected: "streams: rdma in both directions"
+            )
+        }
     }
 
     /// A fluid has windows that losses move, which BBR's are not.

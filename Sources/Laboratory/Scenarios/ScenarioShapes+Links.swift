@@ -115,10 +115,49 @@ extension ScenarioShapes {
                     "A queue for each flow, in turn; the longest is dropped from when all is full.",
                     [limit] + fairQueueing
                 ),
+                TaggedShape.Case(
+                    "pfc",
+                    "Beyond the limit senders are stopped (IEEE 802.1Qbb); with streams: rdma.",
+                    [
+                        limit,
+                        Field(
+                            "resume",
+                            .share(.closed),
+                            .text("50 %"),
+                            "The share of the limit at which senders go on."
+                        ),
+                    ]
+                ),
             ],
             impliedWords: ["limit": "droptail"]
         )
     }
+
+    static let streams = TaggedShape(
+        title: "streams",
+        tag: "over",
+        cases: [
+            TaggedShape.Case("tcp", "Over TCP."),
+            TaggedShape.Case(
+                "rdma",
+                "Over reliable connections of RDMA (RoCE version 2), by an uncalibrated model.",
+                [
+                    Field(
+                        "mtu",
+                        .integer(256...4096),
+                        .text("1024"),
+                        "Payload of a full packet: 256, 512, 1024, 2048 or 4096 bytes."
+                    ),
+                    Field(
+                        "ring",
+                        .size((64 << 10)...(1 << 30)),
+                        .text("1 MiB"),
+                        "What a receiver registers for each node that sends to it."
+                    ),
+                ]
+            ),
+        ]
+    )
 
     private static let controlledDelay = [
         Field(

@@ -115,6 +115,12 @@ extension ScenarioShapes {
                 .text("packet"),
                 "Simulate each packet, or connections as fluids; auto decides by their number."
             ),
+            Field(
+                "streams",
+                .tagged(streams),
+                .text("tcp"),
+                "What carries streams in simulation."
+            ),
         ]
     }
 

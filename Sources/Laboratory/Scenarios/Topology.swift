@@ -101,6 +101,8 @@ extension Scenario {
         public var background: Ratio
         /// How finely connections are simulated on it.
         public var fidelity: Fidelity
+        /// Streams go over RDMA in simulation; `nil`: over TCP.
+        public var rdma: RDMAStreams?
 
         public init(
             delay: Interval,
@@ -112,7 +114,8 @@ extension Scenario {
             queue: QueueLimit,
             discipline: QueueDiscipline = .dropTail,
             background: Ratio,
-            fidelity: Fidelity = .packet
+            fidelity: Fidelity = .packet,
+            rdma: RDMAStreams? = nil
         ) {
             self.delay = delay
             self.jitter = jitter
@@ -124,6 +127,7 @@ extension Scenario {
             self.discipline = discipline
             self.background = background
             self.fidelity = fidelity
+            self.rdma = rdma
         }
     }
 }
@@ -206,7 +210,7 @@ extension Scenario {
 extension Scenario.PathProperties {
     /// Whether a fluid has everything that the path has.
     public var suitsFluid: Bool {
-        source == .fixed && discipline == .dropTail && faults == .none
+        source == .fixed && discipline == .dropTail && faults == .none && rdma == nil
     }
 
     fileprivate mutating func attachTrace<Failure>(

@@ -15,7 +15,12 @@ public struct BulkExperiment: Experiment {
             preconditionFailure("a bulk experiment of kind \(setting.scenario.workload.kind)")
         }
         content = BulkContent(seed: setting.seed)
-        transfers = workload.transfers.map { BulkTransferPlan($0, setting) }
+        let all = workload.transfers
+        transfers = all.indices.map { index in
+            // Transfers that share a receiving region each have a node of it.
+            let place = all[..<index].count { $0.to == all[index].to }
+            return BulkTransferPlan(all[index], setting, receiver: place)
+        }
     }
 
     public func makeMachine(_ birth: Birth<BulkNode>) -> BulkNode {
@@ -43,12 +48,17 @@ struct BulkTransferPlan: Sendable {
     let roundTrip: Interval
     let configuration: TransportConfiguration
 
-    init(_ transfer: Scenario.BulkWorkload.Transfer, _ setting: ReplicationSetting) {
+    /// - Parameter place: of the receiver among its region's nodes.
+    init(
+        _ transfer: Scenario.BulkWorkload.Transfer,
+        _ setting: ReplicationSetting,
+        receiver place: Int
+    ) {
         let topology = setting.scenario.topology
         let sender = topology.nodes(of: transfer.from)[0]
-        guard let receiver = topology.nodes(of: transfer.to).first(where: { $0 != sender }) else {
-            preconditionFailure("region \(transfer.to) has no node to send to")
-        }
+        let others = topology.nodes(of: transfer.to).filter { $0 != sender }
+        precondition(place < others.count, "region \(transfer.to) has no node to send to")
+        let receiver = others[place]
         self.transfer = transfer
         self.sender = sender
         self.receiver = receiver

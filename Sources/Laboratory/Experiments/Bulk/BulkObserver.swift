@@ -189,18 +189,16 @@ struct BulkTally: Sendable {
             ?? Double(plan.link.rate.bitsPerSecond) * (1 - plan.link.background.value)
         // What was under way when the measured part began may be delivered inside it.
         let held = Double(plan.configuration.window) * 8 / seconds
-        let limit = free * (1448.0 / 1514) + held
+        let share = plan.link.payloadShare
+        let limit = free * share.value + held
+        let derivation =
+            "free rate × \(share.text), and what was under way when the window began"
         record.metrics.append(
             MetricValue(
                 "goodput",
                 goodput,
                 labels: labels,
-                bound: ending.bound(
-                    .upper,
-                    limit,
-                    derivation:
-                        "free rate × 1448/1514, and what was under way when the window began"
-                )
+                bound: ending.bound(.upper, limit, derivation: derivation)
             )
         )
         record.markers.append(
@@ -257,8 +255,8 @@ extension BulkTally {
                 bound: ending.bound(
                     .upper,
                     limit,
-                    derivation:
-                        "free rate × 1448/1514, and what was under way when the window began"
+                    derivation: "free rate × \(plan.link.payloadShare.text), and what was under "
+                        + "way when the window began"
                 )
             )
         )

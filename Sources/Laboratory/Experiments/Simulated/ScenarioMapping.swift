@@ -54,6 +54,9 @@ extension LinkParameters {
         seed: UInt64,
         index: UInt32
     ) {
+        func queueLimit(_ path: Scenario.PathProperties, _ roundTrip: Interval) -> ByteCount {
+            path.queue.bytes(rate: path.rate, roundTrip: roundTrip)
+        }
         var trace = path.trace
         if case .generated(let generator) = path.source {
             trace = generator.trace(seed: seed, entity: EntityID(.link, index))
@@ -65,11 +68,25 @@ extension LinkParameters {
             jitter: LinkModel.Jitter(path.jitter),
             loss: LinkModel.LossModel(path.loss),
             faults: path.faults,
-            queueLimit: path.queue.bytes(rate: path.rate, roundTrip: roundTrip),
+            queueLimit: queueLimit(path, roundTrip),
             discipline: path.discipline,
             backgroundLoad: path.background,
-            fidelity: scenario.isFluid(path, roundTrip: roundTrip) ? .fluid : .packet
+            fidelity: scenario.isFluid(path, roundTrip: roundTrip) ? .fluid : .packet,
+            rdma: path.rdma.map { RDMAParameters($0, limit: queueLimit(path, roundTrip)) }
         )
+    }
+}
+
+extension RDMAParameters {
+    /// - Parameter limit: of the queue at the end, beyond which it stops its senders.
+    init(_ streams: Scenario.RDMAStreams, limit: ByteCount) {
+        let pause = streams.resume.map { share in
+            PriorityPause(
+                stop: limit,
+                resume: ByteCount(Int64(Double(limit.bytes) * share.value))
+            )
+        }
+        self.init(mtu: streams.mtu, ring: streams.ring, pause: pause)
     }
 }
 

@@ -66,6 +66,7 @@ public struct SimulatedReplication<Kind: Experiment> {
             record.series += SimulatedReplication.goodput(simulation.samples)
         }
         record.invariants.append(ending.linkRates)
+        SimulatedReplication.addPauses(links, at: simulation.now, scenario, to: &record)
         record.peakMemoryBytes = peakMemory()
         record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
         return record
@@ -139,6 +140,34 @@ public struct SimulatedReplication<Kind: Experiment> {
                 values: zip(rows, rows.dropFirst()).map {
                     Double($1 - $0) * 8 / samples.interval.seconds
                 }
+            )
+        }
+    }
+
+    /// For how long lossless queues kept their senders stopped.
+    private static func addPauses(
+        _ links: [LinkFigures],
+        at end: Instant,
+        _ scenario: Scenario,
+        to record: inout RunRecord
+    ) {
+        for link in links
+        where link.parameters.rdma?.pause != nil && link.counters.departedPackets > 0 {
+            let direction = link.direction(in: scenario)
+            record.metrics.append(
+                MetricValue(
+                    "pause-share",
+                    100 * link.counters.paused.seconds / max(1e-9, end.seconds),
+                    labels: [Label("link", link.name), Label("direction", direction)],
+                    bound: PhysicalBound(.upper, 100, derivation: "the time of the run")
+                )
+            )
+            record.facts.append(
+                Fact(
+                    "pauses, \(direction)",
+                    "\(link.counters.pauses), \(link.counters.paused) in all; "
+                        + "\(link.counters.droppedByQueue) packets dropped by the queue"
+                )
             )
         }
     }

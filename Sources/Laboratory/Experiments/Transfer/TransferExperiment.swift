@@ -116,7 +116,8 @@ public struct TransferObserver: ExperimentObserver {
         guard completed == streams, violations.isEmpty else { return }
         let free = Double(link.rate.bitsPerSecond) * (1 - link.background.value)
         let seconds = (end - Instant.zero).seconds
-        let wire = Double(bytes) * 1514 / 1448 * 8
+        let share = link.payloadShare
+        let wire = Double(bytes) / share.value * 8
         record.metrics.append(
             MetricValue(
                 "transfer-time",
@@ -134,8 +135,8 @@ public struct TransferObserver: ExperimentObserver {
                 Double(bytes) * 8 / seconds,
                 bound: ending.bound(
                     .upper,
-                    free * 1448 / 1514,
-                    derivation: "free rate × 1448/1514"
+                    free * share.value,
+                    derivation: "free rate × \(share.text)"
                 )
             )
         )

@@ -1,6 +1,6 @@
 import Determinism
 import Machines
-import RDMAEnvironment
+import StreamLinks
 import Units
 
 /// Two ends of a link with a pretended medium between them: what is posted arrives in order, some

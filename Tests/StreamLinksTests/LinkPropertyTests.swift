@@ -1,6 +1,6 @@
 import Determinism
 import Machines
-import RDMAEnvironment
+import StreamLinks
 import Testing
 import Units
 

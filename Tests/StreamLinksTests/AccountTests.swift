@@ -1,4 +1,4 @@
-import RDMAEnvironment
+import StreamLinks
 import Testing
 
 // Goal: the two accounts never let the sender overwrite what the peer has not taken or the device
