@@ -53,6 +53,7 @@ let mustache = Target.Dependency.product(name: "Mustache", package: "swift-musta
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let unixSignals = Target.Dependency.product(
     name: "UnixSignals",
     package: "swift-service-lifecycle"
@@ -133,7 +134,10 @@ let environments = [
     room(
         "Environments",
         "SocketEnvironment",
-        ["Determinism", "Machines", "Units", nioCore, nioPosix]
+        [
+            "Determinism", "Effects", "Machines", "Units", asn1, certificates, nioCore, nioPosix,
+            nioSSL, nioTLS,
+        ]
     ),
     // Types only: the library is opened at run time, where there is one.
     .systemLibrary(
@@ -206,8 +210,8 @@ let laboratory = [
         [
             "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
             "HardwareModel", "Initialization", "Judging", "LinkEmulator", "LinkModel", "Machines",
-            "Measurements", "Migration", "NetworkModel", "NodeOperations", "RDMAEnvironment",
-            "RealNodes", "Scenarios", "SimulatedEffects", "SimulatedEnvironment",
+            "Measurements", "Migration", "NetworkModel", "NodeOperations", "NodePlatform",
+            "RDMAEnvironment", "RealNodes", "Scenarios", "SimulatedEffects", "SimulatedEnvironment",
             "SimulationKernel", "SocketEnvironment", "Statistics",
             "Transport", "Units", nioCore, nioPosix,
         ]
@@ -376,7 +380,13 @@ let testTargets: [Target] = [
         "SimulatedEffects",
         ["Determinism", "Effects", "HardwareModel", "Machines", "SimulationKernel", "Units"]
     ),
-    tests("SocketEnvironment", ["Determinism", "Machines", "Units"]),
+    tests(
+        "SocketEnvironment",
+        [
+            "Determinism", "Effects", "HostEffects", "Machines", "NodePlatform", "Units", nioCore,
+            nioPosix,
+        ]
+    ),
     tests("RDMAEnvironment", ["Determinism", "Machines", "StreamLinks", "Units"]),
     tests(
         "LinkEmulator",
@@ -385,9 +395,10 @@ let testTargets: [Target] = [
     .testTarget(
         name: "ConformanceTests",
         dependencies: [
-            "DeltaEncoding", "Determinism", "Echoing", "Experiments", "HardwareModel", "LinkModel",
-            "Machines", "Migration", "NetworkModel", "RDMAEnvironment", "SimulatedEnvironment",
-            "SimulationKernel", "SocketEnvironment", "Transport", "Units", nioCore, nioPosix,
+            "DeltaEncoding", "Determinism", "Echoing", "Effects", "Experiments", "HardwareModel",
+            "HostEffects", "LinkModel", "Machines", "Migration", "NetworkModel", "NodePlatform",
+            "RDMAEnvironment", "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment",
+            "Transport", "Units", nioCore, nioPosix,
         ],
         path: "Tests/ConformanceTests",
         swiftSettings: settings

@@ -4,25 +4,46 @@ import Foundation
 import Scenarios
 import SocketEnvironment
 
-/// The process of a run's links; started by the laboratory.
+/// Links as a process: those of a run, started by the laboratory, or those of a scenario for programs
+/// that somebody else starts.
 struct EmulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "emulate",
-        abstract: "Is the links of a run on sockets.",
-        shouldDisplay: false
+        abstract: "Emulates a scenario's links for programs of your own.",
+        discussion: """
+            Each node of the scenario gets a network namespace, and what leaves it meets the link that \
+            the scenario states. One line a node says where it is: 'node NUMBER REGION ADDRESS \
+            NAMESPACE'. It goes on until standard input ends (Ctrl-D), and then says how exact the \
+            links were. Needs root; nothing is left behind.
+
+            Examples:
+              novalab emulate scenarios/study/bulk.yaml
+              nsenter --net=/proc/4711/fd/9 iperf3 -s      # in a namespace that was printed
+            """
     )
 
+    @Argument(help: "The scenario file.", completion: .file(extensions: ["yaml"]))
+    var file: String?
+
     func run() throws {
-        // Ctrl-C reaches the whole group; the laboratory decides when its links end.
-        signal(SIGINT, SIG_IGN)
         do {
-            try EmulatorProgram.run { path in
-                var scenario = try ScenarioFile.load(path: path)
-                try Preparation.attachTraces(to: &scenario, path: path)
-                return scenario
+            if let file {
+                try EmulatorProgram.hold(try EmulateCommand.load(file))
+                return
             }
+            // Ctrl-C reaches the whole group; the laboratory decides when its links end.
+            signal(SIGINT, SIG_IGN)
+            try EmulatorProgram.run { try EmulateCommand.load($0) }
         } catch let failure as SocketFailure {
             throw CommandFailure(code: 70, message: failure.description)
+        } catch let failure as ScenarioError {
+            throw CommandFailure(code: failure.exitCode, message: failure.description)
         }
+    }
+
+    private static func load(_ path: String) throws -> Scenario {
+        var scenario = try ScenarioFile.load(path: path)
+        try Preparation.attachTraces(to: &scenario, path: path)
+        return scenario
     }
 }

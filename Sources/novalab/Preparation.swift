@@ -53,9 +53,7 @@ struct Preparation {
         environment = chosen ?? scenario.environment
         try Preparation.attachTraces(to: &scenario, path: path)
         self.scenario = scenario
-        if case .boot(let workload) = scenario.workload,
-            let obstacle = workload.obstacle(on: environment)
-        {
+        if let obstacle = scenario.obstacle(on: environment) {
             throw CommandFailure(code: 65, message: "\(path): \(obstacle)")
         }
         if environment == .rdma, !isAgent, !RDMASupport.current.isUsable {

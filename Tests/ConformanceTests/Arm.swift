@@ -1,10 +1,13 @@
+import Effects
 import Foundation
 import HardwareModel
+import HostEffects
 import LinkModel
 import Machines
 import NIOCore
 import NIOPosix
 import NetworkModel
+import NodePlatform
 import RDMAEnvironment
 import SimulatedEnvironment
 import SimulationKernel
@@ -19,12 +22,15 @@ enum Arm: String, CaseIterable, Sendable {
     /// Simulated, with streams over modelled RDMA links.
     case simulatedRDMA = "simulated RDMA"
     case sockets
+    /// Sockets whose streams go over TLS.
+    case tls
     /// Sockets whose streams go over RDMA.
     case rdma
 
     /// Those of this machine: RDMA needs a device, which `scripts/softroce-vm` brings along.
     static let allCases: [Arm] =
-        [.simulated, .simulatedRDMA, .sockets] + (RDMASupport.current.isUsable ? [.rdma] : [])
+        [.simulated, .simulatedRDMA, .sockets, .tls]
+        + (RDMASupport.current.isUsable ? [.rdma] : [])
 }
 
 /// A fact that happened in a play.
@@ -90,7 +96,7 @@ struct Play<Program: Machine>: Sendable {
         switch arm {
         case .simulated: (story, isComplete) = simulated()
         case .simulatedRDMA: (story, isComplete) = simulated(local: .overRDMA)
-        case .sockets, .rdma:
+        case .sockets, .tls, .rdma:
             let theatre = try SocketTheatre(self, on: arm)
             (story, isComplete) = try await theatre.run()
             carried = await theatre.carried
@@ -206,12 +212,17 @@ private actor SocketTheatre<Program: Machine> {
     private var addresses: [NodeAddress] = []
     private var incarnations: [UInt32]
     private let origin = MonotonicClock.nanoseconds + 20_000_000
+    private let authority: EphemeralAuthority?
 
     init(_ play: Play<Program>, on arm: Arm) throws {
         self.play = play
         self.arm = arm
         carriers = Array(repeating: nil, count: play.nodes)
         incarnations = Array(repeating: 0, count: play.nodes)
+        let now = WallTime(unixSeconds: Int64(Date.now.timeIntervalSince1970))
+        authority =
+            arm == .tls
+            ? try EphemeralAuthority(HostSecrets(), from: now, lifetime: .seconds(3600)) : nil
         folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
@@ -258,6 +269,12 @@ private actor SocketTheatre<Program: Machine> {
             node: id,
             on: group,
             carrier: carriers[index],
+            security: authority.map {
+                try StreamSecurity(
+                    $0.identity(named: StreamSecurity.name(of: id)),
+                    names: .numbered
+                )
+            },
             journalPath: folder.appending(path: "\(index).journal").path,
             workers: 1,
             machine: play.machine,

@@ -16,6 +16,7 @@ import Units
             Mirror.self,
             node: NodeID(0),
             at: SocketEndpoint(host: "127.0.0.1", port: 0),
+            identity: nil,
             machine: { _ in Mirror(isClient: false) },
             observe: { _ in }
         )
@@ -25,6 +26,7 @@ import Units
                 Mirror.self,
                 node: NodeID(0),
                 at: listener.endpoint,
+                identity: nil,
                 machine: { _ in Mirror(isClient: false) },
                 observe: { _ in }
             )

@@ -189,6 +189,7 @@ struct Nothing: MachineAccess, NetworkAccess, DatabaseAccess, SecretSource, LogS
         _ program: Program.Type,
         node: NodeID,
         at endpoint: SocketEndpoint,
+        identity: TLSIdentity?,
         machine: @escaping @Sendable (Birth<Program>) -> Program,
         observe: @escaping @Sendable (Program.Event) -> Void
     ) async throws(NetworkError) -> any NetworkListener {

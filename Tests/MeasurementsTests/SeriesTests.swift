@@ -153,6 +153,7 @@ import Units
         #expect(MetricUnit.milliseconds.value(fromBase: 0.5) == 500)
         #expect(MetricUnit.percent.value(fromBase: 0.9) == 90)
         #expect(MetricUnit.megabytesPerSecond.value(fromBase: 50e6) == 50)
+        #expect(MetricUnit.secondsPerGigabyte.value(fromBase: 1.5) == 1.5)
         for unit in MetricUnit.allCases {
             #expect(unit.base(from: unit.value(fromBase: 3)) == 3)
         }

@@ -63,6 +63,44 @@ import Testing
         )
     }
 
+    /// Goal: a migration over TLS is verified as every other, and the run says what TLS did and what the
+    /// processes cost; in simulation the same file is refused.
+    /// Method: two variants on loopback, without privileges; the archive's facts.
+    @Test func migrationsOverTLSAreVerified() async throws {
+        let lab = try Laboratory()
+        let file = try lab.scenario(
+            as: "over-tls",
+            [
+                ("{transport: {streams: 8}", "{transport: {streams: 8, tls: true}"),
+                (
+                    "variant: dwcp, expect: \"mean > 1.5\"}",
+                    "variant: dwcp, expect: \"mean > 1.5\"}\n"
+                        + "  - {metric: cpu-per-gb, variant: dwcp, expect: \"mean > 0.001 s/GB\"}"
+                ),
+            ]
+        )
+        let refused = try await lab.run(["run", file, "--store", lab.store, "--no-html"])
+        #expect(refused.code == 65, "\(refused.output) \(refused.errors)")
+        #expect(refused.errors.contains("TLS is not modelled in simulation"))
+        let ending = try await lab.run(
+            ["run", file, "--on", "sockets", "--json", "--no-html", "--store", lab.store],
+            wrapper: ["/usr/bin/setpriv", "--bounding-set=-sys_admin,-net_admin"]
+        )
+        let verdict = try Verdict(ending)
+        let memory = try #require(
+            verdict.invariants.first { $0.name == "memory-identical-after-migration" }
+        )
+        #expect(memory.checked >= 2 * memory.runs && memory.violations == 0)
+        #expect(verdict.targets.last?.status == "passed", "\(verdict.targets)")
+        let facts = try await lab.run([
+            "runs", "--store", lab.store, "--sql",
+            "SELECT value FROM fact WHERE key = 'tls'",
+        ])
+        let lines = facts.output.split(separator: "\n").filter { $0.contains("streams accepted") }
+        #expect(lines.count >= 2 && lines.count * 2 == memory.runs, "\(facts.output)")
+        #expect(lines.allSatisfy { $0.contains(" 0 connections refused") && !$0.contains(": 0 ") })
+    }
+
     /// Method: a node's process alone, told to be a node of a scenario that is not there.
     @Test func aNodeThatCannotBeginSaysWhy() async throws {
         let lab = try Laboratory()

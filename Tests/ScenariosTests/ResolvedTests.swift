@@ -23,7 +23,8 @@ import Units
         let resolved = try Samples.parsed(Samples.minimal).resolvedText
         for line in [
             "seed: 1", "environment: simulated", "limit: 1 BDP", "name: \"b->a\"", "delay: 40 ms",
-            "streams: auto", "window: 32 MiB", "default:", "warmup: auto", "wall: 600 s",
+            "streams: auto", "window: 32 MiB", "tls: false", "default:", "warmup: auto",
+            "wall: 600 s",
         ] {
             #expect(resolved.contains(line), "\(line) is missing in\n\(resolved)")
         }

@@ -163,6 +163,7 @@ import Units
                     Silent.self,
                     node: NodeID(0),
                     at: SocketEndpoint(host: "node-0", port: 90),
+                    identity: nil,
                     machine: { _ in Silent() },
                     observe: { _ in }
                 )

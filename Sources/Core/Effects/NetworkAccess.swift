@@ -22,10 +22,14 @@ public protocol NetworkAccess: Sendable {
 
     /// Runs a protocol machine that takes connections of its peers at `endpoint` until the listener
     /// is closed. Its events are not lost: `observe` hears each of them.
+    ///
+    /// - Parameter identity: puts TLS below the streams, with certificates on both sides; its
+    ///   `clientAuthorities` are required. Without it streams are plain.
     func host<Program: Machine>(
         _ program: Program.Type,
         node: NodeID,
         at endpoint: SocketEndpoint,
+        identity: TLSIdentity?,
         machine: @escaping @Sendable (Birth<Program>) -> Program,
         observe: @escaping @Sendable (Program.Event) -> Void
     ) async throws(NetworkError) -> any NetworkListener

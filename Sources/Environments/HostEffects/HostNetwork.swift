@@ -60,14 +60,26 @@ public struct HostNetwork: NetworkAccess {
         _ program: Program.Type,
         node: NodeID,
         at endpoint: SocketEndpoint,
+        identity: TLSIdentity?,
         machine: @escaping @Sendable (Birth<Program>) -> Program,
         observe: @escaping @Sendable (Program.Event) -> Void
     ) async throws(NetworkError) -> any NetworkListener {
         let address = try await resolve(endpoint)
+        // Reading certificates takes its time.
+        let security = try await threads.run { () throws(NetworkError) -> StreamSecurity? in
+            do throws(SocketFailure) {
+                return try identity.map { identity throws(SocketFailure) in
+                    try StreamSecurity(identity, names: .any)
+                }
+            } catch {
+                throw NetworkError(.badIdentity(error.description), endpoint)
+            }
+        }
         return try await MachineListener<Program>.listen(
             node: node,
             at: endpoint,
             address: address,
+            security: security,
             on: group,
             machine: machine,
             observe: observe

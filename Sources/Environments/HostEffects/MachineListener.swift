@@ -31,6 +31,7 @@ final class MachineListener<Program: Machine>: NetworkListener {
         node: NodeID,
         at endpoint: SocketEndpoint,
         address: SocketAddress,
+        security: StreamSecurity?,
         on group: any EventLoopGroup,
         machine: @escaping @Sendable (Birth<Program>) -> Program,
         observe: @escaping @Sendable (Program.Event) -> Void
@@ -41,6 +42,7 @@ final class MachineListener<Program: Machine>: NetworkListener {
             let socketNode = try SocketNode<Program>(
                 node: node,
                 on: group,
+                security: security,
                 journalPath: nil,
                 workers: 1,
                 machine: machine,

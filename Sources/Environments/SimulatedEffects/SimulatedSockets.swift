@@ -61,9 +61,11 @@ struct SimulatedSockets: NetworkAccess {
         _ program: Program.Type,
         node: NodeID,
         at endpoint: SocketEndpoint,
+        identity: TLSIdentity?,
         machine: @escaping @Sendable (Birth<Program>) -> Program,
         observe: @escaping @Sendable (Program.Event) -> Void
     ) async throws(NetworkError) -> any NetworkListener {
+        try identity?.checkMarks(endpoint)
         let birth = Birth<Program>(
             node: node,
             incarnation: process.incarnation,

@@ -36,6 +36,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private var unnamed: [ObjectIdentifier: SocketStream] = [:]
     /// Carries streams beside TCP to peers that have it, too.
     private let carrier: (any StreamCarrier)?
+    /// TLS below streams on TCP.
+    private let security: StreamSecurity?
     private var timers: [Program.Timer: Scheduled<Void>] = [:]
     private var inputs: [Input<Program>] = []
     private var isDelivering = false
@@ -51,11 +53,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// - Parameters:
     ///   - journalPath: where durable records go; machines without records need none.
+    ///   - security: puts TLS below streams; without it they are plain TCP.
     ///   - workers: threads for jobs.
     ///   - fail: hears of what makes it impossible to go on; at most a few times.
     public convenience init(
         node: NodeID,
         on group: any EventLoopGroup,
+        security: StreamSecurity? = nil,
         journalPath: String?,
         workers: Int,
         machine: @escaping @Sendable (Birth<Program>) -> Program,
@@ -66,6 +70,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             node: node,
             on: group,
             carrier: nil,
+            security: security,
             journalPath: journalPath,
             workers: workers,
             machine: machine,
@@ -79,6 +84,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         node: NodeID,
         on group: any EventLoopGroup,
         carrier: (any StreamCarrier)?,
+        security: StreamSecurity? = nil,
         journalPath: String?,
         workers: Int,
         machine: @escaping @Sendable (Birth<Program>) -> Program,
@@ -87,6 +93,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     ) throws(SocketFailure) {
         self.node = node
         self.carrier = carrier
+        self.security = security
         loop = group.next()
         threads = NIOThreadPool(numberOfThreads: workers)
         threads.start()
@@ -163,7 +170,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                 guard unnamed.count < SocketNode.unnamedLimit else { return channel.close() }
                 let stream = accept()
                 unnamed[ObjectIdentifier(stream)] = stream
-                return channel.pipeline.addHandler(stream)
+                return channel.eventLoop.makeCompletedFuture {
+                    if let security {
+                        try security.accept(stream, on: channel)
+                    } else {
+                        try channel.pipeline.syncOperations.addHandler(stream)
+                    }
+                }
             }
             .bind(to: address).get()
     }
@@ -425,10 +438,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// Opens the stream on TCP.
     private func connect(_ id: StreamID, to peer: NodeID, _ options: StreamOptions) {
-        let preamble = StreamPreamble(id, receiveCredit: options.receiveCredit)
         let stream = SocketStream(opening: id, receiveCredit: options.receiveCredit) {
             [self] stream, happening in
-            hear(stream, happening)
+            if case .opened = happening {
+                establish(id, stream, to: peer, options)
+            } else {
+                hear(stream, happening)
+            }
         }
         streams[id] = stream
         guard Int(peer.rawValue) < peers.count else {
@@ -440,7 +456,15 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             .channelOption(ChannelOptions.autoRead, value: false)
             .channelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in channel.pipeline.addHandler(stream) }
+            .channelInitializer { [security] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let security {
+                        try security.open(stream, to: peer, on: channel)
+                    } else {
+                        try channel.pipeline.syncOperations.addHandler(stream)
+                    }
+                }
+            }
             .connect(host: place.host, port: place.streamPort)
             .whenComplete { [self] result in
                 guard streams[id] === stream else { return }
@@ -455,11 +479,28 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                     if let rate = options.pacing {
                         StreamSocketOptions.setPacing(rate, on: channel)
                     }
-                    stream.open(sending: preamble)
-                    deliver(.streamOpened(id, peer: peer))
-                    deliver(.writable(id, credit: stream.credit))
+                    // Over TLS it opens once the handshake is done.
+                    if security == nil { establish(id, stream, to: peer, options) }
                 }
             }
+    }
+
+    /// Our own stream is there: its first bytes name it.
+    private func establish(
+        _ id: StreamID,
+        _ stream: SocketStream,
+        to peer: NodeID,
+        _ options: StreamOptions
+    ) {
+        guard streams[id] === stream else { return }
+        // Sending may make the stream writable at once: the machine first hears that it is open.
+        let isNested = isDelivering
+        isDelivering = true
+        inputs.append(.streamOpened(id, peer: peer))
+        stream.open(sending: StreamPreamble(id, receiveCredit: options.receiveCredit))
+        inputs.append(.writable(id, credit: stream.credit))
+        isDelivering = isNested
+        if !isNested { drain() }
     }
 
     private func refuse(_ id: StreamID, _ stream: SocketStream) {

@@ -1,6 +1,8 @@
 import Glibc
 import Machines
 import NIOCore
+import NIOSSL
+import NIOTLS
 import Units
 
 /// One byte stream on a TCP connection.
@@ -10,14 +12,17 @@ import Units
 ///
 /// A side that has not finished ends in a reset, also when its process dies; once it has finished,
 /// the kernel delivers what it was given, whatever becomes of the process.
+///
+/// Over TLS the bytes are the same. The machine hears of a stream once the certificates are verified;
+/// an end without TLS's closure alert is a failure, never the peer's finish (RFC 8446, section 6.1).
 final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Sendable {
     // Confined to the node's event loop.
     typealias InboundIn = ByteBuffer
 
     /// Bytes that may wait in the channel before the machine's credit is used up.
     static let sendLimit = 1 << 20
-    /// How long a peer may take to name a stream.
-    static let patience = TimeAmount.seconds(5)
+    /// How long a peer may take to name a stream without TLS.
+    private static let patience = TimeAmount.seconds(5)
 
     private(set) var id: StreamID?
     private var channel: (any Channel)?
@@ -42,8 +47,17 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     private var meter = PathMeter(at: 0)
     /// A measurement of the path is due in a while.
     private var isMeasuring = false
+    private var protection: Protection?
     private let accept: (inout WireReader) throws(WireError) -> StreamPreamble
     private let tell: (SocketStream, StreamHappening) -> Void
+
+    /// TLS below the stream.
+    struct Protection {
+        let security: StreamSecurity
+        let handler: NIOSSLHandler
+        let ground: StreamGround
+        var isEstablished = false
+    }
 
     /// A stream that we open.
     init(
@@ -72,6 +86,9 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
 
     /// Both sides have finished: the machine hears nothing more.
     var isComplete: Bool { isFinishing && isPeerFinishTold }
+
+    /// Before the channel is active.
+    func secure(by protection: Protection) { self.protection = protection }
 
     // MARK: The machine's actions
 
@@ -106,9 +123,18 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
 
     func reset() {
         isOver = true
+        cut()
+    }
+
+    /// Ends the connection in a reset.
+    private func cut() {
         guard let channel else { return }
         StreamSocketOptions.setEndsInReset(true, on: channel)
-        channel.close(promise: nil)
+        if let protection {
+            protection.ground.abort()
+        } else {
+            channel.close(promise: nil)
+        }
     }
 
     private func send(_ bytes: Bytes) {
@@ -144,12 +170,25 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
 
     func channelActive(context: ChannelHandlerContext) {
         context.fireChannelActive()
-        if id == nil {
-            context.eventLoop.assumeIsolated().scheduleTask(in: SocketStream.patience) { [self] in
-                if id == nil { reset() }
+        if id == nil || protection != nil {
+            let patience = protection?.security.patience ?? SocketStream.patience
+            context.eventLoop.assumeIsolated().scheduleTask(in: patience) { [self] in
+                losePatience()
             }
         }
         readMore()
+    }
+
+    private func losePatience() {
+        guard !isOver else { return }
+        if let protection, !protection.isEstablished {
+            protection.security.countRefused("no handshake in time")
+            end(.timedOut)
+            reset()
+        } else if id == nil {
+            protection?.security.countRefused("no name in time")
+            reset()
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -162,7 +201,7 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
             bytes = preamble[StreamPreamble.length...]
             var reader = WireReader(preamble)
             preamble = []
-            guard let found = try? accept(&reader) else {
+            guard let found = try? accept(&reader), admits(found) else {
                 reset()
                 return
             }
@@ -173,6 +212,21 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
         deliver(bytes)
     }
 
+    /// Whether the opener is the node that its certificate names, where there are certificates.
+    private func admits(_ preamble: StreamPreamble) -> Bool {
+        guard let protection else { return true }
+        let opener = preamble.stream.opener
+        let certificate = protection.handler.peerCertificate
+        guard protection.security.admits(opener, showing: certificate) else {
+            protection.security.countRefused(
+                "the certificate is not one of node \(opener.rawValue)"
+            )
+            return false
+        }
+        protection.security.countAccepted()
+        return true
+    }
+
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         readMore()
@@ -180,6 +234,16 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed { endInput() }
+        if case .handshakeCompleted? = event as? TLSUserEvent { establish() }
+    }
+
+    /// TLS has verified the peer. What we open ourselves is open now.
+    private func establish() {
+        guard !isOver else { return }
+        protection?.isEstablished = true
+        guard id != nil else { return }
+        protection?.security.countOpened()
+        tell(self, .opened)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -197,8 +261,23 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(SocketStream.reason(of: error))
-        context.close(promise: nil)
+        guard let protection else {
+            end(SocketStream.reason(of: error))
+            context.close(promise: nil)
+            return
+        }
+        guard !protection.isEstablished else {
+            end(SocketStream.reason(of: error))
+            cut()
+            return
+        }
+        // TLS has told the peer why and closes the connection itself, in a reset: a peer without TLS
+        // would take anything else for our finish.
+        if !isOver {
+            protection.security.countRefused("\(error)")
+            end(.refused)
+            isOver = true
+        }
     }
 
     static func reason(of error: any Error) -> StreamResetReason {
@@ -257,7 +336,8 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     }
 
     private func readMore() {
-        guard !isOver, !isReading, id == nil || receiveCredit > 0, early.isEmpty else { return }
+        let isSettingUp = id == nil || protection?.isEstablished == false
+        guard !isOver, !isReading, isSettingUp || receiveCredit > 0, early.isEmpty else { return }
         isReading = true
         channel?.read()
     }

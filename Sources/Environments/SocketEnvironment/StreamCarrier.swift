@@ -64,7 +64,7 @@ package protocol CarriedStream: AnyObject {
 package enum StreamHappening: Sendable {
     /// A peer has named the stream that it opens (TCP).
     case named(StreamPreamble)
-    /// Our own open was accepted (carriers).
+    /// Our own open was accepted (carriers, TLS).
     case opened
     case readable(Bytes)
     case writable

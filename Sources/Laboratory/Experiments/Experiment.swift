@@ -66,6 +66,8 @@ public struct ReplicationEnding: Sendable {
     public var links: [LinkFigures]
     /// When the links were asked; on sockets a little after the end.
     public var linksUntil: Instant
+    /// What the nodes' processes used; `nil` in simulation, where nodes have none.
+    var processors: ProcessorUse?
 
     public init(time: Instant, reason: RunEnd?, links: [LinkFigures]) {
         self.time = time

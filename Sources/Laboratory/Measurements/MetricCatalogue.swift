@@ -251,6 +251,21 @@ public struct MetricCatalogue: Sendable {
             isNetworkDependent: false
         ),
         MetricDefinition(
+            name: "cpu-per-gb",
+            unit: .secondsPerGigabyte,
+            direction: .lowerIsBetter,
+            definition: """
+                processor time, user and system, of the processes of both ends (of one end where a \
+                region is named) in the measured time / GB (10⁹ bytes) of application bytes \
+                delivered and verified then; the state bytes of migrations
+                """,
+            boundDescription: "all cores of the machine for all of the time",
+            boundSide: .upper,
+            requiresBound: true,
+            environments: [.sockets, .rdma],
+            isNetworkDependent: false
+        ),
+        MetricDefinition(
             name: "peak-memory",
             unit: .megabytes,
             direction: .lowerIsBetter,

@@ -16,6 +16,8 @@ public enum Dimension: String, Hashable, Sendable, Codable, CaseIterable {
     case size
     /// Base unit: one thing counted.
     case count
+    /// Base unit: one second for each 10⁹ bytes.
+    case timePerSize
 }
 
 /// The unit in which a metric's values are stored, judged and printed.
@@ -33,6 +35,7 @@ public enum MetricUnit: String, Hashable, Sendable, Codable, CaseIterable {
     case factor = "x"
     case megabytes = "MB"
     case count = "count"
+    case secondsPerGigabyte = "s/GB"
 
     public var dimension: Dimension {
         switch self {
@@ -44,13 +47,14 @@ public enum MetricUnit: String, Hashable, Sendable, Codable, CaseIterable {
         case .factor: .factor
         case .megabytes: .size
         case .count: .count
+        case .secondsPerGigabyte: .timePerSize
         }
     }
 
     /// One of this unit, in the base unit of its dimension: 0.001 for milliseconds.
     public var scale: Double {
         switch self {
-        case .bitsPerSecond, .requestsPerSecond, .seconds, .factor, .count: 1
+        case .bitsPerSecond, .requestsPerSecond, .seconds, .factor, .count, .secondsPerGigabyte: 1
         case .megabytesPerSecond, .megabytes: 1e6
         case .percent: 0.01
         case .milliseconds: 1e-3

@@ -287,9 +287,12 @@ public struct RunRecord: Equatable, Sendable, Encodable {
         self.facts = facts
     }
 
-    /// The figure of `metric` whose labels contain all of `labels`, if the run measured exactly one
-    /// such figure.
+    /// The figure of `metric` with exactly these labels; otherwise the one whose labels contain all of
+    /// them, if the run measured exactly one such figure.
     public func value(of metric: String, labels: [Label] = []) -> MetricValue? {
+        let sorted = labels.sorted { $0.key < $1.key }
+        let exact = metrics.filter { $0.metric == metric && $0.labels == sorted }
+        if exact.count == 1 { return exact[0] }
         let found = metrics.filter { value in
             value.metric == metric && labels.allSatisfy { value.labels.contains($0) }
         }

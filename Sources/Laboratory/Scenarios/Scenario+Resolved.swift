@@ -138,6 +138,7 @@ extension Scenario {
                 yaml.field("chunk", "auto")
             }
             yaml.field("window", system.transport.window)
+            yaml.field("tls", system.transport.tls)
         }
         yaml.mapping("encoding") { yaml in
             switch system.encoding {

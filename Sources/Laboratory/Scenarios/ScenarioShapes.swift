@@ -111,6 +111,12 @@ enum ScenarioShapes {
                 .text("32 MiB"),
                 "The most bytes a receiver buffers for a stream."
             ),
+            Field(
+                "tls",
+                .flag,
+                .text("false"),
+                "Streams over TLS 1.3 with certificates of the run; on sockets only."
+            ),
         ]
     )
 

@@ -33,6 +33,8 @@ extension Scenario.SystemConfiguration {
         public var chunk: ByteCount?
         /// The most bytes a receiver buffers for a stream, and so the limit of what is in flight.
         public var window: ByteCount
+        /// Streams run over TLS 1.3, with a certificate of the run on either side; on sockets only.
+        public var tls: Bool
 
         public enum StreamCount: Hashable, Sendable {
             /// The starting formula of the transport decides.
@@ -53,12 +55,14 @@ extension Scenario.SystemConfiguration {
             streams: StreamCount,
             congestion: Congestion,
             chunk: ByteCount?,
-            window: ByteCount
+            window: ByteCount,
+            tls: Bool = false
         ) {
             self.streams = streams
             self.congestion = congestion
             self.chunk = chunk
             self.window = window
+            self.tls = tls
         }
     }
 

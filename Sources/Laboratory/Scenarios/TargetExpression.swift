@@ -149,6 +149,8 @@ struct TargetExpression: Hashable {
             return try number(text, ["x"], needsUnit: false, "a factor such as 3 or 3x")
         case .count:
             return try number(text, [], needsUnit: false, "a number without a unit")
+        case .timePerSize:
+            return try number(text, ["s/GB"], needsUnit: true, "a cost such as 1.5 s/GB")
         }
     }
 
@@ -220,6 +222,8 @@ extension Target {
             "\(QuantityText.numberText(threshold))x"
         case .count:
             QuantityText.numberText(threshold)
+        case .timePerSize:
+            "\(QuantityText.numberText(threshold)) s/GB"
         }
     }
 }

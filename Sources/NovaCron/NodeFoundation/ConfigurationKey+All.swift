@@ -235,6 +235,17 @@ extension ConfigurationKey {
             \.dwcp.compressionLevel,
             "Of zstd; 0 leaves pages uncompressed."
         ),
+        optionalPath(
+            "dwcp.certificate",
+            \.dwcp.certificate,
+            "TLS on the streams: the node's certificate and those above it, in PEM."
+        ),
+        optionalPath("dwcp.key", \.dwcp.key, "The certificate's key, 0600."),
+        optionalPath(
+            "dwcp.authorities",
+            \.dwcp.authorities,
+            "Authorities whose nodes may open streams, in PEM."
+        ),
     ]
 
     private static let work: [ConfigurationKey] = [
@@ -333,6 +344,24 @@ extension ConfigurationKey {
                 try SettingText.path(text, isAbsolute: isAbsolute)
             },
             write: { $0 }
+        )
+    }
+
+    private static func optionalPath(
+        _ key: String,
+        _ target: SettingPath<String?>,
+        _ meaning: String
+    ) -> ConfigurationKey {
+        single(
+            key,
+            "none, or path",
+            .text,
+            target,
+            meaning,
+            read: { (text: String) throws(SettingFailure) in
+                text == "none" ? nil : try SettingText.path(text, isAbsolute: false)
+            },
+            write: { $0 ?? "none" }
         )
     }
 

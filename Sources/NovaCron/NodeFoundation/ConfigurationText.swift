@@ -164,6 +164,14 @@ private struct ConfigurationPass {
                 "a certificate would outlive its authority"
             )
         }
+        let dwcp = configuration.dwcp
+        let files = [dwcp.certificate, dwcp.key, dwcp.authorities]
+        if files.contains(nil), !files.allSatisfy({ $0 == nil }) {
+            addTogether(
+                ["dwcp.certificate", "dwcp.key", "dwcp.authorities"],
+                "TLS on streams needs all of dwcp.certificate, dwcp.key and dwcp.authorities, or none"
+            )
+        }
         let listeners = [
             ("network.control", configuration.network.control),
             ("dwcp.endpoint", configuration.dwcp.endpoint),

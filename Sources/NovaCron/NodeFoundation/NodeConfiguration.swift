@@ -130,6 +130,12 @@ extension NodeConfiguration {
         public var congestion = "cubic"
         /// Of zstd: 0 leaves pages uncompressed; otherwise 1, 3 or 9.
         public var compressionLevel = 3
+        /// Files in PEM that put TLS below the streams: the node's certificate and those above it, its
+        /// key, and the authorities whose nodes are let in. All three or none; below the data directory
+        /// unless absolute.
+        public var certificate: String?
+        public var key: String?
+        public var authorities: String?
 
         public init() {}
     }

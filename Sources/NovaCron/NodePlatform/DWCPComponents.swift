@@ -73,7 +73,7 @@ public final class TransportComponent: Component {
     public func stop(_ context: ComponentContext) async { await holder.close() }
 
     public func healthCheck(_ context: ComponentContext) async -> ComponentHealth {
-        holder.isOpen ? .healthy : .unhealthy("it does not listen")
+        holder.health(at: context.effects.clock.wallTime)
     }
 }
 
@@ -96,34 +96,46 @@ final class SingleStreamComponent: Component {
     func stop(_ context: ComponentContext) async { await holder.close() }
 
     func healthCheck(_ context: ComponentContext) async -> ComponentHealth {
-        holder.isOpen
-            ? .degraded("one plain stream, without encoding") : .unhealthy("it does not listen")
+        let health = holder.health(at: context.effects.clock.wallTime)
+        return health == .healthy ? .degraded("one plain stream, without encoding") : health
     }
 }
 
 /// What both kinds of transport have in common.
 private final class ReceiverHolder: Sendable {
-    private let receiver = Mutex<MigrationReceiver?>(nil)
+    private struct Opened {
+        let receiver: MigrationReceiver
+        /// Of the certificates, where there is TLS.
+        let end: WallTime?
+    }
 
-    var isOpen: Bool { receiver.withLock { $0 != nil } }
+    private let opened = Mutex<Opened?>(nil)
+
+    func health(at now: WallTime) -> ComponentHealth {
+        guard let opened = opened.withLock({ $0 }) else { return .unhealthy("it does not listen") }
+        guard let end = opened.end, end <= now else { return .healthy }
+        return .unhealthy("its certificates ended on \(end.date)")
+    }
 
     func open(_ plan: MigrationConfiguration, _ context: ComponentContext) async throws {
         let configuration = try context.require(NodeKeys.configuration)
-        let opened = try await MigrationReceiver.open(
+        let shown = try await StreamIdentity.read(configuration, context.effects)
+        let receiver = try await MigrationReceiver.open(
             plan,
             node: NodeID(named: configuration.name),
             at: configuration.dwcp.endpoint,
+            identity: shown?.identity,
             context.effects.network
         )
-        receiver.withLock { $0 = opened }
-        context.provide(PlatformKeys.transport, opened)
+        opened.withLock { $0 = Opened(receiver: receiver, end: shown?.end) }
+        context.provide(PlatformKeys.transport, receiver)
     }
 
     func close() async {
-        let open = receiver.withLock { receiver in
-            defer { receiver = nil }
-            return receiver
+        let last = opened.withLock { opened in
+            defer { opened = nil }
+            return opened
         }
-        await open?.close()
+        await last?.receiver.close()
     }
 }

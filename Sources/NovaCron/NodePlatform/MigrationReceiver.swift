@@ -44,11 +44,12 @@ public final class MigrationReceiver: Sendable {
         self.counts = counts
     }
 
-    /// Begins to listen.
+    /// Begins to listen; without an identity, for streams without TLS.
     static func open(
         _ configuration: MigrationConfiguration,
         node: NodeID,
         at endpoint: SocketEndpoint,
+        identity: TLSIdentity?,
         _ network: any NetworkAccess
     ) async throws(NetworkError) -> MigrationReceiver {
         let counts = SharedCounts()
@@ -56,6 +57,7 @@ public final class MigrationReceiver: Sendable {
             MigrationNode<NoGuest>.self,
             node: node,
             at: endpoint,
+            identity: identity,
             machine: { MigrationNode($0, configuration: configuration) },
             observe: { counts.take($0) }
         )

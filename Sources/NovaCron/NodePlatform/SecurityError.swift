@@ -15,6 +15,8 @@ public enum SecurityError: Error, Hashable, Sendable, CustomStringConvertible {
     case notYetValid(path: String, begin: String)
     /// Somebody else's authority has signed.
     case foreign(path: String, authority: String)
+    /// A file that the settings name for TLS on streams.
+    case unusableForStreams(path: String, problem: String)
     case unusableName(String)
     /// The source of secrets gives no usable key.
     case noRandomness
@@ -53,6 +55,11 @@ public enum SecurityError: Error, Hashable, Sendable, CustomStringConvertible {
             """
             \(path) was not signed by \(authority): restore the authority that signed it, or move \
             the certificate away to get one from the present authority
+            """
+        case .unusableForStreams(let path, let problem):
+            """
+            \(path) cannot be used for TLS on streams: \(problem); correct dwcp.certificate, \
+            dwcp.key and dwcp.authorities or the files they name, and start the node again
             """
         case .unusableName(let name):
             "'\(name)' cannot stand in a certificate: names are ASCII, of 1 to 253 characters"

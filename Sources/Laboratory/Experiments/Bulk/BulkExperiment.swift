@@ -45,6 +45,7 @@ struct BulkTransferPlan: Sendable {
     let receiver: NodeID
     let link: Scenario.PathProperties
     let linkName: String
+    let ends: [TransferEnd]
     let roundTrip: Interval
     let configuration: TransportConfiguration
 
@@ -62,6 +63,16 @@ struct BulkTransferPlan: Sendable {
         self.transfer = transfer
         self.sender = sender
         self.receiver = receiver
+        ends = [
+            TransferEnd(
+                region: topology.regions[Int(transfer.from.rawValue)].name,
+                nodes: [sender]
+            ),
+            TransferEnd(
+                region: topology.regions[Int(transfer.to.rawValue)].name,
+                nodes: [receiver]
+            ),
+        ]
         link = topology.bottleneck(from: transfer.from, to: transfer.to)
         linkName =
             topology.link(from: transfer.from, to: transfer.to)?.name

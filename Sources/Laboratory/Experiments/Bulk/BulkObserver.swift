@@ -182,6 +182,13 @@ struct BulkTally: Sendable {
         let seconds = partWidth.seconds * Double(BulkTally.parts - cut)
         let goodput = Double(bytes) * 8 / seconds
         let start = Instant.zero + partWidth * Int64(cut)
+        record.metrics += ending.processorCosts(
+            of: Int64(bytes),
+            plan.ends,
+            from: start,
+            to: .zero + horizon,
+            labels: labels
+        )
         let bits = ending.link(from: plan.transfer.from, to: plan.transfer.to)?.parameters
             .freeBits(from: start, to: start + Interval(seconds: seconds))
         let free =

@@ -59,7 +59,17 @@ public struct MigrationExperiment: Experiment {
             memory: SnapshotMemory(dataSet: dataSet, start: .zero, seed: setting.seed),
             path: topology.bottleneck(from: workload.from, to: workload.to),
             roundTrip: topology.roundTrip(from: workload.from, to: workload.to),
-            streams: configuration.transport.streams
+            streams: configuration.transport.streams,
+            ends: [
+                TransferEnd(
+                    region: topology.regions[Int(workload.from.rawValue)].name,
+                    nodes: [source]
+                ),
+                TransferEnd(
+                    region: topology.regions[Int(workload.to.rawValue)].name,
+                    nodes: [destination]
+                ),
+            ]
         )
     }
 

@@ -17,6 +17,7 @@ public struct MigrationObserver: ExperimentObserver {
     let path: Scenario.PathProperties
     let roundTrip: Interval
     let streams: Int
+    let ends: [TransferEnd]
 
     /// One migration, from whatever end it was heard of.
     private struct Story {
@@ -39,13 +40,15 @@ public struct MigrationObserver: ExperimentObserver {
         memory: SnapshotMemory,
         path: Scenario.PathProperties,
         roundTrip: Interval,
-        streams: Int
+        streams: Int,
+        ends: [TransferEnd]
     ) {
         self.workload = workload
         self.memory = memory
         self.path = path
         self.roundTrip = roundTrip
         self.streams = streams
+        self.ends = ends
     }
 
     public var isFinished: Bool {
@@ -97,6 +100,15 @@ public struct MigrationObserver: ExperimentObserver {
         measureTimes(done, ending, into: &record)
         measureUtilisation(done, ending, into: &record)
         measureRatios(done, ending, into: &record)
+        guard done.count == workload.count, let first = done.compactMap(\.started).min(),
+            let last = done.compactMap(\.completed).max()
+        else { return }
+        record.metrics += ending.processorCosts(
+            of: done.reduce(0) { $0 + Int64($1.summary?.stateBytes ?? 0) },
+            ends,
+            from: first,
+            to: last
+        )
     }
 
     // MARK: Observing

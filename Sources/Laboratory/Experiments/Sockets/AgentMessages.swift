@@ -29,6 +29,8 @@ public struct AgentAssignment: Sendable, Codable {
     public var journalPath: String
     /// The IPv4 address to listen on; that of the loopback interface without one.
     public var host: String?
+    /// Puts TLS below its streams.
+    public var credentials: StreamCredentials?
 
     public init(
         scenarioPath: String,
@@ -38,7 +40,8 @@ public struct AgentAssignment: Sendable, Codable {
         node: UInt32,
         incarnation: UInt32,
         journalPath: String,
-        host: String? = nil
+        host: String? = nil,
+        credentials: StreamCredentials? = nil
     ) {
         self.scenarioPath = scenarioPath
         self.variant = variant
@@ -48,6 +51,7 @@ public struct AgentAssignment: Sendable, Codable {
         self.incarnation = incarnation
         self.journalPath = journalPath
         self.host = host
+        self.credentials = credentials
     }
 }
 
@@ -60,6 +64,10 @@ public enum AgentMessage<Event: Codable & Sendable>: Sendable, Codable {
     case failed(String)
     /// The answer to `sync`.
     case heard
+    /// What the process has used of the processor until `nanoseconds` of the run's time.
+    case processor(usedNanoseconds: Int64, nanoseconds: Int64)
+    /// Before the last: what TLS did.
+    case secured(StreamSecurity.Counts)
     /// Before the last: how many streams went over RDMA.
     case carried(streams: Int)
     /// The last message: peak memory in bytes.

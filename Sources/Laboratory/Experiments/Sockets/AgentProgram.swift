@@ -51,10 +51,12 @@ public enum AgentProgram {
         let id = NodeID(assignment.node)
         // A device that is gone by now leaves the streams to TCP.
         let carrier = assignment.environment == .rdma ? try? RDMACarrier(for: id) : nil
+        let security = try assignment.credentials?.security()
         let node = try SocketNode<Kind.Program>(
             node: id,
             on: group,
             carrier: carrier,
+            security: security,
             journalPath: assignment.journalPath,
             workers: max(1, ProcessInfo.processInfo.activeProcessorCount / 2),
             machine: { experiment.makeMachine($0) },
@@ -64,6 +66,7 @@ public enum AgentProgram {
             fail: { output.send(Message.failed($0.description)) }
         )
         output.send(Message.ready(try await node.bind(to: assignment.host ?? NodeAddress.loopback)))
+        var reporter: ProcessorReporter?
         loop: while let message = lines.next(as: LabMessage.self) {
             switch message {
             case .start(let peers, let origin):
@@ -73,18 +76,54 @@ public enum AgentProgram {
                     incarnation: assignment.incarnation,
                     seed: assignment.seed
                 )
+                reporter = ProcessorReporter(on: group.next(), origin: origin) { used, time in
+                    output.send(Message.processor(usedNanoseconds: used, nanoseconds: time))
+                }
             case .peers(let peers):
                 node.update(peers: peers)
             case .sync:
+                reporter?.report()
                 output.send(Message.heard)
             case .stop, .configure:
                 break loop
             }
         }
+        reporter?.stop()
         await node.stop()
+        if let security { output.send(Message.secured(security.counts)) }
         if let carrier { output.send(Message.carried(streams: carrier.streamCount)) }
         output.send(Message.stopped(peakMemory: peakMemory()))
         try await group.shutdownGracefully()
+    }
+}
+
+/// Tells what this process has used of the processor, once an interval and when asked.
+private struct ProcessorReporter: Sendable {
+    private let origin: Int64
+    private let tell: @Sendable (_ used: Int64, _ time: Int64) -> Void
+    private let task: RepeatedTask
+
+    init(
+        on loop: any EventLoop,
+        origin: Int64,
+        tell: @escaping @Sendable (_ used: Int64, _ time: Int64) -> Void
+    ) {
+        self.origin = origin
+        self.tell = tell
+        task = loop.scheduleRepeatedTask(
+            initialDelay: .zero,
+            delay: .nanoseconds(ProcessorUse.interval.nanoseconds)
+        ) { _ in
+            ProcessorReporter.report(origin, tell)
+        }
+    }
+
+    func report() { ProcessorReporter.report(origin, tell) }
+
+    func stop() { task.cancel() }
+
+    private static func report(_ origin: Int64, _ tell: @Sendable (Int64, Int64) -> Void) {
+        tell(ProcessorUse.ofThisProcess().nanoseconds, MonotonicClock.nanoseconds - origin)
     }
 }
 

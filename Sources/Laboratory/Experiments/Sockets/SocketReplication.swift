@@ -32,7 +32,14 @@ struct SocketReplication<Kind: Experiment> {
         defer { try? FileManager.default.removeItem(at: folder) }
         let links = try startLinks()
         defer { links.emulator?.end() }
-        var stage = SocketStage<Kind>(self, folder: folder.path, emulator: links.emulator)
+        let nodes = setting.scenario.topology.nodeCount
+        var stage = SocketStage<Kind>(
+            self,
+            folder: folder.path,
+            emulator: links.emulator,
+            credentials: setting.variant.system.transport.tls
+                ? try StreamCredentials.forRun(of: nodes) : []
+        )
         defer { stage.end() }
         try stage.begin()
         let observer = Kind(setting).makeObserver()
@@ -44,6 +51,7 @@ struct SocketReplication<Kind: Experiment> {
         record.simulatedSeconds = outcome.time.seconds
         record.faults = stage.faultRecords
         var ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
+        ending.processors = stage.processors
         if let emulator = links.emulator {
             let (report, time) = try emulator.report()
             ending.links = report.figures(of: setting.scenario, seed: setting.seed)
@@ -55,6 +63,9 @@ struct SocketReplication<Kind: Experiment> {
         }
         outcome.observer.measure(ending, into: &record)
         stage.end()
+        if setting.variant.system.transport.tls {
+            record.facts.append(Fact("tls", stage.secured.fact))
+        }
         if environment == .rdma {
             record.facts.append(
                 Fact("rdma-streams", "\(stage.carriedStreams)")
@@ -131,18 +142,29 @@ struct SocketStage<Kind: Experiment> {
     private(set) var peakMemory: UInt64 = 0
     /// Streams that went over RDMA, as nodes that said goodbye counted them.
     private(set) var carriedStreams = 0
+    /// What TLS did, as nodes that said goodbye counted it.
+    private(set) var secured: [StreamSecurity.Counts] = []
+    private(set) var processors: ProcessorUse
+    /// By node; empty without TLS.
+    private let credentials: [StreamCredentials]
     private var isOver = false
 
     init(
         _ replication: SocketReplication<Kind>,
         folder: String,
-        emulator: EmulatorSession?
+        emulator: EmulatorSession?,
+        credentials: [StreamCredentials]
     ) {
         self.replication = replication
         self.folder = folder
         self.emulator = emulator
+        self.credentials = credentials
         let scenario = replication.setting.scenario
         let count = scenario.topology.nodeCount
+        processors = ProcessorUse(
+            nodes: count,
+            cores: ProcessInfo.processInfo.activeProcessorCount
+        )
         agents = Array(repeating: nil, count: count)
         incarnations = Array(repeating: 0, count: count)
         addresses = Array(repeating: nil, count: count)
@@ -201,7 +223,7 @@ struct SocketStage<Kind: Experiment> {
                 break
             }
         }
-        if outcome.observer.isFinished { try settle(&outcome) }
+        if outcome.observer.isFinished || outcome.reason == .reachedTime { try settle(&outcome) }
         return outcome
     }
 
@@ -220,8 +242,13 @@ struct SocketStage<Kind: Experiment> {
             guard letter.incarnation == incarnations[letter.node] else { continue }
             switch letter.message {
             case .heard?, nil: waiting.remove(letter.node)
-            case .event?: _ = try take(letter, into: &outcome)
-            case .ready?, .failed?, .stopped?, .carried?: break
+            // What comes after the end of a run that has reached its time is not part of it.
+            case .event(_, let nanoseconds)?
+            where outcome.reason == .reachedTime
+                && nanoseconds > outcome.time.nanoseconds:
+                break
+            case .event?, .processor?: _ = try take(letter, into: &outcome)
+            case .ready?, .failed?, .stopped?, .carried?, .secured?: break
             }
         }
     }
@@ -239,6 +266,7 @@ struct SocketStage<Kind: Experiment> {
             switch letter.message {
             case .stopped(let memory)?: peakMemory = max(peakMemory, memory)
             case .carried(let streams)?: carriedStreams += streams
+            case .secured(let counts)?: secured.append(counts)
             default: break
             }
         }
@@ -252,7 +280,7 @@ struct SocketStage<Kind: Experiment> {
         case .ready(let address)?: addresses[letter.node] = address
         case .failed(let reason)?: throw SocketFailure("node \(letter.node): \(reason)")
         case nil: throw SocketFailure("the process of node \(letter.node) ended at its start")
-        case .event, .heard, .stopped, .carried: break
+        case .event, .heard, .stopped, .carried, .secured, .processor: break
         }
     }
 
@@ -283,6 +311,16 @@ struct SocketStage<Kind: Experiment> {
             peakMemory = max(peakMemory, memory)
         case .carried(let streams)?:
             carriedStreams += streams
+        case .secured(let counts)?:
+            secured.append(counts)
+        case .processor(let used, let nanoseconds)?:
+            processors.add(
+                ProcessorUse.Sample(
+                    time: Instant(nanoseconds: nanoseconds),
+                    used: Interval(nanoseconds: used)
+                ),
+                of: letter.node
+            )
         case .heard?:
             break
         }
@@ -306,7 +344,8 @@ struct SocketStage<Kind: Experiment> {
                     node: UInt32(node),
                     incarnation: incarnation,
                     journalPath: "\(folder)/node-\(node).journal",
-                    host: emulator?.addresses[node]
+                    host: emulator?.addresses[node],
+                    credentials: credentials.isEmpty ? nil : credentials[node]
                 )
             )
         )
@@ -347,6 +386,7 @@ struct SocketStage<Kind: Experiment> {
 
     private mutating func crash(_ node: Int) {
         incarnations[node] += 1
+        processors.interrupt(node)
         agents[node]?.kill()
         agents[node] = nil
     }

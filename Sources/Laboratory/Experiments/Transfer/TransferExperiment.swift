@@ -46,6 +46,16 @@ public struct TransferExperiment: Experiment {
         return TransferObserver(
             workload: workload,
             streams: plan.streams,
+            ends: [
+                TransferEnd(
+                    region: topology.regions[Int(workload.from.rawValue)].name,
+                    nodes: [plan.sender]
+                ),
+                TransferEnd(
+                    region: topology.regions[Int(workload.to.rawValue)].name,
+                    nodes: [plan.receiver]
+                ),
+            ],
             link: topology.bottleneck(from: workload.from, to: workload.to),
             roundTrip: topology.roundTrip(from: workload.from, to: workload.to)
         )
@@ -58,6 +68,7 @@ public struct TransferObserver: ExperimentObserver {
 
     let workload: Scenario.TransferWorkload
     let streams: Int
+    let ends: [TransferEnd]
     let link: Scenario.PathProperties
     let roundTrip: Interval
 
@@ -70,11 +81,13 @@ public struct TransferObserver: ExperimentObserver {
     init(
         workload: Scenario.TransferWorkload,
         streams: Int,
+        ends: [TransferEnd],
         link: Scenario.PathProperties,
         roundTrip: Interval
     ) {
         self.workload = workload
         self.streams = streams
+        self.ends = ends
         self.link = link
         self.roundTrip = roundTrip
     }
@@ -116,6 +129,7 @@ public struct TransferObserver: ExperimentObserver {
         guard completed == streams, violations.isEmpty else { return }
         let free = Double(link.rate.bitsPerSecond) * (1 - link.background.value)
         let seconds = (end - Instant.zero).seconds
+        record.metrics += ending.processorCosts(of: bytes, ends, from: .zero, to: end)
         let share = link.payloadShare
         let wire = Double(bytes) / share.value * 8
         record.metrics.append(

@@ -1,0 +1,59 @@
+import Experiments
+import Testing
+import Units
+
+/// Goal: what processes used in a window follows from their samples, and nothing is said where they do
+/// not tell it.
+/// Method: hand-made samples; and this process, which does something.
+@Suite struct ProcessorUseTests {
+    private func use() -> ProcessorUse {
+        var use = ProcessorUse(nodes: 2, cores: 2)
+        for (time, used) in [(-50, 10), (50, 20), (150, 100), (250, 110)] {
+            use.add(
+                ProcessorUse.Sample(
+                    time: .zero + .milliseconds(Int64(time)),
+                    used: .milliseconds(Int64(used))
+                ),
+                of: 0
+            )
+        }
+        return use
+    }
+
+    @Test func useBetweenSamplesIsEven() {
+        let use = use()
+        func used(_ from: Int64, _ to: Int64) -> Interval? {
+            use.used(
+                by: [NodeID(0)],
+                from: .zero + .milliseconds(from),
+                to: .zero + .milliseconds(to)
+            )
+        }
+        #expect(used(50, 150) == .milliseconds(80))
+        #expect(used(0, 250) == .milliseconds(95))
+        #expect(used(100, 200) == .milliseconds(45))
+        // Before the first and after the last sample nobody was watching.
+        #expect(used(-60, 100) == nil)
+        #expect(used(50, 251) == nil)
+    }
+
+    @Test func nothingIsSaidOfProcessesThatDiedOrToldNothing() {
+        var use = use()
+        let (start, end) = (Instant.zero, Instant.zero + .milliseconds(100))
+        #expect(use.used(by: [NodeID(0), NodeID(1)], from: start, to: end) == nil)
+        #expect(use.used(by: [], from: start, to: end) == .zero)
+        use.interrupt(0)
+        #expect(use.used(by: [NodeID(0)], from: start, to: end) == nil)
+    }
+
+    @Test func thisProcessUsesTime() {
+        let before = ProcessorUse.ofThisProcess()
+        var value: UInt64 = 1
+        var after = before
+        while after == before {
+            for _ in 0..<100_000 { value = value &* 6_364_136_223_846_793_005 &+ 1 }
+            after = ProcessorUse.ofThisProcess()
+        }
+        #expect(after > before && value != 0)
+    }
+}
