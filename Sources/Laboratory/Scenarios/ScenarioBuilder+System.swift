@@ -38,7 +38,8 @@ extension ScenarioBuilder {
                     .flatMap(Scenario.SystemConfiguration.Transport.Congestion.init(rawValue:))
                     ?? .cubic,
                 chunk: transport.optionalSize("chunk"),
-                window: transport.size("window")
+                window: transport.size("window"),
+                usesCongestionNotification: transport.flag("ecn")
             ),
             encoding: encoding.word == "hierarchical"
                 ? .hierarchical(

@@ -34,6 +34,12 @@ enum ScenarioShapes {
                 .empty,
                 "Named patches that are merged onto system."
             ),
+            Field(
+                "cross-traffic",
+                .list(.record(crossTraffic), minimum: 0),
+                .empty,
+                "Flows of others on the links."
+            ),
             Field("faults", .list(.tagged(fault), minimum: 0), .empty, "What breaks, and when."),
             Field(
                 "invariants",
@@ -110,6 +116,12 @@ enum ScenarioShapes {
                 .size((2 << 20)...(1 << 30)),
                 .text("32 MiB"),
                 "The most bytes a receiver buffers for a stream."
+            ),
+            Field(
+                "ecn",
+                .flag,
+                .text("false"),
+                "Whether the nodes' TCP uses explicit congestion notification."
             ),
         ]
     )

@@ -33,6 +33,8 @@ extension Scenario.SystemConfiguration {
         public var chunk: ByteCount?
         /// The most bytes a receiver buffers for a stream, and so the limit of what is in flight.
         public var window: ByteCount
+        /// Whether the nodes' TCP uses explicit congestion notification (RFC 3168), with every peer.
+        public var usesCongestionNotification: Bool
 
         public enum StreamCount: Hashable, Sendable {
             /// The starting formula of the transport decides.
@@ -53,12 +55,14 @@ extension Scenario.SystemConfiguration {
             streams: StreamCount,
             congestion: Congestion,
             chunk: ByteCount?,
-            window: ByteCount
+            window: ByteCount,
+            usesCongestionNotification: Bool = false
         ) {
             self.streams = streams
             self.congestion = congestion
             self.chunk = chunk
             self.window = window
+            self.usesCongestionNotification = usesCongestionNotification
         }
     }
 

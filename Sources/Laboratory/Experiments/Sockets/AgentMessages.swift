@@ -29,6 +29,8 @@ public struct AgentAssignment: Sendable, Codable {
     public var journalPath: String
     /// The IPv4 address to listen on; that of the loopback interface without one.
     public var host: String?
+    /// What an end of others' flows does; `nil` for a node of the scenario.
+    public var cross: CrossEndPlan?
 
     public init(
         scenarioPath: String,
@@ -38,7 +40,8 @@ public struct AgentAssignment: Sendable, Codable {
         node: UInt32,
         incarnation: UInt32,
         journalPath: String,
-        host: String? = nil
+        host: String? = nil,
+        cross: CrossEndPlan? = nil
     ) {
         self.scenarioPath = scenarioPath
         self.variant = variant
@@ -48,6 +51,7 @@ public struct AgentAssignment: Sendable, Codable {
         self.incarnation = incarnation
         self.journalPath = journalPath
         self.host = host
+        self.cross = cross
     }
 }
 
