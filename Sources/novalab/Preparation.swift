@@ -56,6 +56,12 @@ struct Preparation {
         if let obstacle = scenario.obstacle(on: environment) {
             throw CommandFailure(code: 65, message: "\(path): \(obstacle)")
         }
+        if environment == .rdma, !scenario.crossTraffic.isEmpty {
+            throw CommandFailure(
+                code: 65,
+                message: "\(path): cross-traffic runs in simulation and on sockets, not over RDMA"
+            )
+        }
         if environment == .rdma, !isAgent, !RDMASupport.current.isUsable {
             throw CommandFailure.missing("\(RDMASupport.current.text); use simulated or sockets")
         }

@@ -177,6 +177,8 @@ struct RunCommand: AsyncParsableCommand {
                         daemon: DaemonProgram.command,
                         isCancelled: isCancelled
                     )
+                } catch let failure as CrossTrafficFailure {
+                    throw CommandFailure.missing(failure.description)
                 } catch let failure as SocketFailure {
                     throw CommandFailure(code: 70, message: failure.description)
                 }

@@ -101,6 +101,34 @@ import Testing
         #expect(lines.allSatisfy { $0.contains(" 0 connections refused") && !$0.contains(": 0 ") })
     }
 
+    /// Flows of others are processes of their own beside those of the nodes; without links of their
+    /// own they would be silently missing, so the run is refused. `rdma` never has such links.
+    @Test func flowsOfOthersNeedEmulatedLinks() async throws {
+        let lab = try Laboratory()
+        let traffic = "cross-traffic: [{from: left, to: right, flows: 2, ecn: true}]\n"
+        let file = try lab.scenario(as: "crossed", [("workload:", traffic + "workload:")])
+        let arguments = [
+            "run", file, "--on", "sockets", "--json", "--no-html", "--store", lab.store,
+        ]
+        let refused = try await lab.run(
+            arguments,
+            wrapper: ["/usr/bin/setpriv", "--bounding-set=-sys_admin,-net_admin"]
+        )
+        #expect(refused.code == 69, "\(refused.output)")
+        #expect(refused.errors.contains("cross-traffic needs emulated links"))
+        let devices = try await lab.run(["run", file, "--on", "rdma", "--store", lab.store])
+        #expect(devices.code == 65 && devices.errors.contains("cross-traffic"))
+        guard try await SocketRunTests.isEmulating(lab) else { return }
+        let ending = try await lab.run(arguments)
+        let verdict = try Verdict(ending)
+        let memory = try #require(
+            verdict.invariants.first { $0.name == "memory-identical-after-migration" }
+        )
+        #expect(memory.checked > 0 && memory.violations == 0, "\(ending.errors)")
+        let rates = try #require(verdict.invariants.first { $0.name == "link-rate-respected" })
+        #expect(rates.checked > 0 && rates.violations == 0)
+    }
+
     /// Method: a node's process alone, told to be a node of a scenario that is not there.
     @Test func aNodeThatCannotBeginSaysWhy() async throws {
         let lab = try Laboratory()

@@ -64,6 +64,10 @@ public struct ReplicationEnding: Sendable {
     public var reason: RunEnd?
     /// Links in the network's order; empty on sockets without an emulator, where nobody counts packets.
     public var links: [LinkFigures]
+    /// What flows of others did; `nil` where there are none.
+    public var cross: CrossFigures?
+    /// The runs that the harm to those flows is measured against, as the scenario orders them.
+    var baselines: [HarmBaseline] = []
     /// When the links were asked; on sockets a little after the end.
     public var linksUntil: Instant
     /// What the nodes' processes used; `nil` in simulation, where nodes have none.
@@ -112,6 +116,33 @@ extension ReplicationEnding {
             checked: UInt64(links.count),
             violations: violations
         )
+    }
+}
+
+extension ReplicationEnding {
+    /// What queues that mark did with packets; those with nothing to tell are left out.
+    var markFacts: [Fact] {
+        links.compactMap { link in
+            let counters = link.counters
+            let dropped = counters.droppedEarly + counters.droppedByQueue
+            guard link.parameters.discipline.marks, counters.marked + dropped > 0 else {
+                return nil
+            }
+            return Fact(
+                "marks, \(link.name)",
+                "\(counters.marked) of \(counters.offeredPackets) packets marked, "
+                    + "\(dropped) dropped by the queue"
+            )
+        }
+    }
+}
+
+extension QueueDiscipline {
+    fileprivate var marks: Bool {
+        switch self {
+        case .dropTail, .fair: false
+        case .coDel(let delay), .fairCoDel(_, let delay): delay.marks
+        }
     }
 }
 

@@ -57,8 +57,9 @@ public struct MetricCatalogue: Sendable {
             unit: .percent,
             direction: .higherIsBetter,
             definition: """
-                goodput / (rate of the bottleneck left by other traffic), header share included in \
-                the rate; only for runs with at least 50 bandwidth-delay products on the wire
+                goodput / (rate of the bottleneck left by other traffic: by the background share and \
+                by what other flows took), header share included in the rate; only for runs with at \
+                least 50 bandwidth-delay products on the wire
                 """,
             boundDescription: "100 %",
             boundSide: .upper,
@@ -171,6 +172,22 @@ public struct MetricCatalogue: Sendable {
             boundDescription: "bottleneck rate − background load − header share",
             boundSide: .upper,
             requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "fairness-harm",
+            unit: .percent,
+            direction: .lowerIsBetter,
+            definition: """
+                loss of mean goodput of the competing ordinary flows against their goodput beside \
+                one flow of their own kind in the transfer's place, same seed and same window; of \
+                several kinds the one that loses most; negative where they gain
+                """,
+            boundDescription: "100 %: no flow loses more than all that it had",
+            boundSide: .upper,
+            requiresBound: true,
+            possibleRange: -Double.greatestFiniteMagnitude...100.000_000_1,
+            environments: [.simulated, .sockets],
             isNetworkDependent: true
         ),
         MetricDefinition(

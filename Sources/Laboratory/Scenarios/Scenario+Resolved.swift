@@ -24,6 +24,10 @@ extension Scenario {
                 }
             }
         }
+        // Left out where there is none, as `envelope` is.
+        if !crossTraffic.isEmpty {
+            yaml.list("cross-traffic", crossTraffic) { write($1, into: &$0) }
+        }
         yaml.list("faults", faults) { write($1, into: &$0) }
         yaml.names("invariants", invariants.map(\.rawValue))
         yaml.list("targets", targets) { Scenario.write($1, into: &$0) }
@@ -139,6 +143,8 @@ extension Scenario {
             }
             yaml.field("window", system.transport.window)
             yaml.field("tls", system.transport.tls)
+            // Left out where it is off, so that older digests stay as they are.
+            if system.transport.usesCongestionNotification { yaml.field("ecn", true) }
         }
         yaml.mapping("encoding") { yaml in
             switch system.encoding {

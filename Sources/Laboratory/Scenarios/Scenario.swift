@@ -27,6 +27,8 @@ public struct Scenario: Hashable, Sendable {
     public var invariants: [Invariant]
     public var targets: [Target]
     public var budget: Budget
+    /// Flows beside those of the nodes.
+    public var crossTraffic: [CrossTraffic] = []
     /// Whether links outside the calibration envelope keep a simulation from a GO.
     public var envelope = EnvelopeUse.judged
 

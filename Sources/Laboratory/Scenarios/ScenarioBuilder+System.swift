@@ -39,7 +39,8 @@ extension ScenarioBuilder {
                     ?? .cubic,
                 chunk: transport.optionalSize("chunk"),
                 window: transport.size("window"),
-                tls: transport.flag("tls")
+                tls: transport.flag("tls"),
+                usesCongestionNotification: transport.flag("ecn")
             ),
             encoding: encoding.word == "hierarchical"
                 ? .hierarchical(

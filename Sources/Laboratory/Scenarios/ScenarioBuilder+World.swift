@@ -103,7 +103,7 @@ extension ScenarioBuilder {
         return distinct(from, to, second)
     }
 
-    private mutating func distinct(
+    mutating func distinct(
         _ from: RegionID,
         _ to: RegionID,
         _ value: CheckedValue
@@ -309,16 +309,27 @@ extension ScenarioBuilder {
             )
             return nil
         }
-        for ends in [LinkEnds(from: from, to: to), LinkEnds(from: to, to: from)]
+        let ends = LinkEnds(from: from, to: to)
+        checkLinks(between: ends, of: "the workload", record, topology)
+        return ends
+    }
+
+    /// Reports each way that no link leads.
+    mutating func checkLinks(
+        between ends: LinkEnds,
+        of subject: String,
+        _ record: CheckedRecord,
+        _ topology: Scenario.Topology
+    ) {
+        for ends in [ends, LinkEnds(from: ends.to, to: ends.from)]
         where topology.link(from: ends.from, to: ends.to) == nil && knowsAllLinks {
             add(
                 .conflict,
                 record,
                 "no link leads from '\(regionNames[Int(ends.from.rawValue)])' to "
                     + "'\(regionNames[Int(ends.to.rawValue)])'",
-                expected: "links both ways between the ends of the workload"
+                expected: "links both ways between the ends of \(subject)"
             )
         }
-        return LinkEnds(from: from, to: to)
     }
 }

@@ -59,6 +59,8 @@ struct ScenarioBuilder {
             budget: budget
         )
         scenario.envelope = Scenario.EnvelopeUse(rawValue: root.text("envelope") ?? "") ?? .judged
+        scenario.crossTraffic = crossTraffic(root, in: scenario)
+        checkHarm(targets, in: scenario)
         checkFluidLinks(root, scenario)
         checkRDMALinks(root, scenario)
         for value in root.list("faults") {

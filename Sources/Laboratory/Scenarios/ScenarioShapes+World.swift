@@ -36,6 +36,33 @@ extension ScenarioShapes {
         ]
     )
 
+    static let crossTraffic = RecordShape(
+        title: "cross-traffic",
+        fields: [
+            Field("from", .name, .required, "The region that sends."),
+            Field("to", .name, .required, "The region that receives."),
+            Field("flows", .integer(1...256), .text("1"), "Endless TCP transfers."),
+            Field(
+                "congestion",
+                .words(["cubic", "newreno", "bbr"]),
+                .text("cubic"),
+                "The congestion control of every flow."
+            ),
+            Field(
+                "ecn",
+                .flag,
+                .text("false"),
+                "Whether the flows use explicit congestion notification."
+            ),
+            Field(
+                "start",
+                .duration(allowsZero: true),
+                .text("0 s"),
+                "When the first flow opens; the others follow 10 ms after one another."
+            ),
+        ]
+    )
+
     static let link = RecordShape(
         title: "link",
         fields: [

@@ -34,6 +34,12 @@ enum ScenarioShapes {
                 .empty,
                 "Named patches that are merged onto system."
             ),
+            Field(
+                "cross-traffic",
+                .list(.record(crossTraffic), minimum: 0),
+                .empty,
+                "Flows of others on the links."
+            ),
             Field("faults", .list(.tagged(fault), minimum: 0), .empty, "What breaks, and when."),
             Field(
                 "invariants",
@@ -116,6 +122,12 @@ enum ScenarioShapes {
                 .flag,
                 .text("false"),
                 "Streams over TLS 1.3 with certificates of the run; on sockets only."
+            ),
+            Field(
+                "ecn",
+                .flag,
+                .text("false"),
+                "Whether the nodes' TCP uses explicit congestion notification."
             ),
         ]
     )

@@ -35,6 +35,8 @@ extension Scenario.SystemConfiguration {
         public var window: ByteCount
         /// Streams run over TLS 1.3, with a certificate of the run on either side; on sockets only.
         public var tls: Bool
+        /// Whether the nodes' TCP uses explicit congestion notification (RFC 3168), with every peer.
+        public var usesCongestionNotification: Bool
 
         public enum StreamCount: Hashable, Sendable {
             /// The starting formula of the transport decides.
@@ -56,13 +58,15 @@ extension Scenario.SystemConfiguration {
             congestion: Congestion,
             chunk: ByteCount?,
             window: ByteCount,
-            tls: Bool = false
+            tls: Bool = false,
+            usesCongestionNotification: Bool = false
         ) {
             self.streams = streams
             self.congestion = congestion
             self.chunk = chunk
             self.window = window
             self.tls = tls
+            self.usesCongestionNotification = usesCongestionNotification
         }
     }
 

@@ -153,7 +153,7 @@ extension Scenario {
         case .auto:
             let product = Double(path.rate.bytes(in: roundTrip).bytes)
             let queue = path.queue.bytes(rate: path.rate, roundTrip: roundTrip)
-            return path.suitsFluid && !variants.contains { $0.usesBBR }
+            return path.suitsFluid && crossTraffic.isEmpty && !variants.contains { $0.usesBBR }
                 && Double(queue.bytes) >= 0.25 * product
                 && expectedPackets(path) > Scenario.packetLimit
         }

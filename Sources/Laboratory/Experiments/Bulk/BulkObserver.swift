@@ -189,13 +189,16 @@ struct BulkTally: Sendable {
             to: .zero + horizon,
             labels: labels
         )
+        let end = start + Interval(seconds: seconds)
         let bits = ending.link(from: plan.transfer.from, to: plan.transfer.to)?.parameters
-            .freeBits(from: start, to: start + Interval(seconds: seconds))
-        let free =
+            .freeBits(from: start, to: end)
+        let whole =
             bits.map { $0 / seconds }
             ?? Double(plan.link.rate.bitsPerSecond) * (1 - plan.link.background.value)
+        let free = whole - taken(ending.cross, from: start, to: end)
         // What was under way when the measured part began may be delivered inside it.
-        let held = Double(plan.configuration.window) * 8 / seconds
+        let blur = ending.cross.map { whole * $0.resolution.seconds } ?? 0
+        let held = (Double(plan.configuration.window) * 8 + blur) / seconds
         let share = plan.link.payloadShare
         let limit = free * share.value + held
         let derivation =
@@ -215,8 +218,9 @@ struct BulkTally: Sendable {
             Fact("warm-up\(suffix)", "\(partWidth * Int64(cut)) of \(horizon) cut")
         )
         measurePath(from: cut, ending, limit: limit, into: &record, labels)
+        measureHarm(from: start, to: end, ending, into: &record, labels, suffix)
         // Without the scenario's link there is nothing to make use of.
-        guard ending.isShaped else { return }
+        guard ending.isShaped, free > 0 else { return }
         // Fewer products say more about slow start than about the steady state.
         let products = Double(bytes) / (free / 8 * plan.roundTrip.seconds)
         let rounded = (products * 10).rounded() / 10
@@ -224,8 +228,9 @@ struct BulkTally: Sendable {
             Fact("bandwidth-delay products\(suffix)", "\(rounded) in the window")
         )
         guard products >= 50 else { return }
-        // Where the rate varies, the window may begin with what a better time has sent.
-        let carried = plan.link.source == .fixed ? 0 : held / free
+        // Where the free rate varies, the window may begin with what a better time has sent.
+        let isSteady = plan.link.source == .fixed && ending.cross == nil
+        let carried = isSteady ? 0 : held / free
         record.metrics.append(
             MetricValue(
                 "utilisation",

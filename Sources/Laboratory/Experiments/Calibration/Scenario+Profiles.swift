@@ -47,6 +47,9 @@ extension Scenario {
         if isFluid(properties, roundTrip: topology.roundTrip(from: path.from, to: path.to)) {
             features.append("connections as fluids")
         }
+        let others =
+            crossTraffic(from: path.from, to: path.to) + crossTraffic(from: path.to, to: path.from)
+        if !others.isEmpty { features.append("flows of others") }
         return features
     }
 

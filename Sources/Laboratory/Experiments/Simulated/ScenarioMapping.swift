@@ -41,6 +41,7 @@ extension NetworkModel.Topology {
             )
         }
         self.init(regionCount: topology.regions.count, nodes: nodes, links: links + local)
+        crossTraffic = scenario.crossTraffic.map(NetworkModel.CrossTraffic.init)
     }
 }
 

@@ -32,7 +32,7 @@ public struct SimulatedReplication<Kind: Experiment> {
         let scenario = setting.scenario
         let topology = NetworkModel.Topology(scenario, seed: setting.seed)
         let faults = FaultPlan(scenario, seed: setting.seed)
-        let plan = SimulationPlan(
+        var plan = SimulationPlan(
             topology: topology,
             profile: setting.profile,
             seed: setting.seed,
@@ -41,6 +41,8 @@ public struct SimulatedReplication<Kind: Experiment> {
                 scenario.topology.linkID(from: ends.from, to: ends.to)
             }
         )
+        plan.tcp.usesCongestionNotification =
+            setting.variant.system.transport.usesCongestionNotification
         let experiment = Kind(setting)
         var simulation = Simulation(plan, observer: experiment.makeObserver()) { birth in
             experiment.makeMachine(birth)
@@ -60,16 +62,52 @@ public struct SimulatedReplication<Kind: Experiment> {
         record.faults = SimulatedReplication.records(faults, simulation.faultLog, scenario)
         let links = SimulatedReplication.links(of: simulation, scenario, topology)
         record.series = SimulatedReplication.series(simulation.samples, links, scenario)
-        let ending = ReplicationEnding(time: simulation.now, reason: end, links: links)
+        var ending = ReplicationEnding(time: simulation.now, reason: end, links: links)
+        ending.cross = CrossFigures(simulation, scenario.crossTraffic, topology)
+        record.series += ending.cross?.series(in: scenario) ?? []
+        let hasBaselines = addBaselines(plan, to: &ending, &record, isCancelled)
         simulation.observer.measure(ending, into: &record)
         if !record.series.contains(where: { $0.name == "goodput" }) {
             record.series += SimulatedReplication.goodput(simulation.samples)
         }
+        if !hasBaselines { record.outcome = .interrupted }
         record.invariants.append(ending.linkRates)
         SimulatedReplication.addPauses(links, at: simulation.now, scenario, to: &record)
+        record.facts += ending.markFacts
         record.peakMemoryBytes = peakMemory()
         record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
         return record
+    }
+
+    /// Simulates what harm is measured against, where somebody can be harmed and the run has its
+    /// whole length. The fingerprint then covers these runs, too.
+    ///
+    /// - Returns: `false` when it was cancelled.
+    private func addBaselines(
+        _ plan: SimulationPlan,
+        to ending: inout ReplicationEnding,
+        _ record: inout RunRecord,
+        _ isCancelled: @escaping () -> Bool
+    ) -> Bool {
+        let replacements = setting.scenario.harmReplacements
+        guard !replacements.isEmpty, until == nil, ending.reason == .reachedTime else {
+            return true
+        }
+        var chain = HashChain()
+        chain.combine(bytes: Array(record.fingerprint.utf8)[...])
+        for flows in replacements {
+            let baseline = HarmBaseline.simulate(
+                plan,
+                setting.scenario,
+                flows,
+                fingerprint: &chain,
+                isCancelled: isCancelled
+            )
+            guard let baseline else { return false }
+            ending.baselines.append(baseline)
+        }
+        record.fingerprint = chain.fingerprint.description
+        return true
     }
 
     private var key: RunKey {

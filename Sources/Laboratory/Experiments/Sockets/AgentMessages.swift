@@ -31,6 +31,8 @@ public struct AgentAssignment: Sendable, Codable {
     public var host: String?
     /// Puts TLS below its streams.
     public var credentials: StreamCredentials?
+    /// What an end of others' flows does; `nil` for a node of the scenario.
+    public var cross: CrossEndPlan?
 
     public init(
         scenarioPath: String,
@@ -41,7 +43,8 @@ public struct AgentAssignment: Sendable, Codable {
         incarnation: UInt32,
         journalPath: String,
         host: String? = nil,
-        credentials: StreamCredentials? = nil
+        credentials: StreamCredentials? = nil,
+        cross: CrossEndPlan? = nil
     ) {
         self.scenarioPath = scenarioPath
         self.variant = variant
@@ -52,6 +55,7 @@ public struct AgentAssignment: Sendable, Codable {
         self.journalPath = journalPath
         self.host = host
         self.credentials = credentials
+        self.cross = cross
     }
 }
 

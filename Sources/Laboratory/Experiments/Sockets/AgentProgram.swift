@@ -26,6 +26,10 @@ public enum AgentProgram {
             throw SocketFailure("an agent is started by the laboratory, which first configures it")
         }
         do {
+            if let cross = assignment.cross {
+                try await serve(assignment, &lines) { CrossNode($0, plan: cross) }
+                return
+            }
             let setting = try prepare(assignment)
             switch setting.scenario.workload {
             case .echo: try await serve(EchoExperiment(setting), assignment, &lines)
@@ -40,26 +44,34 @@ public enum AgentProgram {
         }
     }
 
-    private static func serve<Kind: Experiment>(
-        _ experiment: Kind,
+    private static func serve(
+        _ experiment: some Experiment,
         _ assignment: AgentAssignment,
         _ lines: inout LineReader
     ) async throws {
-        typealias Message = AgentMessage<Kind.Program.Event>
+        try await serve(assignment, &lines) { experiment.makeMachine($0) }
+    }
+
+    private static func serve<Program: Machine>(
+        _ assignment: AgentAssignment,
+        _ lines: inout LineReader,
+        machine: @escaping @Sendable (Birth<Program>) -> Program
+    ) async throws where Program.Event: Codable {
+        typealias Message = AgentMessage<Program.Event>
         let output = OutputLines()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let id = NodeID(assignment.node)
         // A device that is gone by now leaves the streams to TCP.
         let carrier = assignment.environment == .rdma ? try? RDMACarrier(for: id) : nil
         let security = try assignment.credentials?.security()
-        let node = try SocketNode<Kind.Program>(
+        let node = try SocketNode<Program>(
             node: id,
             on: group,
             carrier: carrier,
             security: security,
             journalPath: assignment.journalPath,
             workers: max(1, ProcessInfo.processInfo.activeProcessorCount / 2),
-            machine: { experiment.makeMachine($0) },
+            machine: machine,
             observe: { event, time in
                 output.send(Message.event(event, nanoseconds: time.nanoseconds))
             },

@@ -19,11 +19,17 @@ public enum EmulatorOrder: Sendable, Codable {
 /// Which links a process emulates: those of a scenario, with a replication's seed.
 public struct EmulatorAssignment: Sendable, Codable {
     public var scenarioPath: String
+    /// Whose TCP settings the nodes' namespaces get.
+    public var variant: String
     public var seed: UInt64
+    /// The ends of others' flows, which get namespaces after those of the scenario's nodes.
+    public var cross: [CrossPlace]
 
-    public init(scenarioPath: String, seed: UInt64) {
+    public init(scenarioPath: String, variant: String, seed: UInt64, cross: [CrossPlace] = []) {
         self.scenarioPath = scenarioPath
+        self.variant = variant
         self.seed = seed
+        self.cross = cross
     }
 }
 

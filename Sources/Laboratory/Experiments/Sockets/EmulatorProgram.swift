@@ -32,10 +32,18 @@ public enum EmulatorProgram {
             return
         }
         do throws(EmulatorFailure) {
-            let network = try EmulatedNetwork(
-                NetworkModel.Topology(scenario, seed: assignment.seed),
-                seed: assignment.seed
-            )
+            let system = scenario.variant(named: assignment.variant)?.system ?? scenario.system
+            var topology = NetworkModel.Topology(scenario, seed: assignment.seed)
+            let count = topology.nodes.count
+            topology.nodes += assignment.cross.map { RegionID($0.region) }
+            // Here they are processes.
+            topology.crossTraffic = []
+            let network = try EmulatedNetwork(topology, seed: assignment.seed) { node in
+                let cross = Int(node.rawValue) - count
+                return cross < 0
+                    ? system.transport.usesCongestionNotification
+                    : assignment.cross[cross].usesCongestionNotification
+            }
             output.send(
                 EmulatorAnswer.ready(
                     namespaces: network.namespaces,

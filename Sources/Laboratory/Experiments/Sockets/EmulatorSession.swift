@@ -24,6 +24,7 @@ final class EmulatorSession {
     static func start(
         _ setting: ReplicationSetting,
         scenarioPath: String,
+        cross: CrossEnds,
         launch: () throws -> AgentHandle
     ) throws -> Start {
         let handle = try launch()
@@ -33,13 +34,18 @@ final class EmulatorSession {
         }
         handle.order(
             .configure(
-                EmulatorAssignment(scenarioPath: scenarioPath, seed: setting.seed)
+                EmulatorAssignment(
+                    scenarioPath: scenarioPath,
+                    variant: setting.variant.name,
+                    seed: setting.seed,
+                    cross: cross.places
+                )
             )
         )
         let deadline = MonotonicClock.nanoseconds + 30_000_000_000
         switch answers.take(before: deadline)?.message {
         case .ready(let namespaces, let addresses)?:
-            guard namespaces.count == setting.scenario.topology.nodeCount,
+            guard namespaces.count == setting.scenario.topology.nodeCount + cross.count,
                 addresses.count == namespaces.count
             else { throw SocketFailure("the emulator made networks for other nodes") }
             return .shaped(EmulatorSession(handle, answers, namespaces, addresses))
@@ -100,6 +106,11 @@ extension EmulatorReport {
             let own = links.first { $0.link == id }
             return (parameters[Int(id.rawValue)], own?.counters ?? LinkCounters())
         }
+    }
+
+    /// Whether a run over these links would count.
+    var isExact: Bool {
+        (errors.microseconds(0.99) ?? 0) <= 1_000 && unintendedLoss * 100 <= 0.01
     }
 
     /// How exact the emulation was; a run in which it was not is INVALID.

@@ -2,6 +2,7 @@ import FaultInjection
 import Foundation
 import Machines
 import Measurements
+import NetworkModel
 import Scenarios
 import SimulationKernel
 import SocketEnvironment
@@ -21,8 +22,8 @@ struct SocketReplication<Kind: Experiment> {
     let processes: ProcessLauncher
     let scenarioPath: String
 
-    /// No replication takes longer in real time, whatever deadline its scenario sets.
-    private static var longest: Interval { .seconds(300) }
+    /// No replication takes longer in real time, whatever deadline its scenario sets: half an hour.
+    private static var longest: Interval { .seconds(1800) }
 
     func run(isCancelled: @escaping () -> Bool) throws -> RunRecord {
         let began = ContinuousClock.now
@@ -30,15 +31,25 @@ struct SocketReplication<Kind: Experiment> {
             .appending(path: "novalab-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let links = try startLinks()
+        let cross = CrossEnds(
+            traffic: setting.scenario.crossTraffic,
+            first: setting.scenario.topology.nodeCount
+        )
+        let links = try startLinks(cross)
         defer { links.emulator?.end() }
         let nodes = setting.scenario.topology.nodeCount
+        if cross.count > 0, links.emulator == nil {
+            throw CrossTrafficFailure(
+                description: "cross-traffic needs emulated links: \(links.obstacle)"
+            )
+        }
         var stage = SocketStage<Kind>(
             self,
             folder: folder.path,
             emulator: links.emulator,
             credentials: setting.variant.system.transport.tls
-                ? try StreamCredentials.forRun(of: nodes) : []
+                ? try StreamCredentials.forRun(of: nodes) : [],
+            cross: cross
         )
         defer { stage.end() }
         try stage.begin()
@@ -52,16 +63,27 @@ struct SocketReplication<Kind: Experiment> {
         record.faults = stage.faultRecords
         var ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
         ending.processors = stage.processors
+        var isWhole = true
         if let emulator = links.emulator {
             let (report, time) = try emulator.report()
             ending.links = report.figures(of: setting.scenario, seed: setting.seed)
             ending.linksUntil = time
             record.invariants.append(ending.linkRates)
+            record.facts += ending.markFacts
+            if cross.count > 0 {
+                emulator.end()
+                stage.end()
+                isWhole = try addCross(stage, folder.path, to: &ending, &record, isCancelled)
+            }
             report.measure(into: &record)
         } else {
             record.facts.append(Fact(Fact.links, "unshaped: \(links.obstacle)"))
+            if setting.variant.system.transport.usesCongestionNotification {
+                record.facts.append(Fact("ecn", "as the host has it: the links are unshaped"))
+            }
         }
         outcome.observer.measure(ending, into: &record)
+        if !isWhole { record.outcome = .interrupted }
         stage.end()
         if setting.variant.system.transport.tls {
             record.facts.append(Fact("tls", stage.secured.fact))
@@ -76,13 +98,66 @@ struct SocketReplication<Kind: Experiment> {
         return record
     }
 
+    /// What flows of others did, and the runs that their harm is measured against, which come after
+    /// the run itself and take as long.
+    ///
+    /// - Returns: `false` when it was cancelled.
+    private func addCross(
+        _ stage: SocketStage<Kind>,
+        _ folder: String,
+        to ending: inout ReplicationEnding,
+        _ record: inout RunRecord,
+        _ isCancelled: () -> Bool
+    ) throws -> Bool {
+        let topology = NetworkModel.Topology(setting.scenario, seed: setting.seed)
+        ending.cross = stage.ledger.figures(until: ending.time, topology)
+        record.series += ending.cross?.series(in: setting.scenario) ?? []
+        record.facts.append(
+            Fact("flows of others that broke", "\(stage.ledger.brokenFlows)")
+        )
+        guard ending.reason == .reachedTime else { return true }
+        for replacements in setting.scenario.harmReplacements {
+            let ends = CrossEnds(
+                traffic: setting.scenario.crossTraffic + replacements,
+                first: setting.scenario.topology.nodeCount
+            )
+            guard let emulator = try startLinks(ends).emulator else { return true }
+            defer { emulator.end() }
+            var stage = SocketStage<Kind>(
+                self,
+                folder: folder,
+                emulator: emulator,
+                cross: ends,
+                isIdle: true
+            )
+            defer { stage.end() }
+            try stage.begin()
+            let observer = Kind(setting).makeObserver()
+            let limit: Interval = ending.time - Instant.zero
+            let outcome = try stage.play(observer, until: limit, isCancelled: isCancelled)
+            guard outcome.reason == .reachedTime else { return outcome.reason != .cancelled }
+            let (report, _) = try emulator.report()
+            guard report.isExact else {
+                record.facts.append(Fact("harm", "not measured: the second run's links were late"))
+                return true
+            }
+            let figures = stage.ledger.figures(until: outcome.time, topology)
+            ending.baselines.append(HarmBaseline(replacements: replacements, figures: figures))
+        }
+        return true
+    }
+
     /// The emulator, or why there is none.
-    private func startLinks() throws -> (emulator: EmulatorSession?, obstacle: String) {
+    private func startLinks(
+        _ cross: CrossEnds
+    ) throws -> (emulator: EmulatorSession?, obstacle: String) {
         guard setting.scenario.workload.usesLinks else { return (nil, "no node uses a link") }
         guard environment == .sockets else { return (nil, "devices have links of their own") }
-        let start = try EmulatorSession.start(setting, scenarioPath: scenarioPath) {
-            try processes.emulator()
-        }
+        let start = try EmulatorSession.start(
+            setting,
+            scenarioPath: scenarioPath,
+            cross: cross
+        ) { try processes.emulator() }
         return switch start {
         case .shaped(let session): (session, "")
         case .unshaped(let reason): (nil, reason)
@@ -98,6 +173,11 @@ struct SocketReplication<Kind: Experiment> {
             environment: environment
         )
     }
+}
+
+/// Flows of others were asked for where there are no links for them.
+public struct CrossTrafficFailure: Error, CustomStringConvertible {
+    public let description: String
 }
 
 /// Starts the processes that a replication on sockets consists of.
@@ -131,6 +211,11 @@ struct SocketStage<Kind: Experiment> {
     private let replication: SocketReplication<Kind>
     private let folder: String
     private let emulator: EmulatorSession?
+    private let cross: CrossEnds
+    /// The nodes that run: all, or the ends of others' flows alone.
+    private let living: Range<Int>
+    /// What the flows of others brought.
+    let ledger: CrossLedger
     private let mailbox = Mailbox<Message>()
     private var agents: [AgentHandle?]
     private var incarnations: [UInt32]
@@ -153,14 +238,20 @@ struct SocketStage<Kind: Experiment> {
         _ replication: SocketReplication<Kind>,
         folder: String,
         emulator: EmulatorSession?,
-        credentials: [StreamCredentials]
+        credentials: [StreamCredentials],
+        cross: CrossEnds,
+        isIdle: Bool = false
     ) {
+        self.cross = cross
+        living = (isIdle ? cross.first : 0)..<cross.first + cross.count
+        ledger = CrossLedger(cross)
         self.replication = replication
         self.folder = folder
         self.emulator = emulator
         self.credentials = credentials
         let scenario = replication.setting.scenario
-        let count = scenario.topology.nodeCount
+        let nodes = scenario.topology.nodeCount
+        let count = nodes + cross.count
         processors = ProcessorUse(
             nodes: count,
             cores: ProcessInfo.processInfo.activeProcessorCount
@@ -175,11 +266,16 @@ struct SocketStage<Kind: Experiment> {
 
     var faultRecords: [FaultRecord] { log.records(in: replication.setting.scenario.topology) }
 
+    /// By node; nobody asks for those of nodes that do not run.
+    private var knownAddresses: [NodeAddress] {
+        addresses.map { $0 ?? NodeAddress(streamPort: 0, datagramPort: 0) }
+    }
+
     /// Starts all processes and their common time zero.
     mutating func begin() throws {
-        for node in agents.indices { try launch(node) }
+        for node in living { try launch(node) }
         let deadline = MonotonicClock.nanoseconds + 30_000_000_000
-        while addresses.contains(where: { $0 == nil }) {
+        while addresses[living].contains(where: { $0 == nil }) {
             guard let letter = mailbox.take(before: deadline) else {
                 throw SocketFailure("the node processes were not ready within 30 s")
             }
@@ -187,7 +283,7 @@ struct SocketStage<Kind: Experiment> {
         }
         origin = MonotonicClock.nanoseconds + 50_000_000
         emulator?.begin(origin: origin)
-        let peers = addresses.compactMap { $0 }
+        let peers = knownAddresses
         for agent in agents { agent?.send(.start(peers: peers, origin: origin)) }
     }
 
@@ -298,7 +394,7 @@ struct SocketStage<Kind: Experiment> {
             outcome.observer.observe(event, on: node, at: time)
         case .ready(let address)?:
             addresses[letter.node] = address
-            let peers = addresses.compactMap { $0 }
+            let peers = knownAddresses
             agents[letter.node]?.send(.start(peers: peers, origin: origin))
             for (other, agent) in agents.enumerated() where other != letter.node {
                 agent?.send(.peers(peers))
@@ -328,11 +424,21 @@ struct SocketStage<Kind: Experiment> {
     }
 
     private mutating func launch(_ node: Int) throws {
+        guard living.contains(node) else { return }
         let agent = try replication.processes.agent(emulator?.namespaces[node])
         let incarnation = incarnations[node]
         agents[node] = agent
-        agent.listen(as: Message.self) { [mailbox] message in
-            mailbox.put(.init(node: node, incarnation: incarnation, message: message))
+        let other = node - cross.first
+        if other < 0 {
+            agent.listen(as: Message.self) { [mailbox] message in
+                mailbox.put(.init(node: node, incarnation: incarnation, message: message))
+            }
+        } else {
+            agent.listen(as: AgentMessage<CrossNode.Event>.self) { [mailbox, ledger] message in
+                let letter = SocketStage.letter(message, from: other, ledger)
+                guard let letter else { return }
+                mailbox.put(.init(node: node, incarnation: incarnation, message: letter))
+            }
         }
         agent.send(
             .configure(
@@ -345,10 +451,31 @@ struct SocketStage<Kind: Experiment> {
                     incarnation: incarnation,
                     journalPath: "\(folder)/node-\(node).journal",
                     host: emulator?.addresses[node],
-                    credentials: credentials.isEmpty ? nil : credentials[node]
+                    credentials: node < credentials.count ? credentials[node] : nil,
+                    cross: other < 0 ? nil : cross.plans[other]
                 )
             )
         )
+    }
+
+    /// What an end of others' flows tells, in the words of the scenario's nodes: `.some(nil)` for the
+    /// end of its process, `nil` for what the ledger took.
+    private static func letter(
+        _ message: AgentMessage<CrossNode.Event>?,
+        from index: Int,
+        _ ledger: CrossLedger
+    ) -> Message?? {
+        switch message {
+        case nil: return .some(nil)
+        case .ready(let address)?: return Message.ready(address)
+        case .event(let event, let nanoseconds)?:
+            ledger.note(event, from: index, at: Instant(nanoseconds: nanoseconds))
+            return nil
+        case .failed(let reason)?: return Message.failed(reason)
+        case .heard?: return Message.heard
+        case .carried(let streams)?: return Message.carried(streams: streams)
+        case .stopped(let memory)?: return Message.stopped(peakMemory: memory)
+        }
     }
 
     // MARK: Faults
