@@ -138,6 +138,7 @@ extension Scenario {
                 yaml.field("chunk", "auto")
             }
             yaml.field("window", system.transport.window)
+            if let mode = system.transport.mode { yaml.field("mode", mode.rawValue) }
         }
         yaml.mapping("encoding") { yaml in
             switch system.encoding {
@@ -173,6 +174,9 @@ extension Scenario {
         case .netDelay(let direction, let extra):
             yaml.field("direction", direction.rawValue)
             yaml.field("delay", extra)
+        case .netBlackHole(let direction, let limit):
+            yaml.field("direction", direction.rawValue)
+            yaml.field("limit", limit)
         case .netLoss(let direction, let loss):
             yaml.field("direction", direction.rawValue)
             yaml.mapping("loss") { Scenario.write(loss, into: &$0) }

@@ -38,7 +38,9 @@ extension ScenarioBuilder {
                     .flatMap(Scenario.SystemConfiguration.Transport.Congestion.init(rawValue:))
                     ?? .cubic,
                 chunk: transport.optionalSize("chunk"),
-                window: transport.size("window")
+                window: transport.size("window"),
+                mode: transport.text("mode")
+                    .flatMap(Scenario.SystemConfiguration.Transport.Mode.init(rawValue:))
             ),
             encoding: encoding.word == "hierarchical"
                 ? .hierarchical(

@@ -111,6 +111,12 @@ enum ScenarioShapes {
                 .text("32 MiB"),
                 "The most bytes a receiver buffers for a stream."
             ),
+            Field(
+                "mode",
+                .words(Scenario.SystemConfiguration.Transport.Mode.allCases.map(\.rawValue)),
+                .optional,
+                "The kind of path whose habits a transfer follows; auto measures it on the way."
+            ),
         ]
     )
 

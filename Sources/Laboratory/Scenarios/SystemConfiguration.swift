@@ -33,6 +33,16 @@ extension Scenario.SystemConfiguration {
         public var chunk: ByteCount?
         /// The most bytes a receiver buffers for a stream, and so the limit of what is in flight.
         public var window: ByteCount
+        /// Whether the kind of path decides how a transfer goes about it; `nil` for no such habits.
+        public var mode: Mode?
+
+        public enum Mode: String, Hashable, Sendable, CaseIterable {
+            /// As the transport finds the path, and follows it.
+            case automatic = "auto"
+            case datacenter
+            case regional
+            case internet
+        }
 
         public enum StreamCount: Hashable, Sendable {
             /// The starting formula of the transport decides.
@@ -53,12 +63,14 @@ extension Scenario.SystemConfiguration {
             streams: StreamCount,
             congestion: Congestion,
             chunk: ByteCount?,
-            window: ByteCount
+            window: ByteCount,
+            mode: Mode? = nil
         ) {
             self.streams = streams
             self.congestion = congestion
             self.chunk = chunk
             self.window = window
+            self.mode = mode
         }
     }
 
