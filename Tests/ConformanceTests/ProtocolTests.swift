@@ -103,7 +103,7 @@ struct ProtocolTests {
                 next += 1
             case .arrived, .roundTrip:
                 break
-            case .tuned, .streamLost, .failed:
+            case .tuned, .modeChanged, .streamLost, .failed:
                 Issue.record("\(entry.event)")
             }
         }

@@ -104,7 +104,8 @@ import Units
         seconds: Interval,
         downtime: Interval,
         wire: UInt64 = 4_400_000,
-        verified: Int = 1024
+        verified: Int = 1024,
+        trace: RateTrace? = nil
     ) throws -> RunRecord {
         let setting = try setting(
             "kind: migration, memory: {dataset: seeded-small}",
@@ -136,7 +137,7 @@ import Units
         observer.observe(.completed(session, summary), on: NodeID(0), at: end)
         #expect(observer.isFinished)
         return record(setting) { record in
-            observer.measure(ending(seconds, departed: wire), into: &record)
+            observer.measure(ending(seconds, departed: wire, trace: trace), into: &record)
         }
     }
 
@@ -148,6 +149,32 @@ import Units
         #expect(verdict(fast) == .invalid)
         let abrupt = try migration(seconds: .milliseconds(400), downtime: .milliseconds(9))
         #expect(verdict(abrupt) == .invalid)
+    }
+
+    // A link of 20 Mbit/s on average whose first half second has 100 Mbit/s: 4 MiB pass in it, though
+    // they would take 1.7 s at the mean.
+    @Test func aMigrationMayMeetTheBestTimesOfALink() throws {
+        let trace = try RateTrace(
+            .steps(starts: [0, 500_000_000], rates: [100_000_000, 15_800_000]),
+            ending: .repeat,
+            length: .seconds(10)
+        )
+        let lucky = try migration(
+            seconds: .milliseconds(400),
+            downtime: .milliseconds(50),
+            trace: trace
+        )
+        #expect(verdict(lucky, invariants: ["memory-identical-after-migration"]) == .go)
+        let impossible = try migration(
+            seconds: .milliseconds(340),
+            downtime: .milliseconds(50),
+            trace: trace
+        )
+        #expect(verdict(impossible) == .invalid)
+        // Beyond the half second the integral says how much could pass: 57.9 Mbit in one second.
+        let slow = try migration(seconds: .seconds(1), downtime: .milliseconds(50), trace: trace)
+        let products = slow.facts.first { $0.key == "bandwidth-delay products" }
+        #expect(products?.value == "29.0 delivered")
     }
 
     @Test func aRatioBeyondTheHeadersIsInvalid() throws {
@@ -236,9 +263,14 @@ import Units
     }
 
     /// A run of that length whose forward link let `departed` bytes out in 300 packets.
-    private func ending(_ length: Interval, departed: UInt64 = 1_000) -> ReplicationEnding {
+    private func ending(
+        _ length: Interval,
+        departed: UInt64 = 1_000,
+        trace: RateTrace? = nil
+    ) -> ReplicationEnding {
         let parameters = LinkParameters(
-            rate: .megabits(100),
+            rate: trace?.mean ?? .megabits(100),
+            trace: trace,
             propagation: .milliseconds(10),
             queueLimit: .kibibytes(256)
         )

@@ -118,6 +118,11 @@ import Units
                 0
             ].effect == .delay([there], extra: .milliseconds(9))
         )
+        let hole = "{kind: net.mtu-black-hole, at: 1 s, limit: 1300 B}"
+        #expect(
+            try plan(hole)[0].effect
+                == .blackHole([there, back], limit: ByteCount(1_300 as Int64))
+        )
         let loss = "{kind: net.loss, at: 1 s, loss: {model: bernoulli, rate: 5 %}}"
         #expect(
             try plan(loss)[0].effect == .loss([there, back], .bernoulli(rate: Ratio(0.05)))

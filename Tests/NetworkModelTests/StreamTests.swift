@@ -265,6 +265,35 @@ import Units
         #expect(last.inFlight > ByteCount(900_000 as Int64))
     }
 
+    /// Goal: a path that drops long packets and says nothing lets handshakes and small segments
+    /// through, ends a stream of full ones by TCP's patience, and carries everything once it is whole.
+    /// Method: the same link with a limit, with it again but for less, and without it.
+    @Test func blackHole() {
+        var world = Self.world()
+        world.network.setPacketLimit(Topology.forth, ByteCount(1_280 as Int64))
+        let small = world.open(0, 2, bytes: 1_000)
+        world.run(until: .zero + .seconds(5))
+        #expect(world.received[Int(small.slot)] == 1_000)
+        #expect(world.resets.isEmpty)
+
+        let large = world.open(0, 2, bytes: 1_000_000)
+        world.run(until: .zero + .seconds(40))
+        #expect(world.received[Int(large.slot)] == 0)
+        #expect(world.resets.isEmpty)
+        world.run(until: .zero + .seconds(300))
+        #expect(world.resets.contains { $0 == (.opener, .timedOut) })
+        let dropped = world.network.counters(Topology.forth, at: world.now).droppedByOutage
+        #expect(dropped > 10)
+
+        // A full segment is a packet of 1,500 bytes.
+        world.network.setPacketLimit(Topology.forth, ByteCount(1_500 as Int64))
+        let whole = world.open(0, 2, bytes: 1_000_000)
+        world.run(until: .zero + .seconds(320))
+        #expect(world.received[Int(whole.slot)] == 1_000_000)
+        #expect(world.network.counters(Topology.forth, at: world.now).droppedByOutage == dropped)
+        #expect(world.mismatches == 0)
+    }
+
     /// Goal: a delay that jumps causes a spurious time-out, which is recognised. Method: 600 ms
     /// more for two seconds; the window afterwards is not one segment.
     @Test func delayJump() {

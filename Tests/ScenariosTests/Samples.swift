@@ -59,7 +59,7 @@ enum Samples {
           concurrency: 2
           deadline: 2 h
         system:
-          transport: {streams: auto, congestion: newreno, chunk: 128 KiB, window: 16 MiB, tls: true}
+          transport: {streams: auto, congestion: newreno, chunk: 128 KiB, window: 16 MiB, tls: true, mode: auto}
           migration: {max-rounds: 12, downtime-goal: 150 ms}
         variants:
           baseline: {transport: {streams: 1}, encoding: none}
@@ -74,6 +74,7 @@ enum Samples {
           - {kind: node.pause, at: 1 s, for: 300 ms, select: {region: eu-west, pick: all}}
           - {kind: net.down, at: 5 s, direction: outbound, select: {link: atlantic}}
           - {kind: net.delay, at: 5 s, for: 2 s, delay: 200 ms, direction: inbound, select: {}}
+          - {kind: net.mtu-black-hole, at: 5 s, for: 2 s, limit: 1400 B, select: {link: atlantic}}
           - {kind: net.loss, every: 30 min, for: 2 s, loss: {model: bernoulli, rate: 50 %}}
         invariants: [memory-identical-after-migration, link-rate-respected]
         targets:

@@ -100,7 +100,7 @@ import Units
         )
         #expect(links[3].name == "east -> \"west\"")
         #expect(scenario.topology.regions[2].local.delay == .microseconds(50))
-        #expect(scenario.faults.count == 9)
+        #expect(scenario.faults.count == 10)
         #expect(
             scenario.faults[0]
                 == FaultRule(

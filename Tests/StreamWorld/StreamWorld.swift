@@ -24,6 +24,9 @@ public struct WorldConditions: Sendable {
     /// Chance that the arrival of a piece tells its writer of the path: figures that mean nothing, for
     /// machines that must be right whatever is measured.
     public var sampleChance = Ratio.zero
+    /// What such figures are drawn from; losses from zero on.
+    public var sampleRoundTrip: ClosedRange<Interval> = .milliseconds(1)...(.milliseconds(40))
+    public var sampleLoss = Ratio.percent(10)
     public var jobDelay: ClosedRange<Interval> = .zero...(.milliseconds(5))
 
     public init() {}
@@ -359,9 +362,9 @@ extension Medium {
 
     private mutating func sample(_ id: StreamID, _ node: NodeID) {
         let sample = PathSample(
-            rtt: random.interval(in: .milliseconds(1)...(.milliseconds(40))),
+            rtt: random.interval(in: conditions.sampleRoundTrip),
             deliveryRate: BitRate(bitsPerSecond: Int64(random.below(100_000_000)) + 1),
-            loss: Ratio(Double(random.below(100)) / 1_000),
+            loss: Ratio(Double(random.below(100)) / 100 * conditions.sampleLoss.value),
             inFlight: .zero
         )
         queue.add(.sample(id, node, sample), at: now)

@@ -259,7 +259,7 @@ private struct Receiving {
         )
     }
 
-    @Test(arguments: [-30, -3, 3, 30, 3_600])
+    @Test(arguments: [-3_600, -30, -3, 3, 30, 3_600])
     func clockJumpsAreNoSilence(seconds: Int64) {
         var conditions = WorldConditions()
         conditions.rate = .megabits(8)

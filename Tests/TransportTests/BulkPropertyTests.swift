@@ -44,6 +44,7 @@ private struct Outcome {
     var completedAtDestination: TransferStatistics?
     var failures: [TransportError] = []
     var tunings = 0
+    var modeChanges = 0
 
     init(_ world: World) {
         for (_, node, event) in world.events {
@@ -58,6 +59,7 @@ private struct Outcome {
                 }
             case .failed(let error): failures.append(error)
             case .tuned: tunings += 1
+            case .modeChanged: modeChanges += 1
             case .streamLost: break
             }
         }
@@ -137,6 +139,47 @@ private func expectedBytes(chunks: UInt64, size: Int) -> Int {
         #expect(outcome.corrupted == 0)
         #expect(outcome.delivered == expectedBytes(chunks: chunks, size: configuration.chunkSize))
         #expect(outcome.tunings > 0)
+    }
+
+    // Goal: a transfer that follows its path from one mode to another loses and repeats nothing while
+    // its streams are replaced, whatever else happens to them. Method: what the world tells of the path is
+    // that of a data centre, a region and the internet in turn, for a few seconds each.
+    @Test(arguments: 0..<12)
+    func everythingArrivesWhileTheModeChanges(run: Int) {
+        var conditions = WorldConditions()
+        conditions.sampleChance = .percent(30)
+        conditions.sampleLoss = .zero
+        conditions.rate = .megabits(4)
+        conditions.streamLife = run % 3 == 0 ? .kibibytes(200) : .zero
+        conditions.flipDistance = run % 4 == 0 ? .kibibytes(400) : .zero
+        var configuration = smallConfiguration(streams: run % 8 + 1)
+        if run % 4 != 3 {
+            configuration.tuning = StreamTuner.Rules(
+                streams: 1...[4, 40, 256][run % 3],
+                choosesControl: run % 2 == 0
+            )
+        }
+        configuration.mode = .automatic
+        let chunks: UInt64 = 4_000
+        var world = makeWorld(
+            seed: UInt64(run),
+            chunks: chunks,
+            configuration: configuration,
+            conditions: conditions
+        )
+        for phase in 0..<20 as Range<Int64> {
+            let base = Interval.microseconds([200, 100_000, 20_000][Int(phase) % 3])
+            world.medium.conditions.sampleRoundTrip = base...base.scaled(by: 1.2)
+            world.run(until: .zero + .seconds(3 * (phase + 1)))
+        }
+        let isQuiet = world.run(until: .zero + .seconds(3_600))
+        let outcome = Outcome(world)
+        #expect(isQuiet)
+        #expect(outcome.failures == [])
+        #expect(outcome.corrupted == 0)
+        #expect(outcome.delivered == expectedBytes(chunks: chunks, size: configuration.chunkSize))
+        #expect(outcome.modeChanges >= 2)
+        #expect(outcome.completedAtSource?.modeChanges == UInt64(outcome.modeChanges))
     }
 
     // Goal: the runs above really lost streams. Method: the same conditions at one seed, counted.

@@ -59,6 +59,8 @@ struct BulkTransfer<Content: BulkContent>: Machine {
         case streamLost(TransportError)
         /// At the source: other streams were chosen.
         case tuned
+        /// At the source: the path is taken for one of another kind.
+        case modeChanged(PathMode)
     }
 
     enum Timer: Hashable, Sendable {
@@ -179,6 +181,7 @@ struct BulkTransfer<Content: BulkContent>: Machine {
                 case .room: produce(at: now)
                 case .acknowledged, .noted: break
                 case .tuned: actions.emit(.tuned)
+                case .modeChanged(_, let mode): actions.emit(.modeChanged(mode))
                 case .streamLost(_, let error): actions.emit(.streamLost(error))
                 case .completed: actions.emit(.completed(sender.statistics))
                 case .failed(let error): actions.emit(.failed(error))

@@ -167,6 +167,7 @@ final class TransportTheatre {
         case .completed: "completed"
         case .failed(let error): "failed \(error)"
         case .tuned(let setting): "tuned to \(setting.streams) \(setting.congestion.rawValue)"
+        case .modeChanged(let from, let to): "mode \(from.rawValue) -> \(to.rawValue)"
         case .streamLost(let slot, let error): "lost stream of slot \(slot): \(error)"
         }
     }

@@ -116,7 +116,8 @@ public final class EmulatedNetwork: Sendable {
                         LinkState(
                             isUp: present.isUp(link),
                             extraDelay: present.delay(link),
-                            extraLoss: present.loss(link)
+                            extraLoss: present.loss(link),
+                            packetLimit: present.packetLimit(link)
                         )
                     }
                 }

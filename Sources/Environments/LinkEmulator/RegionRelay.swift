@@ -226,6 +226,7 @@ struct RegionRelay: ~Copyable {
             }
             outlets[index].pipe.setExtraDelay(wanted.extraDelay)
             outlets[index].pipe.setExtraLoss(wanted.extraLoss)
+            outlets[index].pipe.setPacketLimit(wanted.packetLimit)
             giveBackDiscarded(index)
         }
     }
@@ -240,6 +241,7 @@ struct LinkState {
     var isUp: Bool
     var extraDelay: Interval
     var extraLoss: LossModel
+    var packetLimit: ByteCount?
 }
 
 /// The host's monotonic clock.

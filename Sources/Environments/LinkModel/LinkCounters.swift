@@ -18,7 +18,7 @@ public struct LinkCounters: Hashable, Sendable, Codable, BitwiseCopyable {
     /// Marked by the queue instead of dropped (ECN, RFC 3168).
     public var marked: UInt64 = 0
     public var droppedByLoss: UInt64 = 0
-    /// Dropped because the link was down.
+    /// Dropped because the link was down, or the packet too long for it.
     public var droppedByOutage: UInt64 = 0
     /// Dropped by a partition.
     public var droppedByRule: UInt64 = 0

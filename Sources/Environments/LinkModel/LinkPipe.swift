@@ -67,6 +67,8 @@ public struct LinkPipe<Item: BitwiseCopyable> {
     private let isManaged: Bool
     private var loss: LossProcess
     private var extraLoss: LossProcess
+    /// Wire bytes of the longest packet that passes.
+    private var longestFrame = Int.max
     /// How long a full packet takes at the present rate.
     private var packetTime: Interval
     private var hasLoss: Bool
@@ -146,7 +148,9 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         drain(until: now)
         counters.offeredPackets &+= 1
         counters.offeredBytes &+= UInt64(wireBytes)
-        guard isUp else {
+        // A fragmented packet has a full first fragment.
+        let longest = fragments > 1 ? LinkPipe.fullFrame : wireBytes
+        guard isUp, longest <= longestFrame else {
             counters.droppedByOutage &+= 1
             return .droppedByOutage
         }
@@ -391,6 +395,15 @@ public struct LinkPipe<Item: BitwiseCopyable> {
 
     /// Adds to the propagation delay of packets that leave the queue from now on.
     public mutating func setExtraDelay(_ delay: Interval) { extraDelay = delay }
+
+    /// Drops packets longer than this from now on, IP header included; counted as an outage's drops.
+    public mutating func setPacketLimit(_ limit: ByteCount?) {
+        longestFrame = limit.map { Int($0.bytes) + LinkPipe.framing } ?? .max
+    }
+
+    /// Bytes of the frame around an IP packet, and those of a full one.
+    private static var framing: Int { 14 }
+    private static var fullFrame: Int { 1_514 }
 
     /// Loses packets besides the link's own loss.
     public mutating func setExtraLoss(_ model: LossModel) {

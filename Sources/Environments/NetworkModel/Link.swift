@@ -95,6 +95,8 @@ struct Link {
 
     mutating func setExtraLoss(_ model: LossModel) { pipe.setExtraLoss(model) }
 
+    mutating func setPacketLimit(_ limit: ByteCount?) { pipe.setPacketLimit(limit) }
+
     mutating func setUp(_ up: Bool, at now: Instant, queue: inout EventQueue<SimulationEvent>) {
         pipe.setUp(up, at: now)
         schedule(queue: &queue)

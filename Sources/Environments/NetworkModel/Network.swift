@@ -236,6 +236,17 @@ public struct Network: ~Copyable {
         rdma.wires[Int(link.rawValue)]?.setExtraLoss(loss)
     }
 
+    /// Drops packets offered from now on that are longer than this, IP header included, without a word;
+    /// `nil` takes it back. On a link of fluids full segments are all there is: it is down for them
+    /// where they do not pass.
+    public mutating func setPacketLimit(_ link: LinkID, _ limit: ByteCount?) {
+        let index = Int(link.rawValue)
+        links[index].setPacketLimit(limit)
+        guard fluid.links[index] != nil else { return }
+        let isPassable = limit.map { $0.bytes >= Int64(parameters.maximumSegment + 52) } ?? true
+        fluid.links[index]!.isUp = links[index].pipe.isUp && isPassable
+    }
+
     /// Rules are consulted in the order in which they were added.
     public mutating func addRule(_ rule: NetworkRule) -> RuleID {
         rulesAdded += 1

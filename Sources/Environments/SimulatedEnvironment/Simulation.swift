@@ -390,7 +390,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             }
         case .resume(let nodes):
             for node in nodes { resume(Int(node.rawValue), number: number) }
-        case .down(let links), .delay(let links, _), .loss(let links, _):
+        case .down(let links), .delay(let links, _), .loss(let links, _),
+            .blackHole(let links, _):
             linkFaults.begin(change, number: number)
             refresh(links)
         case .block(let blocked):
@@ -410,6 +411,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             medium.network.setLink(link, isUp: isUp, at: medium.now, queue: &medium.queue)
             medium.network.setExtraDelay(link, linkFaults.delay(link))
             medium.network.setExtraLoss(link, linkFaults.loss(link))
+            medium.network.setPacketLimit(link, linkFaults.packetLimit(link))
         }
     }
 

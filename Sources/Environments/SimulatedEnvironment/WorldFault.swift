@@ -20,6 +20,9 @@ public enum WorldFault: Sendable {
     case delay([LinkID], Interval)
     /// Besides the links' own loss; of several such faults the latest counts.
     case loss([LinkID], LinkModel.LossModel)
+    /// Packets longer than this, IP header included, are dropped; of several such limits the smallest
+    /// counts.
+    case blackHole([LinkID], ByteCount)
     /// Packets that match a rule are dropped.
     case block([NetworkRule])
     /// Takes back whatever the fault of the same number did to links and rules.
@@ -77,9 +80,22 @@ public struct LinkFaults: Sendable {
         return .none
     }
 
+    /// The longest packet that passes; `nil` for no limit.
+    public func packetLimit(_ link: LinkID) -> ByteCount? {
+        active.reduce(nil) { least, entry in
+            if case .blackHole(let links, let limit) = entry.change, links.contains(link) {
+                min(least ?? limit, limit)
+            } else {
+                least
+            }
+        }
+    }
+
     public static func links(of change: WorldFault) -> [LinkID] {
         switch change {
-        case .down(let links), .delay(let links, _), .loss(let links, _): links
+        case .down(let links), .delay(let links, _), .loss(let links, _),
+            .blackHole(let links, _):
+            links
         case .crash, .restart, .pause, .resume, .block, .heal: []
         }
     }

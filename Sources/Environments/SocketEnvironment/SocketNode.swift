@@ -33,7 +33,9 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     }
     private let openStreams = Atomic(0)
     /// Accepted connections whose opener has not yet said which stream they carry.
-    private var unnamed: [ObjectIdentifier: SocketStream] = [:]
+    /// By the order of their coming.
+    private var unnamed: [UInt64: SocketStream] = [:]
+    private var acceptedCount: UInt64 = 0
     /// Carries streams beside TCP to peers that have it, too.
     private let carrier: (any StreamCarrier)?
     /// TLS below streams on TCP.
@@ -48,7 +50,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// Streams that nodes without an address in `peers` may have open; `nil` lets none of them in.
     private var strangersLimit: Int?
 
-    /// Connections beyond these are closed until others have found their names.
+    /// Beyond these the one that has been silent for longest makes room: a peer says its stream's name at
+    /// once, so that connections that never speak keep nobody out.
     private static var unnamedLimit: Int { 256 }
 
     /// - Parameters:
@@ -167,9 +170,10 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { [self] channel in
-                guard unnamed.count < SocketNode.unnamedLimit else { return channel.close() }
+                if unnamed.count >= SocketNode.unnamedLimit, let oldest = unnamed.keys.min() {
+                    unnamed.removeValue(forKey: oldest)?.reset()
+                }
                 let stream = accept()
-                unnamed[ObjectIdentifier(stream)] = stream
                 return channel.eventLoop.makeCompletedFuture {
                     if let security {
                         try security.accept(stream, on: channel)
@@ -276,21 +280,25 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     }
 
     private func accept() -> SocketStream {
-        SocketStream { [self] (reader: inout WireReader) throws(WireError) in
+        let number = acceptedCount
+        acceptedCount += 1
+        let stream = SocketStream { [self] (reader: inout WireReader) throws(WireError) in
             let known = strangersLimit == nil ? peers.count : 1 << 24
             return try StreamPreamble(from: &reader, to: node, peers: known)
         } tell: { [self] stream, happening in
             switch happening {
             case .named(let preamble):
-                unnamed[ObjectIdentifier(stream)] = nil
+                unnamed[number] = nil
                 stream.open(sending: nil)
                 take(stream, preamble.stream)
             case .abandoned:
-                unnamed[ObjectIdentifier(stream)] = nil
+                unnamed[number] = nil
             default:
                 hear(stream, happening)
             }
         }
+        unnamed[number] = stream
+        return stream
     }
 
     private var carrierOwner: CarrierOwner {

@@ -145,6 +145,7 @@ extension FaultPlan {
             return switch rule.action {
             case .netDelay(_, let extra): .delay(links, extra: extra)
             case .netLoss(_, let model): .loss(links, model)
+            case .netBlackHole(_, let limit): .blackHole(links, limit: limit)
             case .netDown, .nodeCrash, .nodeRestart, .nodePause, .netPartition, .boot:
                 .down(links)
             }
@@ -160,7 +161,8 @@ extension FaultPlan {
         case .netPartition(let mode):
             .cut(cuts(mode, of: nodes, among: scenario.topology.nodeCount))
         case .boot(let fault): .boot(fault, nodes)
-        case .nodeCrash, .nodeRestart, .netDown, .netDelay, .netLoss: .crash(nodes)
+        case .nodeCrash, .nodeRestart, .netDown, .netDelay, .netLoss, .netBlackHole:
+            .crash(nodes)
         }
     }
 

@@ -28,6 +28,8 @@ public struct PlannedFault: Hashable, Sendable {
         case delay([LinkEnds], extra: Interval)
         /// The links lose packets besides their own loss.
         case loss([LinkEnds], Scenario.LossModel)
+        /// The links drop packets longer than this, IP header included.
+        case blackHole([LinkEnds], limit: ByteCount)
         /// Packets are dropped as they are sent.
         case cut([Cut])
         /// Something goes wrong in the boots of the nodes, or at a service that they share; then there
@@ -55,7 +57,8 @@ extension PlannedFault.Effect {
         switch self {
         case .crash(let nodes), .pause(let nodes):
             PlannedFault.Effect.listed(nodes)
-        case .down(let links), .delay(let links, _), .loss(let links, _):
+        case .down(let links), .delay(let links, _), .loss(let links, _),
+            .blackHole(let links, _):
             links.map { ends in
                 let from = topology.regions[Int(ends.from.rawValue)].name
                 let to = topology.regions[Int(ends.to.rawValue)].name

@@ -218,6 +218,18 @@ public struct MetricCatalogue: Sendable {
             isNetworkDependent: true
         ),
         MetricDefinition(
+            name: "mode-changes",
+            unit: .count,
+            direction: .lowerIsBetter,
+            definition: """
+                how often the transport took the path for one of another kind (data centre, \
+                regional, internet) and followed it, in the whole run
+                """,
+            boundDescription: "none",
+            boundSide: nil,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
             name: "emulator-delay-error",
             unit: .milliseconds,
             direction: .lowerIsBetter,

@@ -8,8 +8,8 @@ public struct FaultRule: Hashable, Sendable {
     public var duration: ClosedRange<Interval>?
     public var selection: Selection
 
-    /// What happens to the selected nodes (`node.*`, `net.partition`, `init.*`) or to the selected links between
-    /// regions (`net.down`, `net.delay`, `net.loss`).
+    /// What happens to the selected nodes (`node.*`, `net.partition`, `init.*`) or to the selected links
+    /// between regions (the other `net.*`).
     public enum Action: Hashable, Sendable {
         /// The process is gone until the fault heals; unsynced writes and running work are lost.
         case nodeCrash
@@ -23,6 +23,8 @@ public struct FaultRule: Hashable, Sendable {
         case netDelay(Direction, extra: Interval)
         /// Additional loss.
         case netLoss(Direction, Scenario.LossModel)
+        /// Packets beyond a length, IP header included, are dropped and nobody is told.
+        case netBlackHole(Direction, limit: ByteCount)
         case netPartition(PartitionMode)
         /// Something in the boot of a node.
         case boot(BootFault)
@@ -104,6 +106,7 @@ extension FaultRule.Action {
         case .netDown: "net.down"
         case .netDelay: "net.delay"
         case .netLoss: "net.loss"
+        case .netBlackHole: "net.mtu-black-hole"
         case .netPartition: "net.partition"
         case .boot(let fault): fault.kind
         }
@@ -126,7 +129,8 @@ extension FaultRule {
     /// The direction of the traffic, for the faults that act on links; `nil` for faults of nodes.
     public var linkDirection: Direction? {
         switch action {
-        case .netDown(let direction), .netDelay(let direction, _), .netLoss(let direction, _):
+        case .netDown(let direction), .netDelay(let direction, _), .netLoss(let direction, _),
+            .netBlackHole(let direction, _):
             direction
         case .nodeCrash, .nodeRestart, .nodePause, .netPartition, .boot: nil
         }

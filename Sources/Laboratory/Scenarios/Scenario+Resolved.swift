@@ -145,6 +145,7 @@ extension Scenario {
             yaml.field("tls", system.transport.tls)
             // Left out where it is off, so that older digests stay as they are.
             if system.transport.usesCongestionNotification { yaml.field("ecn", true) }
+            if let mode = system.transport.mode { yaml.field("mode", mode.rawValue) }
         }
         yaml.mapping("encoding") { yaml in
             switch system.encoding {
@@ -180,6 +181,9 @@ extension Scenario {
         case .netDelay(let direction, let extra):
             yaml.field("direction", direction.rawValue)
             yaml.field("delay", extra)
+        case .netBlackHole(let direction, let limit):
+            yaml.field("direction", direction.rawValue)
+            yaml.field("limit", limit)
         case .netLoss(let direction, let loss):
             yaml.field("direction", direction.rawValue)
             yaml.mapping("loss") { Scenario.write(loss, into: &$0) }

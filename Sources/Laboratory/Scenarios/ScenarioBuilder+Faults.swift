@@ -54,6 +54,8 @@ extension ScenarioBuilder {
             return .netDelay(direction ?? .both, extra: record.interval("delay"))
         case "net.loss":
             return .netLoss(direction ?? .both, loss(record.record("loss")))
+        case "net.mtu-black-hole":
+            return .netBlackHole(direction ?? .both, limit: record.size("limit"))
         case "net.partition":
             let mode = record.text("mode")
             if mode != "one-way", let value = record["direction"] {

@@ -40,7 +40,9 @@ extension ScenarioBuilder {
                 chunk: transport.optionalSize("chunk"),
                 window: transport.size("window"),
                 tls: transport.flag("tls"),
-                usesCongestionNotification: transport.flag("ecn")
+                usesCongestionNotification: transport.flag("ecn"),
+                mode: transport.text("mode")
+                    .flatMap(Scenario.SystemConfiguration.Transport.Mode.init(rawValue:))
             ),
             encoding: encoding.word == "hierarchical"
                 ? .hierarchical(

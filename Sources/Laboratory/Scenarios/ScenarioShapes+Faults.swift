@@ -34,6 +34,18 @@ extension ScenarioShapes {
                 ]
             ),
             TaggedShape.Case(
+                "net.mtu-black-hole",
+                "Links drop packets that are too long, and say nothing.",
+                when + links + [
+                    Field(
+                        "limit",
+                        .size(68...65_535),
+                        .text("1280 B"),
+                        "The longest packet that passes, IP header included."
+                    )
+                ]
+            ),
+            TaggedShape.Case(
                 "net.loss",
                 "Links lose more packets.",
                 when + links + [

@@ -129,6 +129,12 @@ enum ScenarioShapes {
                 .text("false"),
                 "Whether the nodes' TCP uses explicit congestion notification."
             ),
+            Field(
+                "mode",
+                .words(Scenario.SystemConfiguration.Transport.Mode.allCases.map(\.rawValue)),
+                .optional,
+                "The kind of path whose habits a transfer follows; auto measures it on the way."
+            ),
         ]
     )
 

@@ -37,6 +37,16 @@ extension Scenario.SystemConfiguration {
         public var tls: Bool
         /// Whether the nodes' TCP uses explicit congestion notification (RFC 3168), with every peer.
         public var usesCongestionNotification: Bool
+        /// Whether the kind of path decides how a transfer goes about it; `nil` for no such habits.
+        public var mode: Mode?
+
+        public enum Mode: String, Hashable, Sendable, CaseIterable {
+            /// As the transport finds the path, and follows it.
+            case automatic = "auto"
+            case datacenter
+            case regional
+            case internet
+        }
 
         public enum StreamCount: Hashable, Sendable {
             /// The starting formula of the transport decides.
@@ -59,7 +69,8 @@ extension Scenario.SystemConfiguration {
             chunk: ByteCount?,
             window: ByteCount,
             tls: Bool = false,
-            usesCongestionNotification: Bool = false
+            usesCongestionNotification: Bool = false,
+            mode: Mode? = nil
         ) {
             self.streams = streams
             self.congestion = congestion
@@ -67,6 +78,7 @@ extension Scenario.SystemConfiguration {
             self.window = window
             self.tls = tls
             self.usesCongestionNotification = usesCongestionNotification
+            self.mode = mode
         }
     }
 

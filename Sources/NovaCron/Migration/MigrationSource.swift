@@ -160,7 +160,7 @@ struct MigrationSource<Memory: GuestMemory>: Sendable {
         into actions: inout Actions<Node>
     ) {
         switch event {
-        case .room, .tuned: break
+        case .room, .tuned, .modeChanged: break
         case .acknowledged:
             rate.acknowledged(total: sender.statistics.payloadBytes, at: now)
         case .noted(let bytes):

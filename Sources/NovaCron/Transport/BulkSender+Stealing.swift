@@ -98,7 +98,7 @@ extension BulkSender {
 
     /// Asks lanes that have been silent whether they live, and replaces those that do not answer.
     mutating func checkLanes(into actions: inout Actions<BulkSender>) {
-        let patience = max(configuration.silenceLimit, typicalRoundTrip * 8)
+        let patience = max(silenceLimit, typicalRoundTrip * 8)
         // When nothing is heard on any lane it is the path that is silent: new streams would not
         // do better, and the medium's own repetitions find the moment when it is back.
         let newest = lanes.reduce(Instant.zero) { max($0, $1.state == .open ? $1.heardAt : .zero) }
@@ -113,7 +113,7 @@ extension BulkSender {
             }
             let silence = now - lanes[index].heardAt
             let isLate = lanes[index].outstanding > 0 && silence > patience / 2
-            if isLate || silence >= configuration.keepAlive { probe(index, into: &actions) }
+            if isLate || silence >= keepAlive { probe(index, into: &actions) }
         }
     }
 

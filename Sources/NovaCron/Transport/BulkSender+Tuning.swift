@@ -50,6 +50,7 @@ extension BulkSender {
         lanes[index].path.take(sample)
         if sample.deliveryRate.bitsPerSecond > 0 { lanes[index].heardAt = now }
         measured.take(sample)
+        detector?.take(sample)
     }
 
     /// The lane's share of the window (`window / streams`), at least two chunks, and no more than the
@@ -91,6 +92,7 @@ extension BulkSender {
         checkLanes(into: &actions)
         guard !isOver else { return }
         collectLate()
+        judgeMode(into: &actions)
         endEpoch(into: &actions)
         reconcile(into: &actions)
         pump(into: &actions)

@@ -12,7 +12,8 @@ public import Units
 ///
 /// With `TransportConfiguration.tuning` a `StreamTuner` chooses the number of streams and their
 /// congestion control while the transfer runs, and `chunkSize` follows; streams that are not wanted
-/// any more carry their chunks to the end and leave.
+/// any more carry their chunks to the end and leave. With `TransportConfiguration.mode` the kind of
+/// path decides where the tuner begins; when it changes, the streams follow in the same way.
 ///
 /// Back-pressure: a chunk leaves only up to the *limit* that the receiver moves on as its application
 /// consumes; the queue holds at most `TransportConfiguration.sendBuffer` bytes, and `room` tells the
@@ -48,6 +49,8 @@ public struct BulkSender: Machine {
         case streamLost(slot: Int, TransportError)
         /// The tuner has chosen other streams; they follow by and by.
         case tuned(StreamTuner.Setting)
+        /// The path is one of another kind now, and the transfer follows.
+        case modeChanged(from: PathMode, to: PathMode)
     }
 
     public enum Timer: Hashable, Sendable {
@@ -102,6 +105,10 @@ public struct BulkSender: Machine {
     var target: StreamTuner.Setting
     var tuner: StreamTuner?
     var measured = TuningEpoch()
+    /// What kind of path the transfer is on, as far as the configuration makes that matter.
+    public internal(set) var mode: PathMode?
+    /// Judges the path; `nil` where the mode is fixed, or there is none.
+    public internal(set) var detector: PathModeDetector?
     var lastRoundTrip: Interval?
     /// Payload bytes that producers should put in one chunk now.
     public internal(set) var chunkSize: Int
@@ -135,17 +142,16 @@ public struct BulkSender: Machine {
         self.peer = peer
         self.configuration = configuration
         limit = UInt64(configuration.window)
-        target = StreamTuner.Setting(
-            streams: configuration.streams,
-            congestion: configuration.congestionControl
-        )
-        if let rules = configuration.tuning {
+        mode = configuration.startingMode
+        if configuration.mode == .automatic { detector = mode.map { PathModeDetector(start: $0) } }
+        target = configuration.startingSetting
+        if let rules = configuration.tuning(in: mode) {
             let tuner = StreamTuner(start: target, rules: rules)
             target = tuner.setting
             self.tuner = tuner
         }
         chunkSize = configuration.startingChunkSize
-        let lane = SenderLane(session: session, congestion: configuration.congestionControl)
+        let lane = SenderLane(session: session, congestion: target.congestion)
         lanes = Array(repeating: lane, count: target.streams)
     }
 

@@ -12,6 +12,8 @@ public struct TransferStatistics: Hashable, Sendable, Codable {
     public var repeatedChunks: UInt64 = 0
     /// Streams that ended before the transfer did.
     public var streamsLost: UInt64 = 0
+    /// Changes of the path's mode that the sender has followed.
+    public var modeChanges: UInt64 = 0
 
     public init() {}
 }

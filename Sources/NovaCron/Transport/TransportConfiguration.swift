@@ -80,6 +80,8 @@ public struct TransportConfiguration: Hashable, Sendable {
     public var tunesChunks: Bool
     /// Whether chunks of late streams are sent by others, too.
     public var stealsLateChunks: Bool
+    /// Whether the kind of path decides how the transfer goes about it; `nil` for no such habits.
+    public var mode: PathModeChoice?
 
     /// Streams in a transfer at most.
     public static let streamLimit = 256
@@ -129,6 +131,7 @@ public struct TransportConfiguration: Hashable, Sendable {
         }
         tunesChunks = tuning != nil
         stealsLateChunks = true
+        mode = nil
     }
 
     /// Payload bytes of the first chunks: where it may follow, half of one stream's share of the

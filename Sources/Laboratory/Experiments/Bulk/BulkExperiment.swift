@@ -110,6 +110,18 @@ extension TransportConfiguration {
         }
         window = Int(transport.window.bytes)
         sendBuffer = window
+        mode = transport.mode.map(PathModeChoice.init)
+    }
+}
+
+extension PathModeChoice {
+    init(_ mode: Scenario.SystemConfiguration.Transport.Mode) {
+        switch mode {
+        case .automatic: self = .automatic
+        case .datacenter: self = .fixed(.datacenter)
+        case .regional: self = .fixed(.regional)
+        case .internet: self = .fixed(.internet)
+        }
     }
 }
 

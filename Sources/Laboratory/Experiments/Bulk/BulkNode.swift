@@ -19,6 +19,8 @@ public struct BulkNode: Machine {
         case streamLost
         /// The sender goes on with so many streams of this congestion control.
         case tuned(streams: Int, congestion: CongestionControl)
+        /// The sender takes the path for one of another kind, and follows it.
+        case modeChanged(from: PathMode, to: PathMode)
         /// The round-trip time of one of the sender's streams, as its TCP smooths it.
         case roundTrip(Interval)
         /// So many bytes came to the receiver on its streams, in whatever order their chunks are.
@@ -113,6 +115,7 @@ public struct BulkNode: Machine {
                 actions.emit(
                     .tuned(streams: setting.streams, congestion: setting.congestion)
                 )
+            case .modeChanged(let from, let to): actions.emit(.modeChanged(from: from, to: to))
             case .room, .acknowledged, .noted, .completed: break
             }
         }

@@ -65,6 +65,8 @@ struct BulkTally: Sendable {
     private var streamsLost = 0
     /// What the transport chose on its way, oldest first.
     private var tunings: [String] = []
+    /// The modes that the sender came to on its way, oldest first.
+    private var modes: [(mode: PathMode, time: Instant)] = []
     /// Bytes that streams brought, by part.
     private var arrived = [Int](repeating: 0, count: BulkTally.parts)
     /// Round-trip times in milliseconds, by part.
@@ -90,6 +92,8 @@ struct BulkTally: Sendable {
             streamsLost += 1
         case .tuned(let streams, let congestion):
             tunings.append("\(streams) \(congestion.rawValue) at \(time)")
+        case .modeChanged(_, let mode):
+            modes.append((mode, time))
         case .arrived(let bytes):
             if let part = part(of: time) { arrived[part] += bytes }
         case .roundTrip(let interval):
@@ -129,6 +133,7 @@ struct BulkTally: Sendable {
     func measure(_ ending: ReplicationEnding, into record: inout RunRecord, isLabelled: Bool) {
         let labels = isLabelled ? [Label("link", plan.linkName)] : []
         record.series.append(goodputSeries(labels))
+        measureMode(into: &record, labels, suffix(isLabelled))
         guard record.outcome == .completed, let cut = warmUp else {
             record.facts.append(
                 Fact(
@@ -249,6 +254,23 @@ struct BulkTally: Sendable {
 }
 
 extension BulkTally {
+    /// Which mode the transfer was in; nothing where the scenario wants none.
+    private func measureMode(
+        into record: inout RunRecord,
+        _ labels: [Label],
+        _ suffix: String
+    ) {
+        guard let start = plan.configuration.startingMode else { return }
+        let later = modes.map { "\($0.mode.rawValue) at \($0.time)" }
+        let shown = later.count > 8 ? later.prefix(8) + ["\(later.count - 8) more"] : later[...]
+        record.facts.append(
+            Fact("mode\(suffix)", ([start.rawValue] + shown).joined(separator: ", "))
+        )
+        record.metrics.append(
+            MetricValue("mode-changes", Double(modes.count), labels: labels, bound: nil)
+        )
+    }
+
     /// What the streams did, apart from the order in which the transport delivers.
     private func measurePath(
         from cut: Int,

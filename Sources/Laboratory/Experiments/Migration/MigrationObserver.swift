@@ -190,7 +190,9 @@ public struct MigrationObserver: ExperimentObserver {
         _ ending: ReplicationEnding,
         into record: inout RunRecord
     ) {
-        let rate = Double(path.rate.bitsPerSecond) * (1 - path.background.value)
+        // Where the rate varies, a migration may meet its best times.
+        let link = ending.link(from: workload.from, to: workload.to)
+        let rate = link?.parameters.freePeak ?? meanFreeRate
         let times = done.compactMap { story -> Double? in
             guard let started = story.started, let running = story.running else { return nil }
             return (running - started).seconds
@@ -205,7 +207,7 @@ public struct MigrationObserver: ExperimentObserver {
                 bound: ending.bound(
                     .lower,
                     least,
-                    derivation: "RTT/2 + \(fewest) B / free rate, the smallest migration"
+                    derivation: "RTT/2 + \(fewest) B / highest free rate, the smallest migration"
                 )
             )
         )
@@ -226,6 +228,11 @@ public struct MigrationObserver: ExperimentObserver {
         )
     }
 
+    /// What the scenario's link leaves on average, for runs without it.
+    private var meanFreeRate: Double {
+        Double(path.rate.bitsPerSecond) * (1 - path.background.value)
+    }
+
     /// What the migrations delivered, over all the time they took; pauses and rounds that wait for the
     /// guest count as time. Runs below 50 bandwidth-delay products say nothing about a link.
     private func measureUtilisation(
@@ -237,7 +244,11 @@ public struct MigrationObserver: ExperimentObserver {
             let first = done.compactMap(\.started).min(),
             let last = done.compactMap(\.running).max(), last > first
         else { return }
-        let free = Double(path.rate.bitsPerSecond) * (1 - path.background.value)
+        let seconds = (last - first).seconds
+        let free =
+            ending.link(from: workload.from, to: workload.to)
+            .map { $0.parameters.freeBits(from: first, to: last) / seconds } ?? meanFreeRate
+        guard free > 0 else { return }
         let delivered = done.reduce(0.0) { $0 + Double($1.summary?.encodedBytes ?? 0) }
         let products = delivered / (free / 8 * roundTrip.seconds)
         let rounded = (products * 10).rounded() / 10
@@ -246,7 +257,7 @@ public struct MigrationObserver: ExperimentObserver {
         record.metrics.append(
             MetricValue(
                 "utilisation",
-                100 * delivered * 8 / (last - first).seconds / free,
+                100 * delivered * 8 / seconds / free,
                 bound: ending.bound(.upper, 100, derivation: "the free rate of the link")
             )
         )

@@ -153,6 +153,7 @@ extension PlannedFault.Effect {
         case .down(let ends): .down(ends.compactMap(links))
         case .delay(let ends, let extra): .delay(ends.compactMap(links), extra)
         case .loss(let ends, let model): .loss(ends.compactMap(links), LossModel(model))
+        case .blackHole(let ends, let limit): .blackHole(ends.compactMap(links), limit)
         case .cut(let cuts):
             .block(cuts.map { NetworkRule(from: NodeSet($0.from), to: NodeSet($0.to)) })
         case .boot(let fault, _):
@@ -164,7 +165,7 @@ extension PlannedFault.Effect {
         switch self {
         case .crash(let nodes): .restart(nodes)
         case .pause(let nodes): .resume(nodes)
-        case .down, .delay, .loss, .cut, .boot: .heal
+        case .down, .delay, .loss, .blackHole, .cut, .boot: .heal
         }
     }
 }

@@ -498,7 +498,8 @@ struct SocketStage<Kind: Experiment> {
             case (.pause(let nodes), .heal):
                 for node in nodes { agents[Int(node.rawValue)]?.resume() }
                 log.heal(fault.id, at: now)
-            case (.down, let kind), (.delay, let kind), (.loss, let kind), (.cut, let kind):
+            case (.down, let kind), (.delay, let kind), (.loss, let kind),
+                (.blackHole, let kind), (.cut, let kind):
                 guard let emulator else { break }
                 emulator.change(position)
                 switch kind {
