@@ -233,7 +233,7 @@ import Units
     }
 }
 
-private struct Quiet: CampaignListener {
+struct Quiet: CampaignListener {
     func planned(done: Int, total: Int) {}
     func started(_ variant: String, _ seed: UInt64) {}
     func keep(_ record: RunRecord) throws {}

@@ -42,6 +42,7 @@ extension Network {
     }
 
     /// Whether the connection is simulated as a fluid.
+    @inline(__always)
     public func isFluid(_ connection: ConnectionID) -> Bool {
         let slot = Int(connection.slot)
         return slot < connections.count && connections[slot].carrier == .fluid

@@ -182,7 +182,7 @@ public struct Network: ~Copyable {
         let index = Int(link.rawValue)
         var counters = links[index].pipe.counters(at: now)
         if let flows = fluid.links[index]?.counters { counters.add(flows) }
-        if let wire = rdma.wires[index] { counters.add(wire.counters(at: now)) }
+        if let flows = rdma.wires[index]?.counters(at: now) { counters.add(flows) }
         return counters
     }
 
@@ -264,7 +264,9 @@ public struct Network: ~Copyable {
     public func combineFingerprint(into chain: inout HashChain) {
         for link in links { chain.combine(link.chain.fingerprint) }
         for case let link? in fluid.links { chain.combine(link.chain.fingerprint) }
-        for case let wire? in rdma.wires { chain.combine(wire.chain.fingerprint) }
+        for index in rdma.wires.indices {
+            if let print = rdma.wires[index]?.chain.fingerprint { chain.combine(print) }
+        }
         for node in nodes { chain.combine(node.chain.fingerprint) }
     }
 }
