@@ -150,6 +150,25 @@ private func tuner(_ streams: Int, choosesControl: Bool = false) -> StreamTuner 
         #expect(all.allSatisfy { $0.congestion == .cubic })
     }
 
+    // Others keep the queue of a link full: the link loses nothing by fewer streams, only this transfer does.
+    @Test func leavesToOthersWhatALinkIsFullOf() {
+        var tuner = StreamTuner(
+            start: StreamTuner.Setting(streams: 25, congestion: .cubic),
+            roundTrip: .milliseconds(80)
+        )
+        for second in 0..<120 {
+            let share = Double(tuner.setting.streams) / Double(tuner.setting.streams + 4)
+            let epoch = StreamTuner.Observation(
+                rate: BitRate(bitsPerSecond: Int64(100e6 * share)),
+                loss: .percent(0.1),
+                roundTrip: .milliseconds(150),
+                smallestRoundTrip: .milliseconds(140)
+            )
+            _ = tuner.observe(epoch, at: .zero + .seconds(Int64(second)))
+        }
+        #expect(tuner.setting.streams == 6)
+    }
+
     // An application that has nothing to send says nothing about the path.
     @Test func learnsNothingFromStarvation() {
         var tuner = tuner(16)

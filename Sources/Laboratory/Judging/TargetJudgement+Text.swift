@@ -50,7 +50,8 @@ extension TargetJudgement {
             case .variant(let name): "\(metric) of \(name)"
             case .compare(let first, let second): "\(metric) of \(first) against \(second)"
             }
-        let goal = expression.dropFirst(metric.count + 1)
+        // What is selected follows the metric without a space.
+        let goal = expression.dropFirst(metric.count).drop { $0 == " " }
         let figure = figureText
         switch status {
         case .passed:

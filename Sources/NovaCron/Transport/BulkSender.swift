@@ -146,7 +146,11 @@ public struct BulkSender: Machine {
         if configuration.mode == .automatic { detector = mode.map { PathModeDetector(start: $0) } }
         target = configuration.startingSetting
         if let rules = configuration.tuning(in: mode) {
-            let tuner = StreamTuner(start: target, rules: rules)
+            let tuner = StreamTuner(
+                start: target,
+                rules: rules,
+                roundTrip: configuration.link.rtt
+            )
             target = tuner.setting
             self.tuner = tuner
         }

@@ -12,8 +12,11 @@ public import Units
 ///   least a tenth of what it would if every stream brought the same (a twentieth where round trips
 ///   tell of no queue), and by 3 %. Otherwise the streams that only add loss and queueing are taken
 ///   back.
+///   Not while round trips are inflated: a full queue means a full link, and more streams would only
+///   take from others.
 /// - **Down**: where round trips are inflated, or packets are lost, half the streams are kept when
-///   the rate stays within 3 %.
+///   the rate stays within 3 %, and, down to `Rules.courteousStreams`, when the queue stays full: the link
+///   loses nothing then, and what this transfer gives up is what others on it get.
 /// - **Control**: losses without inflated round trips are not congestion. Where all the streams there
 ///   may be do not make up for them, a control that does not take them for it (BBR) is tried with few
 ///   streams; not before, because it stops every ten seconds to measure the round trip, which costs
@@ -83,6 +86,9 @@ public struct StreamTuner: Hashable, Sendable {
         public var loss = Ratio.percent(0.05)
         /// Losses of a control that does not yield to them, above which it does harm.
         public var harmfulLoss = Ratio.percent(5)
+        /// Streams that a transfer keeps on a link that is full whatever it does: as many as a browser
+        /// opens to a server.
+        public var courteousStreams = 6
         /// Streams that a control which fills the path alone begins with.
         public var fewStreams = 8
 
@@ -140,10 +146,12 @@ public struct StreamTuner: Hashable, Sendable {
     private var pause: Interval
     private var deviations = 0
     private var smallest: Interval?
+    private let known: Interval?
 
     /// Of the trial that is on.
     private var trialEpochs = 0
     private var trialSum = 0.0
+    private var trialInflations = 0
 
     private enum Exhaustion: Hashable, Sendable {
         case open
@@ -160,12 +168,15 @@ public struct StreamTuner: Hashable, Sendable {
     /// Epochs after which a trial is judged, however close it is.
     private static let trialLimit = 3
 
-    public init(start: Setting, rules: Rules = Rules()) {
+    /// - Parameter roundTrip: What is known of the path without queueing. On a link whose queue others keep
+    ///   full no round trip that is measured tells of it; a seventh is allowed for variation.
+    public init(start: Setting, rules: Rules = Rules(), roundTrip: Interval? = nil) {
         self.rules = rules
         let streams = min(rules.streams.upperBound, max(rules.streams.lowerBound, start.streams))
         setting = Setting(streams: streams, congestion: start.congestion)
         kept = setting
         pause = rules.pause
+        known = roundTrip.map { $0.scaled(by: 1.15) }
     }
 
     /// Takes the result of an epoch; returns whether `setting` has changed.
@@ -250,7 +261,7 @@ public struct StreamTuner: Hashable, Sendable {
         if let control = otherControl(epoch) {
             hasTriedControl = true
             attempt(.control, control)
-        } else if let more = moreStreams {
+        } else if !isInflated(epoch), let more = moreStreams {
             attempt(.up, Setting(streams: more, congestion: kept.congestion))
         } else if let fewer = fewerStreams(epoch) {
             attempt(.down, Setting(streams: fewer, congestion: kept.congestion))
@@ -266,6 +277,7 @@ public struct StreamTuner: Hashable, Sendable {
         self.setting = setting
         trialEpochs = 0
         trialSum = 0
+        trialInflations = 0
     }
 
     private var moreStreams: Int? {
@@ -310,7 +322,8 @@ public struct StreamTuner: Hashable, Sendable {
 
     private func isInflated(_ epoch: Observation) -> Bool {
         guard let smallest else { return false }
-        return epoch.roundTrip.seconds > smallest.seconds * rules.inflation
+        let base = min(smallest, known ?? smallest)
+        return epoch.roundTrip.seconds > base.seconds * rules.inflation
     }
 
     // MARK: What it was worth
@@ -318,6 +331,7 @@ public struct StreamTuner: Hashable, Sendable {
     private mutating func judge(_ trial: Trial, _ epoch: Observation) {
         trialEpochs += 1
         trialSum += Double(epoch.rate.bitsPerSecond)
+        trialInflations += isInflated(epoch) ? 1 : 0
         let found = trialSum / Double(trialEpochs)
         let gain = rate > 0 ? found / rate - 1 : 1
         let least = leastGain(of: trial, epoch)
@@ -328,7 +342,11 @@ public struct StreamTuner: Hashable, Sendable {
         let isClear = abs(gain - least) > 1.5 * max(noise, 0.03) && (trial != .control || gain > 0)
         guard isClear || trialEpochs >= StreamTuner.trialLimit else { return }
         self.trial = nil
-        if gain >= least {
+        let isCourtesy =
+            trial == .down && trialInflations == trialEpochs
+            && setting.streams >= rules.courteousStreams
+        let isKept = gain >= least || isCourtesy
+        if isKept {
             kept = setting
             rate = found
             recent = [found]
@@ -337,7 +355,7 @@ public struct StreamTuner: Hashable, Sendable {
         } else {
             setting = kept
         }
-        learn(from: trial, isKept: gain >= least)
+        learn(from: trial, isKept: isKept)
     }
 
     /// What the rate must gain for a trial to be kept.
