@@ -127,6 +127,7 @@ struct SocketReplication<Kind: Experiment> {
                 self,
                 folder: folder,
                 emulator: emulator,
+                credentials: [],
                 cross: ends,
                 isIdle: true
             )
@@ -473,6 +474,9 @@ struct SocketStage<Kind: Experiment> {
             return nil
         case .failed(let reason)?: return Message.failed(reason)
         case .heard?: return Message.heard
+        case .processor(let used, let nanoseconds)?:
+            return Message.processor(usedNanoseconds: used, nanoseconds: nanoseconds)
+        case .secured(let counts)?: return Message.secured(counts)
         case .carried(let streams)?: return Message.carried(streams: streams)
         case .stopped(let memory)?: return Message.stopped(peakMemory: memory)
         }
