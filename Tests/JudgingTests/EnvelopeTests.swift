@@ -116,7 +116,8 @@ import Testing
         #expect(judgement.targets[0].status == .passed)
         let text = VerdictBlock(judgement, isColoured: false).text
         #expect(text.contains("█ ENVELOPE  uncalibrated"))
-        #expect(text.contains("RDMA link model is uncalibrated"))
+        let reason = try #require(judgement.verdict.sentences.first)
+        #expect(reason.contains("RDMA link model is uncalibrated"))
         let ignored = Self.finding(Self.far, models: models, isIgnored: true)
         #expect(Self.judgement(ignored).verdict.word == .go)
         #expect(try #require(ignored.notice).contains("uncalibrated"))

@@ -77,7 +77,9 @@ import Units
     func outsideWhatTheMetricCanBe(metric: String) throws {
         let definition = try #require(MetricCatalogue.standard[metric])
         let wide = PhysicalBound(.lower, -1e9, derivation: "none")
-        var planted = [-1.0, .nan, .infinity]
+        // What a share can gain is negative as harm, and no mistake.
+        var planted = definition.possibleRange.contains(-1) ? [] : [-1.0]
+        planted += [.nan, .infinity]
         if definition.unit == .percent { planted.append(100.5) }
         for value in planted {
             let verdict = Judge().judge(campaign(metric, planted: value, bound: wide)).verdict

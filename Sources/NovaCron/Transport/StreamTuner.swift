@@ -15,8 +15,9 @@ public import Units
 ///   Not while round trips are inflated: a full queue means a full link, and more streams would only
 ///   take from others.
 /// - **Down**: where round trips are inflated, or packets are lost, half the streams are kept when
-///   the rate stays within 3 %, and, down to `Rules.courteousStreams`, when the queue stays full: the link
-///   loses nothing then, and what this transfer gives up is what others on it get.
+///   the rate stays within 3 %, and, down to `Rules.courteousStreams`, when the queue stays full and the
+///   rate falls by less than half of the streams' share: the link loses nothing then, and what this transfer
+///   gives up is what others on it get.
 /// - **Control**: losses without inflated round trips are not congestion. Where all the streams there
 ///   may be do not make up for them, a control that does not take them for it (BBR) is tried with few
 ///   streams; not before, because it stops every ten seconds to measure the round trip, which costs
@@ -84,6 +85,8 @@ public struct StreamTuner: Hashable, Sendable {
         public var inflation = 1.5
         /// Losses below are chance.
         public var loss = Ratio.percent(0.05)
+        /// Losses above are hardly those of a full queue.
+        public var varyingLoss = Ratio.percent(1)
         /// Losses of a control that does not yield to them, above which it does harm.
         public var harmfulLoss = Ratio.percent(5)
         /// Streams that a transfer keeps on a link that is full whatever it does: as many as a browser
@@ -322,7 +325,12 @@ public struct StreamTuner: Hashable, Sendable {
 
     private func isInflated(_ epoch: Observation) -> Bool {
         guard let smallest else { return false }
-        let base = min(smallest, known ?? smallest)
+        var base = smallest
+        // A path that was never seen below twice what is known of it is another one, and one that loses
+        // much varies in other ways, too.
+        if let known, smallest < known * 2, epoch.loss < rules.varyingLoss {
+            base = min(base, known)
+        }
         return epoch.roundTrip.seconds > base.seconds * rules.inflation
     }
 
@@ -342,8 +350,9 @@ public struct StreamTuner: Hashable, Sendable {
         let isClear = abs(gain - least) > 1.5 * max(noise, 0.03) && (trial != .control || gain > 0)
         guard isClear || trialEpochs >= StreamTuner.trialLimit else { return }
         self.trial = nil
+        let given = 1 - Double(setting.streams) / Double(kept.streams)
         let isCourtesy =
-            trial == .down && trialInflations == trialEpochs
+            trial == .down && trialInflations == trialEpochs && gain >= -given / 2
             && setting.streams >= rules.courteousStreams
         let isKept = gain >= least || isCourtesy
         if isKept {
