@@ -281,6 +281,8 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     }
 
     static func reason(of error: any Error) -> StreamResetReason {
+        // The connection has ended without the closure alert, as a peer's reset does.
+        if case .uncleanShutdown? = error as? NIOSSLError { return .byPeer }
         guard let error = error as? IOError else { return .failed }
         return switch error.errnoCode {
         case ECONNRESET, EPIPE: .byPeer
