@@ -281,13 +281,8 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     }
 
     static func reason(of error: any Error) -> StreamResetReason {
-        // The peer's reset may reach TLS as an end without its closure, and a write as a closed channel.
+        // The connection has ended without the closure alert, as a peer's reset does.
         if case .uncleanShutdown? = error as? NIOSSLError { return .byPeer }
-        switch error as? ChannelError {
-        case .eof?, .alreadyClosed?, .ioOnClosedChannel?, .inputClosed?, .outputClosed?:
-            return .byPeer
-        default: break
-        }
         guard let error = error as? IOError else { return .failed }
         return switch error.errnoCode {
         case ECONNRESET, EPIPE: .byPeer
