@@ -106,7 +106,11 @@ struct CalibrateCommand: AsyncParsableCommand {
                     printError("interrupted: \(cells.count) of \(total) profiles are archived")
                     throw ExitCode(130)
                 }
-                throw CommandFailure.missing("cannot calibrate: \(failure)")
+                let rest =
+                    cells.isEmpty
+                    ? ""
+                    : "; \(cells.count) of \(total) profiles are archived, the same command goes on"
+                throw CommandFailure.missing("cannot calibrate: \(failure)\(rest)")
             } catch let failure as SocketFailure {
                 throw CommandFailure(code: 70, message: failure.description)
             }
