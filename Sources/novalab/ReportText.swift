@@ -98,13 +98,14 @@ struct ReportText {
                 ReportInput.Model(
                     name: "TCP",
                     assumption: "packet by packet, 1448 B segments in 1514 B on the wire; CUBIC "
-                        + "(RFC 9438) or NewReno, SACK and RACK recovery; calibrated against Linux "
+                        + "(RFC 9438), NewReno or BBR version 1, SACK and RACK recovery; calibrated against Linux "
                         + "at 100 Mbit/s and 80 ms, see docs/tcp-calibration.md"
                 ),
                 ReportInput.Model(
                     name: "links",
-                    assumption: "one drop-tail queue a direction and region pair, routes of one "
-                        + "link; cross traffic is a constant share that is served first"
+                    assumption: "one queue a direction and region pair, drop-tail unless the "
+                        + "scenario says otherwise; routes of one link; background load is a "
+                        + "constant share that is served first, flows of cross-traffic are TCP's"
                 ),
                 ReportInput.Model(
                     name: "hardware",
