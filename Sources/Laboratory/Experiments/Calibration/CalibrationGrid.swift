@@ -104,7 +104,7 @@ public struct CalibrationGrid: Sendable {
         row(100, 200, 0.5, 1, 16, "bbr"),
         // The kinds of links that the plans name, where an emulator is exact: variation in order holds
         // packets up and lets them go at once, at higher rates more than can be written within 1 ms.
-        row(100, 200, 0.5, 1, 64, "cubic", jitter: 20, quick: true),
+        row(20, 200, 0.5, 1, 16, "cubic", jitter: 20, quick: true),
         row(10, 1200, 2, 1, 32, "cubic", jitter: 50),
         row(10, 400, 5, 1, 32, "cubic", jitter: 100, burst: 1.33),
         row(10, 1200, 2, 1, 4, "bbr", jitter: 50),
