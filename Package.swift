@@ -82,6 +82,8 @@ let novaCron = [
         "Migration",
         ["DeltaEncoding", "Determinism", "Machines", "Transport", "Units"]
     ),
+    room("NovaCron", "Raft", ["Determinism", "Machines", "Units"]),
+    room("NovaCron", "ReplicatedStore", ["Determinism", "Machines", "Raft", "Units"]),
     room("NovaCron", "Initialization", ["Determinism", "Effects", "Units"]),
     // The node: what it is told, what it stands on, what it does.
     room(
@@ -182,6 +184,8 @@ let laboratory = [
         ]
     ),
     room("Laboratory", "FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
+    // Known defects of Raft implementations; never part of what ships.
+    room("Laboratory", "RaftDefects", ["Raft", "Units"]),
     room("Laboratory", "Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
     room(
         "Laboratory",

@@ -1,0 +1,96 @@
+public import Units
+
+/// A count of votes among one set of voters, or two.
+public enum VoteResult: Hashable, Sendable {
+    /// Neither won nor lost: it depends on voters that have not answered.
+    case pending
+    case won
+    case lost
+}
+
+/// The arithmetic of majorities: what a set of voters has agreed on.
+///
+/// An empty set agrees on everything, so that a joint decision of a set and an empty one is the
+/// decision of the set. Voters come as an array without repetition. Nothing here allocates; time is
+/// quadratic in the number of voters, which are few.
+public enum Quorum {
+    /// The index that an empty set has committed.
+    public static let unbounded = LogIndex.max
+
+    /// How many of `count` voters are more than half of them.
+    public static func majority(of count: Int) -> Int { count / 2 + 1 }
+
+    /// The highest index that a majority of `voters` has reached; zero is the index of voters that
+    /// have not reported.
+    public static func committedIndex(
+        _ voters: [NodeID],
+        reached: (NodeID) -> LogIndex
+    ) -> LogIndex {
+        highest(voters, unbounded: unbounded, value: reached)
+    }
+
+    /// The highest index that majorities of both sets have reached.
+    public static func committedIndex(
+        _ incoming: [NodeID],
+        _ outgoing: [NodeID],
+        reached: (NodeID) -> LogIndex
+    ) -> LogIndex {
+        min(
+            committedIndex(incoming, reached: reached),
+            committedIndex(outgoing, reached: reached)
+        )
+    }
+
+    /// The largest value that a majority of `voters` has reached or passed.
+    static func highest<Value: Comparable>(
+        _ voters: [NodeID],
+        unbounded: Value,
+        value: (NodeID) -> Value
+    ) -> Value {
+        guard let first = voters.first else { return unbounded }
+        let needed = majority(of: voters.count)
+        var best = value(first)
+        var found = false
+        for candidate in voters {
+            let limit = value(candidate)
+            if found, limit <= best { continue }
+            var supporters = 0
+            for voter in voters where value(voter) >= limit { supporters += 1 }
+            if supporters >= needed {
+                best = limit
+                found = true
+            }
+        }
+        // The smallest value is reached by all voters, so one was found.
+        return best
+    }
+
+    /// Counts the votes of one set; `nil` means that a voter has not answered.
+    public static func result(_ voters: [NodeID], vote: (NodeID) -> Bool?) -> VoteResult {
+        guard !voters.isEmpty else { return .won }
+        var granted = 0
+        var open = 0
+        for voter in voters {
+            switch vote(voter) {
+            case true?: granted += 1
+            case false?: break
+            case nil: open += 1
+            }
+        }
+        let needed = majority(of: voters.count)
+        if granted >= needed { return .won }
+        return granted + open >= needed ? .pending : .lost
+    }
+
+    /// Counts the votes of two sets: won when both are won, lost when either is lost.
+    public static func result(
+        _ incoming: [NodeID],
+        _ outgoing: [NodeID],
+        vote: (NodeID) -> Bool?
+    ) -> VoteResult {
+        let first = result(incoming, vote: vote)
+        let second = result(outgoing, vote: vote)
+        if first == second { return first }
+        return first == .lost || second == .lost ? .lost : .pending
+    }
+}

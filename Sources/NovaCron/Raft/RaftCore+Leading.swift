@@ -1,0 +1,358 @@
+public import Machines
+public import Units
+
+/// What belongs to one time in office and is void after it.
+struct Reign: Sendable {
+    /// Everyone who receives the log but the leader, in order.
+    var followers: [Progress] = []
+    /// Whether an entry of this term is committed.
+    var hasCommitted = false
+    var uncommittedBytes = 0
+    var round: UInt64 = 0
+    /// Reads that no round of heartbeats was sent for yet.
+    var collecting: [ReadOrigin] = []
+    /// Reads whose round is out.
+    var confirming: ReadBatch?
+    var transfer: Transfer?
+    /// A handover was begun: a late `timeoutNow` may break the leases given to this leader.
+    var hasTransferred = false
+
+    struct Transfer: Sendable {
+        let target: NodeID
+        let deadline: Instant
+        var isReady = false
+    }
+
+    func place(of peer: NodeID) -> Int? {
+        followers.firstIndex { $0.peer == peer }
+    }
+}
+
+extension RaftCore {
+    mutating func becomeLeader(at now: Instant, into effects: inout RaftEffects) {
+        role = .leader
+        leader = node
+        reign = Reign()
+        for entry in log.suffix(from: commit + 1) { reign.uncommittedBytes += entry.size }
+        updateFollowers(at: now)
+        effects.report(.becameLeader(term: term, lastIndex: log.lastIndex))
+        effects.append(.leadership(isLeader: true, term: term))
+        lead(.nothing, at: now, into: &effects)
+        effects.append(.setTimer(.heartbeat, at: now + configuration.heartbeat))
+    }
+
+    /// Gives up the office; the role changes after it.
+    mutating func resign(
+        _ reason: RaftFact.StepDownReason,
+        into effects: inout RaftEffects
+    ) {
+        effects.report(.steppedDown(term: term, reason))
+        failLeaderReads(into: &effects)
+        if let transfer = reign.transfer {
+            let succeeded = reason == .higherTerm
+            effects.report(
+                .transferEnded(to: transfer.target, term: term, succeeded: succeeded)
+            )
+        }
+        reign = Reign()
+        effects.append(.leadership(isLeader: false, term: term))
+    }
+
+    // MARK: Proposals
+
+    /// Appends a command to the log; `apply` tells when it is committed, with the term returned here,
+    /// unless another leader's entry takes its place.
+    public mutating func propose(
+        _ command: Bytes,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) throws(RaftRefusal) -> (index: LogIndex, term: Term) {
+        guard role == .leader else { throw .notLeader(leader) }
+        guard reign.transfer == nil else { throw .transferring }
+        guard command.count <= LogEntry.commandLimit else { throw .tooLarge }
+        guard log.lastIndex - commit < UInt64(configuration.pendingProposals),
+            reign.uncommittedBytes < Int(configuration.pendingBytes.bytes)
+        else { throw .busy }
+        lead(.command(command), at: now, into: &effects)
+        let index = log.lastIndex
+        flush(at: now, into: &effects)
+        return (index, term)
+    }
+
+    /// Appends an entry of our own and sends it.
+    mutating func lead(
+        _ content: LogEntry.Content,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        let entry = LogEntry(term: term, content)
+        append(entry, into: &effects)
+        reign.uncommittedBytes += entry.size
+        if case .membership = content { updateFollowers(at: now) }
+        for place in reign.followers.indices { replicate(place, at: now, into: &effects) }
+        if !rules.answersWaitForDurability { advanceCommit(at: now, into: &effects) }
+    }
+
+    /// Keeps what is known about followers that stay, and begins to probe new ones.
+    mutating func updateFollowers(at now: Instant) {
+        var followers: [Progress] = []
+        for member in log.membership.members where member != node {
+            if let place = reign.place(of: member) {
+                followers.append(reign.followers[place])
+            } else {
+                followers.append(Progress(peer: member, next: log.lastIndex + 1, at: now))
+            }
+        }
+        reign.followers = followers
+    }
+
+    // MARK: Replication
+
+    /// Sends a follower what it lacks, as far as its state and limits allow.
+    mutating func replicate(_ place: Int, at now: Instant, into effects: inout RaftEffects) {
+        switch reign.followers[place].state {
+        case .snapshot:
+            break
+        case .probe:
+            guard !reign.followers[place].isPaused else { return }
+            let count = sendAppend(place, at: now, into: &effects)
+            if count != nil { reign.followers[place].isPaused = true }
+        case .replicate:
+            while reign.followers[place].next <= log.lastIndex,
+                reign.followers[place].inFlight < configuration.inFlightMessages,
+                reign.followers[place].inFlightBytes < Int(configuration.inFlightBytes.bytes)
+            {
+                guard let sent = sendAppend(place, at: now, into: &effects) else { return }
+                if reign.followers[place].inFlight == 0 { reign.followers[place].progressed = now }
+                let last = reign.followers[place].next + LogIndex(sent.count) - 1
+                reign.followers[place].next = last + 1
+                reign.followers[place].sent(
+                    through: last,
+                    bytes: sent.bytes,
+                    capacity: configuration.inFlightMessages
+                )
+            }
+        }
+    }
+
+    /// One append from `next` on; begins a snapshot and returns `nil` when the log no longer has it.
+    private mutating func sendAppend(
+        _ place: Int,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) -> (count: Int, bytes: Int)? {
+        let previous = reign.followers[place].next - 1
+        guard let previousTerm = log.term(at: previous) else {
+            sendSnapshot(place, at: now, into: &effects)
+            return nil
+        }
+        var entries: [LogEntry] = []
+        var bytes = 0
+        if previous < log.lastIndex {
+            (entries, bytes) = log.slice(
+                from: previous + 1,
+                count: configuration.appendEntries,
+                bytes: Int(configuration.appendBytes.bytes)
+            )
+        }
+        let count = entries.count
+        let request = AppendRequest(
+            term: term,
+            previousIndex: previous,
+            previousTerm: previousTerm,
+            commit: commit,
+            entries: entries
+        )
+        effects.send(.append(request), to: reign.followers[place].peer)
+        return (count, bytes)
+    }
+
+    mutating func matched(
+        _ index: LogIndex,
+        by peer: NodeID,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        guard role == .leader, let place = reign.place(of: peer), index <= log.lastIndex else {
+            return
+        }
+        reign.followers[place].heard = now
+        let isNews = index > reign.followers[place].match
+        if isNews {
+            reign.followers[place].match = index
+            reign.followers[place].progressed = now
+        }
+        switch reign.followers[place].state {
+        case .probe:
+            reign.followers[place].becomeReplicate()
+        case .replicate:
+            reign.followers[place].acknowledged(through: index)
+            if reign.followers[place].next <= index { reign.followers[place].next = index + 1 }
+        case .snapshot:
+            if index >= reign.followers[place].snapshotIndex || index >= log.base {
+                reign.followers[place].becomeReplicate()
+            }
+        }
+        if isNews { advanceCommit(at: now, into: &effects) }
+        guard role == .leader, let place = reign.place(of: peer) else { return }
+        replicate(place, at: now, into: &effects)
+        handOverIfReady(at: now, into: &effects)
+    }
+
+    mutating func conflicted(
+        _ conflict: AppendConflict,
+        at peer: NodeID,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        guard role == .leader, let place = reign.place(of: peer) else { return }
+        reign.followers[place].heard = now
+        switch reign.followers[place].state {
+        case .snapshot:
+            return
+        case .replicate:
+            // Older than what was acknowledged since, or than what is sent now.
+            guard conflict.previousIndex > reign.followers[place].match,
+                conflict.previousIndex < reign.followers[place].next
+            else { return }
+        case .probe:
+            guard conflict.previousIndex == reign.followers[place].next - 1 else { return }
+        }
+        // Skips all entries that cannot agree, in one step (after etcd's findConflictByTerm).
+        let agreed = log.lastIndex(atOrBefore: conflict.hintIndex, termAtMost: conflict.hintTerm)
+        let highest = max(conflict.previousIndex, 1)
+        // Below our log's beginning the hint decides alone: the snapshot follows.
+        let hint = conflict.hintIndex < log.base ? conflict.hintIndex : agreed
+        let next = max(min(hint + 1, highest), reign.followers[place].match + 1)
+        reign.followers[place].becomeProbe(next: next)
+        replicate(place, at: now, into: &effects)
+    }
+
+    /// Commits what a quorum has made durable, if it is of this term.
+    mutating func advanceCommit(at now: Instant, into effects: inout RaftEffects) {
+        let own = rules.answersWaitForDurability ? durability.index : log.lastIndex
+        let index = Quorum.committedIndex(
+            log.membership.voters,
+            rules.outgoingVotersCount ? log.membership.outgoing : []
+        ) { voter in
+            if voter == node { return own }
+            guard let place = reign.place(of: voter) else { return 0 }
+            return reign.followers[place].match
+        }
+        guard index > commit, index <= log.lastIndex, let entryTerm = log.term(at: index),
+            rules.mayCommitByCounting(entryTerm: entryTerm, currentTerm: term)
+        else { return }
+        commit(through: index, at: now, into: &effects)
+        if entryTerm == term, !reign.hasCommitted {
+            reign.hasCommitted = true
+            startReads(at: now, into: &effects)
+        }
+        membershipCommitted(at: now, into: &effects)
+        guard role == .leader else { return }
+        // Followers that nothing else is sent to would learn it with the next heartbeat only.
+        for place in reign.followers.indices
+        where reign.followers[place].state == .replicate
+            && reign.followers[place].next > log.lastIndex
+        {
+            sendEmptyAppend(place, into: &effects)
+        }
+    }
+
+    // MARK: Heartbeats
+
+    mutating func beat(at now: Instant, into effects: inout RaftEffects) {
+        guard !rules.checksQuorum || hearsQuorum(at: now) else {
+            becomeFollower(term, leader: nil, .quorumLost, at: now, into: &effects)
+            return
+        }
+        if let transfer = reign.transfer, now >= transfer.deadline {
+            reign.transfer = nil
+            effects.report(.transferEnded(to: transfer.target, term: term, succeeded: false))
+        }
+        sendHeartbeats(at: now, into: &effects)
+        effects.append(.setTimer(.heartbeat, at: now + configuration.heartbeat))
+    }
+
+    mutating func sendHeartbeats(at now: Instant, into effects: inout RaftEffects) {
+        for follower in reign.followers {
+            let heartbeat = Heartbeat(
+                term: term,
+                commit: rules.followerCommit(leaderCommit: commit, lastVerified: follower.match),
+                round: reign.round,
+                sent: now
+            )
+            effects.send(.heartbeat(heartbeat), to: follower.peer)
+        }
+    }
+
+    /// CheckQuorum: whether voters that make a quorum answered within an election timeout.
+    private func hearsQuorum(at now: Instant) -> Bool {
+        let result = Quorum.result(log.membership.voters, log.membership.outgoing) { voter in
+            if voter == node { return true }
+            guard let place = reign.place(of: voter) else { return false }
+            return now - reign.followers[place].heard < configuration.electionTimeout
+        }
+        return result == .won
+    }
+
+    mutating func hear(
+        _ answer: HeartbeatAnswer,
+        from peer: NodeID,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        guard role == .leader, let place = reign.place(of: peer) else { return }
+        reign.followers[place].heard = now
+        if configuration.leaseReads {
+            let end = rules.leaseEnd(
+                sent: answer.sent,
+                answered: now,
+                timeout: configuration.electionTimeout,
+                timeoutLimit: configuration.electionTimeoutLimit,
+                drift: configuration.clockDrift
+            )
+            reign.followers[place].leaseEnd = max(reign.followers[place].leaseEnd, end)
+        }
+        confirmRound(answer.round, by: place, at: now, into: &effects)
+        recoverLosses(place, at: now, into: &effects)
+        sendTimeoutNow(into: &effects)
+    }
+
+    /// A heartbeat came through: whatever was lost before it is sent again.
+    private mutating func recoverLosses(
+        _ place: Int,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        switch reign.followers[place].state {
+        case .probe:
+            reign.followers[place].isPaused = false
+            if reign.followers[place].match < log.lastIndex {
+                replicate(place, at: now, into: &effects)
+            }
+        case .replicate:
+            guard reign.followers[place].match < log.lastIndex,
+                now - reign.followers[place].progressed >= configuration.heartbeat
+            else { return }
+            // Nothing was acknowledged for a while: an append at the end of what was sent is
+            // answered by how far the follower is.
+            if reign.followers[place].inFlight > 0 { reign.followers[place].freeFirst() }
+            sendEmptyAppend(place, into: &effects)
+        case .snapshot:
+            resendSnapshot(place, at: now, into: &effects)
+        }
+    }
+
+    private func sendEmptyAppend(_ place: Int, into effects: inout RaftEffects) {
+        let previous = reign.followers[place].next - 1
+        guard let previousTerm = log.term(at: previous) else { return }
+        let request = AppendRequest(
+            term: term,
+            previousIndex: previous,
+            previousTerm: previousTerm,
+            commit: commit,
+            entries: []
+        )
+        effects.send(.append(request), to: reign.followers[place].peer)
+    }
+}

@@ -1,0 +1,220 @@
+import Machines
+public import Units
+
+/// Where a read came from; `peer` is nil for our own.
+struct ReadOrigin: Sendable {
+    let peer: NodeID?
+    let read: UInt64
+}
+
+/// Reads that one round of heartbeats confirms: those that were there before it was sent.
+struct ReadBatch: Sendable {
+    let round: UInt64
+    /// What was committed then.
+    let index: LogIndex
+    var origins: [ReadOrigin]
+}
+
+/// Reads without log entries (dissertation, sections 6.4 and 6.4.1). A leader that has committed in its
+/// own term notes its commit index, sends a round of heartbeats, and may answer from any later state once
+/// a quorum has answered that round or a later one. Reads that come while a round is out share the next
+/// one. A follower asks the leader for the index. With leases the round is left out while a quorum's
+/// promises not to elect anybody else last.
+extension RaftCore {
+    /// Asks for a linearizable read; `readReady` or `readFailed` follows with the same name.
+    public mutating func read(
+        _ read: UInt64,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) throws(RaftRefusal) {
+        guard readsToApply.count + forwarded.count < configuration.pendingReads else {
+            throw .busy
+        }
+        if role == .leader {
+            guard take(ReadOrigin(peer: nil, read: read), at: now, into: &effects) else {
+                throw .busy
+            }
+        } else if let leader {
+            forwarded.append((read, now))
+            effects.send(.readRequest(term: term, read: read), to: leader)
+        } else {
+            throw .notLeader(nil)
+        }
+    }
+
+    mutating func serveFollower(
+        _ read: UInt64,
+        of peer: NodeID,
+        _ other: Term,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        if other > term {
+            becomeFollower(other, leader: nil, .higherTerm, at: now, into: &effects)
+        }
+        guard role == .leader,
+            take(ReadOrigin(peer: peer, read: read), at: now, into: &effects)
+        else {
+            effects.send(.readAnswer(term: term, read: read, index: nil), to: peer)
+            return
+        }
+    }
+
+    /// `false` when too many wait.
+    private mutating func take(
+        _ origin: ReadOrigin,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) -> Bool {
+        let open = reign.collecting.count + (reign.confirming?.origins.count ?? 0)
+        guard open < configuration.pendingReads else { return false }
+        guard rules.mayRead(committedInOwnTerm: reign.hasCommitted) else {
+            reign.collecting.append(origin)
+            return true
+        }
+        if !rules.confirmsReads {
+            confirm(origin, index: commit, isLease: false, into: &effects)
+        } else if holdsLease(at: now) {
+            confirm(origin, index: commit, isLease: true, into: &effects)
+        } else {
+            reign.collecting.append(origin)
+            startReads(at: now, into: &effects)
+        }
+        return true
+    }
+
+    /// Sends a round for the reads that were collected, unless one is out.
+    mutating func startReads(at now: Instant, into effects: inout RaftEffects) {
+        guard reign.confirming == nil, !reign.collecting.isEmpty,
+            rules.mayRead(committedInOwnTerm: reign.hasCommitted)
+        else { return }
+        reign.round += 1
+        reign.confirming = ReadBatch(
+            round: reign.round,
+            index: commit,
+            origins: reign.collecting
+        )
+        reign.collecting.removeAll()
+        sendHeartbeats(at: now, into: &effects)
+        finishRound(at: now, into: &effects)
+    }
+
+    mutating func confirmRound(
+        _ round: UInt64,
+        by place: Int,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        guard let batch = reign.confirming,
+            rules.confirms(answered: round, needed: batch.round)
+        else { return }
+        reign.followers[place].confirmedRound = batch.round
+        finishRound(at: now, into: &effects)
+    }
+
+    private mutating func finishRound(at now: Instant, into effects: inout RaftEffects) {
+        guard let batch = reign.confirming else { return }
+        let result = Quorum.result(log.membership.voters, log.membership.outgoing) { voter in
+            if voter == node { return true }
+            guard let place = reign.place(of: voter) else { return nil }
+            return reign.followers[place].confirmedRound >= batch.round ? true : nil
+        }
+        guard result == .won else { return }
+        reign.confirming = nil
+        for origin in batch.origins {
+            confirm(origin, index: batch.index, isLease: false, into: &effects)
+        }
+        startReads(at: now, into: &effects)
+    }
+
+    private mutating func confirm(
+        _ origin: ReadOrigin,
+        index: LogIndex,
+        isLease: Bool,
+        into effects: inout RaftEffects
+    ) {
+        effects.report(.readServed(index: index, lease: isLease))
+        if let peer = origin.peer {
+            effects.send(.readAnswer(term: term, read: origin.read, index: index), to: peer)
+        } else {
+            readWhenApplied(origin.read, index, into: &effects)
+        }
+    }
+
+    private func holdsLease(at now: Instant) -> Bool {
+        guard configuration.leaseReads, reign.transfer == nil, !reign.hasTransferred else {
+            return false
+        }
+        let forever = Instant.distantFuture
+        let lease = { (voter: NodeID) -> Instant in
+            if voter == node { return forever }
+            guard let place = reign.place(of: voter) else { return Instant(nanoseconds: .min) }
+            return reign.followers[place].leaseEnd
+        }
+        let incoming = Quorum.highest(log.membership.voters, unbounded: forever, value: lease)
+        let outgoing = Quorum.highest(log.membership.outgoing, unbounded: forever, value: lease)
+        return now < min(incoming, outgoing)
+    }
+
+    // MARK: The asking side
+
+    mutating func readAnswered(
+        _ read: UInt64,
+        _ index: LogIndex?,
+        into effects: inout RaftEffects
+    ) {
+        guard let place = forwarded.firstIndex(where: { $0.read == read }) else { return }
+        forwarded.remove(at: place)
+        if let index {
+            readWhenApplied(read, index, into: &effects)
+        } else {
+            effects.append(.readFailed(read))
+        }
+    }
+
+    private mutating func readWhenApplied(
+        _ read: UInt64,
+        _ index: LogIndex,
+        into effects: inout RaftEffects
+    ) {
+        if applied >= index {
+            effects.append(.readReady(read))
+        } else {
+            readsToApply.append((index, read))
+        }
+    }
+
+    mutating func releaseAppliedReads(into effects: inout RaftEffects) {
+        guard !readsToApply.isEmpty else { return }
+        for waiting in readsToApply where waiting.index <= applied {
+            effects.append(.readReady(waiting.read))
+        }
+        readsToApply.removeAll { $0.index <= applied }
+    }
+
+    /// Requests and answers may be lost: what was asked too long ago fails.
+    mutating func expireForwardedReads(at now: Instant, into effects: inout RaftEffects) {
+        while let first = forwarded.first, now - first.asked >= configuration.electionTimeout {
+            forwarded.removeFirst()
+            effects.append(.readFailed(first.read))
+        }
+    }
+
+    mutating func failForwardedReads(into effects: inout RaftEffects) {
+        for waiting in forwarded { effects.append(.readFailed(waiting.read)) }
+        forwarded.removeAll()
+    }
+
+    /// What a leader cannot confirm any more.
+    mutating func failLeaderReads(into effects: inout RaftEffects) {
+        for origin in reign.collecting + (reign.confirming?.origins ?? []) {
+            if let peer = origin.peer {
+                effects.send(.readAnswer(term: term, read: origin.read, index: nil), to: peer)
+            } else {
+                effects.append(.readFailed(origin.read))
+            }
+        }
+        reign.collecting.removeAll()
+        reign.confirming = nil
+    }
+}

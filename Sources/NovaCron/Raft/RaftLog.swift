@@ -1,0 +1,129 @@
+import Machines
+import Units
+
+/// The log in memory: the latest snapshot, and the entries behind `base`.
+///
+/// `base` is at or before the snapshot's index: entries that a snapshot covers stay for a while, for
+/// followers that lag. Memberships of entries are kept beside them, so that truncating an entry brings
+/// back the one before.
+struct RaftLog: Sendable {
+    private(set) var snapshot = SnapshotPoint.origin
+    private(set) var state: Bytes = []
+    /// The index and term before the first entry kept.
+    private(set) var base: LogIndex = 0
+    private(set) var baseTerm: Term = 0
+    private(set) var entries: [LogEntry] = []
+    /// Those of the entries kept, and at least the last one; the first is of `base` or earlier.
+    private(set) var memberships: [(index: LogIndex, membership: Membership)]
+
+    init(bootstrap: Membership) {
+        memberships = [(0, bootstrap)]
+    }
+
+    var lastIndex: LogIndex { base + LogIndex(entries.count) }
+    var lastTerm: Term { entries.last?.term ?? baseTerm }
+    /// The latest membership, in effect whether committed or not.
+    var membership: Membership { memberships[memberships.count - 1].membership }
+    var membershipIndex: LogIndex { memberships[memberships.count - 1].index }
+
+    /// The term of an entry; `nil` where the log does not know it.
+    func term(at index: LogIndex) -> Term? {
+        if index == base { return baseTerm }
+        guard index > base, index <= lastIndex else { return nil }
+        return entries[Int(index - base) - 1].term
+    }
+
+    /// An entry that is kept; a precondition.
+    subscript(index: LogIndex) -> LogEntry {
+        precondition(index > base && index <= lastIndex, "entry \(index) of \(base)...\(lastIndex)")
+        return entries[Int(index - base) - 1]
+    }
+
+    func membership(at index: LogIndex) -> Membership {
+        var result = memberships[0].membership
+        for element in memberships where element.index <= index { result = element.membership }
+        return result
+    }
+
+    /// The last index at or before `index` whose term is at most `limit`.
+    func lastIndex(atOrBefore index: LogIndex, termAtMost limit: Term) -> LogIndex {
+        var found = min(index, lastIndex)
+        while found > base, entries[Int(found - base) - 1].term > limit { found -= 1 }
+        return found
+    }
+
+    /// Entries from `first` on, at most `count` of them and, beyond the first, `bytes`.
+    func slice(from first: LogIndex, count: Int, bytes: Int) -> (entries: [LogEntry], bytes: Int) {
+        let start = Int(first - base) - 1
+        var end = start
+        var size = 0
+        while end < entries.count, end - start < count {
+            let next = entries[end].size
+            if end > start, size + next > bytes { break }
+            size += next
+            end += 1
+        }
+        return (Array(entries[start..<end]), size)
+    }
+
+    func suffix(from first: LogIndex) -> [LogEntry] {
+        first > lastIndex ? [] : Array(entries[(Int(first - base) - 1)...])
+    }
+
+    mutating func append(_ entry: LogEntry) {
+        entries.append(entry)
+        if case .membership(let membership) = entry.content {
+            while memberships.count > 1, memberships[memberships.count - 1].index >= lastIndex {
+                memberships.removeLast()
+            }
+            memberships.append((lastIndex, membership))
+        }
+    }
+
+    /// Puts an entry in the place of another and leaves those behind it: what a defect does.
+    mutating func overwrite(_ entry: LogEntry, at index: LogIndex) {
+        entries[Int(index - base) - 1] = entry
+    }
+
+    mutating func truncate(from index: LogIndex, rollsBackMembership: Bool) {
+        guard index <= lastIndex else { return }
+        let first = max(index, base + 1)
+        entries.removeLast(Int(lastIndex - first + 1))
+        guard rollsBackMembership else { return }
+        while memberships.count > 1, memberships[memberships.count - 1].index >= first {
+            memberships.removeLast()
+        }
+    }
+
+    /// Takes a snapshot of what this log led to, and forgets entries up to `keeping` before it.
+    mutating func compact(to point: SnapshotPoint, state: Bytes, trailing: UInt64) {
+        snapshot = point
+        self.state = state
+        let newBase = point.index > trailing ? max(base, point.index - trailing) : base
+        guard newBase > base else { return }
+        baseTerm = term(at: newBase)!
+        entries.removeFirst(Int(newBase - base))
+        base = newBase
+        while memberships.count > 1, memberships[1].index <= newBase { memberships.removeFirst() }
+    }
+
+    /// Replaces everything up to the point; entries behind it stay when `keepsEntries`.
+    mutating func install(_ point: SnapshotPoint, state: Bytes, keepsEntries: Bool) {
+        let kept = keepsEntries && point.index >= base ? suffix(from: point.index + 1) : []
+        snapshot = point
+        self.state = state
+        base = point.index
+        baseTerm = point.term
+        entries = []
+        memberships = [(point.index, point.membership)]
+        for entry in kept { append(entry) }
+    }
+
+    func checkInvariants() {
+        precondition(base <= snapshot.index || snapshot.index == 0, "\(base), \(snapshot.index)")
+        precondition(!memberships.isEmpty, "no membership")
+        for (left, right) in zip(memberships, memberships.dropFirst()) {
+            precondition(left.index < right.index, "memberships out of order")
+        }
+    }
+}
