@@ -38,7 +38,8 @@ public struct Birth<Program: Machine>: Sendable {
     public let node: NodeID
     /// Zero at first start, one more after each crash or restart.
     public let incarnation: UInt32
-    /// Everything an earlier incarnation was told is durable, oldest first.
+    /// Everything an earlier incarnation was told is durable, oldest first; from the latest record on
+    /// that supersedes earlier ones.
     public let recovered: [Program.Write]
     /// The run's seed; the machine derives its streams with
     /// `SeededRandom(seed:entity:purpose:incarnation:)`.

@@ -88,7 +88,7 @@ public final class EmulatedNetwork: Sendable {
     public func apply(_ change: WorldFault, number: Int) {
         let links: [LinkID]
         switch change {
-        case .crash, .restart, .pause, .resume:
+        case .crash, .restart, .pause, .resume, .disk:
             return
         case .block(let rules):
             relays.withLock { relays in

@@ -29,6 +29,7 @@ struct NodeState<Program: Machine> {
 
     // Durability.
     var disk: DiskModel
+    var diskFaults = ActiveDiskFaults()
     /// Batches given to the disk and not yet durable, oldest first.
     var writing = SlotTable<(id: WriteID, records: [[UInt8]], token: EventToken)>()
     /// The durable records in their byte form, oldest first.

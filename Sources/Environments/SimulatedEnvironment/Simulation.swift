@@ -69,7 +69,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
 
     /// Sees every fact that the machines report.
     public private(set) var observer: Observer
-    public private(set) var medium: SimulatedMedium<Program>
+    public internal(set) var medium: SimulatedMedium<Program>
     public private(set) var samples: LinkSampler
     /// What flows of others brought and took; empty where there are none.
     public private(set) var crossSamples = CrossSampler()
@@ -397,7 +397,10 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         case .block(let blocked):
             let ids = blocked.map { medium.network.addRule($0) }
             linkFaults.begin(rules: ids, number: number)
+        case .disk(let nodes, let fault):
+            for node in nodes { begin(fault, number: number, on: Int(node.rawValue)) }
         case .heal:
+            healDisks(number: number)
             let ended = linkFaults.end(number: number)
             for rule in ended.rules { medium.network.removeRule(rule) }
             refresh(ended.links)

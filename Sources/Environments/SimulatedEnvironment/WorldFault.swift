@@ -1,3 +1,4 @@
+public import HardwareModel
 public import LinkModel
 public import NetworkModel
 public import Units
@@ -25,7 +26,10 @@ public enum WorldFault: Sendable {
     case blackHole([LinkID], ByteCount)
     /// Packets that match a rule are dropped.
     case block([NetworkRule])
-    /// Takes back whatever the fault of the same number did to links and rules.
+    /// The nodes' disks misbehave; `heal` of the same number ends it and starts nodes that it had
+    /// stopped. What it has done to stored bytes stays.
+    case disk([NodeID], DiskFault)
+    /// Takes back whatever the fault of the same number did to links, rules and disks.
     case heal
 }
 
@@ -96,7 +100,7 @@ public struct LinkFaults: Sendable {
         case .down(let links), .delay(let links, _), .loss(let links, _),
             .blackHole(let links, _):
             links
-        case .crash, .restart, .pause, .resume, .block, .heal: []
+        case .crash, .restart, .pause, .resume, .block, .disk, .heal: []
         }
     }
 }
