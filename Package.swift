@@ -179,11 +179,15 @@ let laboratory = [
         "Laboratory",
         "Scenarios",
         [
-            "HardwareModel", "Initialization", "LinkModel", "Machines", "Measurements", "Units",
-            crypto, yams,
+            "Determinism", "HardwareModel", "Initialization", "LinkModel", "Machines",
+            "Measurements", "Units", crypto, yams,
         ]
     ),
-    room("Laboratory", "FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
+    room(
+        "Laboratory",
+        "FaultInjection",
+        ["Determinism", "HardwareModel", "Machines", "Measurements", "Scenarios", "Units"]
+    ),
     // Known defects of Raft implementations; never part of what ships.
     room("Laboratory", "RaftDefects", ["Raft", "Units"]),
     room("Laboratory", "Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
@@ -337,7 +341,10 @@ let testTargets: [Target] = [
         "Scenarios",
         ["Determinism", "HardwareModel", "LinkModel", "Machines", "Measurements", "Units"]
     ),
-    tests("FaultInjection", ["Determinism", "Measurements", "Scenarios", "Units"]),
+    tests(
+        "FaultInjection",
+        ["Determinism", "HardwareModel", "Machines", "Measurements", "Scenarios", "Units"]
+    ),
     tests("Judging", ["Measurements", "Scenarios", "Statistics", "Units"]),
     tests("ResultsStore", ["Determinism", "Measurements", "Scenarios", "Statistics", "Units"]),
     tests("DataSets", ["Determinism", "LinkModel", "Machines", "Migration", "Units", crypto]),

@@ -12,6 +12,7 @@ struct CheckCommand: ParsableCommand {
             Examples:
               novalab check scenarios/study/*.yaml
               novalab check --resolved scenarios/study/wan-migration.yaml
+              novalab check --resolved scenarios/chaos/swarm.yaml --seed 42
               novalab check --json scenarios/study/*.yaml
             """
     )
@@ -22,8 +23,25 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "Print what will run, every default filled in.")
     var resolved = false
 
+    @Option(
+        help: "With a swarm: print what this seed draws, decimal or hexadecimal; needs --resolved."
+    )
+    var seed: String?
+
     @Flag(help: "Print JSON; docs/json-output.md has the fields.")
     var json = false
+
+    func validate() throws {
+        guard let seed else { return }
+        guard resolved else { throw ValidationError("--seed needs --resolved") }
+        guard CheckCommand.number(seed) != nil else {
+            throw ValidationError("'\(seed)' is not a seed; write a number such as 42 or 0x9A3F")
+        }
+    }
+
+    private static func number(_ text: String) -> UInt64? {
+        text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
+    }
 
     func run() throws {
         var failure: Int32 = 0
@@ -34,6 +52,9 @@ struct CheckCommand: ParsableCommand {
                 if let problem = Preparation.traceProblem(&scenario, path: file) {
                     printError(problem.message)
                     failure = max(failure, problem.code)
+                }
+                if let seed = seed.flatMap(CheckCommand.number) {
+                    scenario = scenario.drawn(seed: seed)
                 }
                 checked.append(CheckedFile(file, scenario, isResolved: resolved))
                 if json { continue }

@@ -39,6 +39,18 @@ import Testing
         }
     }
 
+    @Test func biasedPointsStrikeInSimulationsOnly() throws {
+        for file in try SourceTree.load(["Sources"]).files
+        where file.room != "SimulatedEnvironment" && !file.path.hasSuffix("BiasedPoints.swift") {
+            for (number, text) in file.code {
+                #expect(
+                    !text.contains(".simulated("),
+                    "\(file.path):\(number): only a simulation may make points that strike"
+                )
+            }
+        }
+    }
+
     @Test func nothingIteratesOverADictionaryOrSet() throws {
         let declaration = try Regex(
             #"(?:var|let) (\w+)(?:: (?:\[\w+: |Set<)| = Set[<(]| = \[\w+: \w+\]\(\))"#

@@ -26,10 +26,15 @@ public protocol Machine: Sendable {
     /// Traps when the machine's own state contradicts itself. Costs may be high; checked runs call
     /// it after every step.
     func checkInvariants()
+
+    /// The points that the machine took from its birth, for the coverage that a simulation reports;
+    /// ``BiasedPoints/off`` unless the machine has any. A machine that consists of others adds theirs.
+    var biasedPoints: BiasedPoints { get }
 }
 
 extension Machine {
     public func checkInvariants() {}
+    public var biasedPoints: BiasedPoints { .off }
 }
 
 /// What a machine is born with.
@@ -38,16 +43,26 @@ public struct Birth<Program: Machine>: Sendable {
     public let node: NodeID
     /// Zero at first start, one more after each crash or restart.
     public let incarnation: UInt32
-    /// Everything an earlier incarnation was told is durable, oldest first.
+    /// Everything an earlier incarnation was told is durable, oldest first; from the latest record on
+    /// that supersedes earlier ones.
     public let recovered: [Program.Write]
     /// The run's seed; the machine derives its streams with
     /// `SeededRandom(seed:entity:purpose:incarnation:)`.
     public let seed: UInt64
+    /// Where a simulation may choose the unlikely way; off everywhere else.
+    public let points: BiasedPoints
 
-    public init(node: NodeID, incarnation: UInt32, recovered: [Program.Write], seed: UInt64) {
+    public init(
+        node: NodeID,
+        incarnation: UInt32,
+        recovered: [Program.Write],
+        seed: UInt64,
+        points: BiasedPoints = .off
+    ) {
         self.node = node
         self.incarnation = incarnation
         self.recovered = recovered
         self.seed = seed
+        self.points = points
     }
 }

@@ -8,7 +8,18 @@ public protocol WireMessage: Sendable, Equatable {
 }
 
 /// A durable record, with its own byte form; same rules as for messages.
-public protocol DurableRecord: WireMessage {}
+public protocol DurableRecord: WireMessage {
+    /// Whether this record makes all earlier ones unnecessary, as a snapshot does.
+    ///
+    /// Once its batch is durable, earlier records are forgotten: the next incarnation recovers from
+    /// the latest such record on. Until then the earlier ones survive a crash, so the change is all or
+    /// nothing. Within one batch, records before it are not even written.
+    var supersedesEarlier: Bool { get }
+}
+
+extension DurableRecord {
+    public var supersedesEarlier: Bool { false }
+}
 
 /// For machines that exchange no datagrams.
 public enum NoMessage: WireMessage {

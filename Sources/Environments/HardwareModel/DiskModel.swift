@@ -8,6 +8,10 @@ public struct DiskModel: Sendable {
     public var slowdown: Double = 1 {
         didSet { precondition(slowdown >= 1, "a disk slowed by \(slowdown)") }
     }
+    /// Time that every batch takes beyond its profile's; not negative.
+    public var added = Interval.zero {
+        didSet { precondition(added >= .zero, "a disk that is \(added) late") }
+    }
     /// Bytes whose batch was given to the disk.
     public private(set) var written = ByteCount.zero
 
@@ -23,7 +27,7 @@ public struct DiskModel: Sendable {
         let start = max(now, freeAt)
         var duration = HardwareProfile.duration(of: bytes, at: disk.write) + disk.fsync
         if slowdown > 1 { duration = duration.scaled(by: slowdown) }
-        let durable = start + duration
+        let durable = start + duration + added
         freeAt = durable
         written += bytes
         return durable

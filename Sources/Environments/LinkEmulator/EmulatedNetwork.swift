@@ -84,12 +84,11 @@ public final class EmulatedNetwork: Sendable {
         for relay in running { relay.stop() }
     }
 
-    /// Changes links as faults do; faults of nodes are none of its business.
+    /// Changes links as faults do; faults of nodes are none of its business. Rules that hold packets
+    /// drop them here.
     public func apply(_ change: WorldFault, number: Int) {
         let links: [LinkID]
         switch change {
-        case .crash, .restart, .pause, .resume:
-            return
         case .block(let rules):
             relays.withLock { relays in
                 for relay in relays {
@@ -105,22 +104,14 @@ public final class EmulatedNetwork: Sendable {
                 for relay in relays { relay.withState { $0.removeRules(id: number) } }
             }
         default:
-            faults.withLock { $0.begin(change, number: number) }
             links = LinkFaults.links(of: change)
+            guard !links.isEmpty else { return }
+            faults.withLock { $0.begin(change, number: number) }
         }
         let present = faults.withLock { $0 }
         relays.withLock { relays in
             for relay in relays {
-                relay.withState { state in
-                    state.refresh(links) { link in
-                        LinkState(
-                            isUp: present.isUp(link),
-                            extraDelay: present.delay(link),
-                            extraLoss: present.loss(link),
-                            packetLimit: present.packetLimit(link)
-                        )
-                    }
-                }
+                relay.withState { $0.refresh(links, present) }
             }
         }
     }

@@ -1,6 +1,7 @@
 import Glibc
 import LinkModel
 import NetworkModel
+import SimulatedEnvironment
 import Units
 
 /// What the nodes of one region send, moved through the region's pipes to where it is for.
@@ -20,6 +21,8 @@ struct RegionRelay: ~Copyable {
         let link: LinkID
         var pipe: LinkPipe<Passage>
         var errors = DelayErrors()
+        /// Instead of the link's own, as faults will have it.
+        var rate: BitRate?
     }
 
     private var outlets: [Outlet]
@@ -195,7 +198,7 @@ struct RegionRelay: ~Copyable {
         for entry in rules {
             switch entry.rule.verdict(from: sender, to: receiver) {
             case .pass: continue
-            case .drop: return false
+            case .drop, .hold: return false
             case .accept: return true
             }
         }
@@ -217,16 +220,24 @@ struct RegionRelay: ~Copyable {
         }
     }
 
-    /// Gives links the state that all faults together ask for.
-    mutating func refresh(_ links: [LinkID], _ state: (LinkID) -> LinkState) {
+    /// Gives links the condition that all faults together ask for.
+    mutating func refresh(_ links: [LinkID], _ faults: LinkFaults) {
         for index in outlets.indices where links.contains(outlets[index].link) {
-            let wanted = state(outlets[index].link)
+            let link = outlets[index].link
+            let own = outlets[index].pipe.parameters
+            let wanted = faults.condition(of: link, own)
             if wanted.isUp != outlets[index].pipe.isUp {
                 outlets[index].pipe.setUp(wanted.isUp, at: now)
             }
             outlets[index].pipe.setExtraDelay(wanted.extraDelay)
             outlets[index].pipe.setExtraLoss(wanted.extraLoss)
             outlets[index].pipe.setPacketLimit(wanted.packetLimit)
+            outlets[index].pipe.setExtraFaults(wanted.trouble, jitter: wanted.extraJitter)
+            outlets[index].pipe.setQueueLimit(wanted.queueLimit)
+            if wanted.rate != outlets[index].rate {
+                outlets[index].rate = wanted.rate
+                outlets[index].pipe.setRate(wanted.rate ?? own.rate, at: now)
+            }
             giveBackDiscarded(index)
         }
     }
@@ -234,14 +245,6 @@ struct RegionRelay: ~Copyable {
     mutating func add(_ rule: NetworkRule, id: Int) { rules.append((id, rule)) }
 
     mutating func removeRules(id: Int) { rules.removeAll { $0.id == id } }
-}
-
-/// What faults make of a link.
-struct LinkState {
-    var isUp: Bool
-    var extraDelay: Interval
-    var extraLoss: LossModel
-    var packetLimit: ByteCount?
 }
 
 /// The host's monotonic clock.

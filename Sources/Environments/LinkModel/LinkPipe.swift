@@ -74,6 +74,13 @@ public struct LinkPipe<Item: BitwiseCopyable> {
     private var hasLoss: Bool
     private var hasExtraLoss = false
     private let hasFaults: Bool
+    /// What faults do to packets besides what the link itself does.
+    private var extra: ExtraFaults
+    private var hasExtraFaults = false
+    /// Whether nothing overtakes but what is held back.
+    private var keepsOrder: Bool
+    /// Bytes that may wait or be sent.
+    private var queueLimit: Int
     private var jitter: SeededRandom
     private var duplication: SeededRandom
     private var corruption: SeededRandom
@@ -100,6 +107,9 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         reordering = stream("reordering")
         hasLoss = parameters.loss != .none
         hasFaults = parameters.faults != .none
+        extra = ExtraFaults(entity: entity, seed: seed)
+        keepsOrder = !parameters.jitter.reorders
+        queueLimit = Int(parameters.queueLimit.bytes)
         isManaged = parameters.discipline != .dropTail
         var perturbation = stream("flow hash")
         managed = ManagedQueue(
@@ -165,7 +175,7 @@ public struct LinkPipe<Item: BitwiseCopyable> {
             )
             return enqueue(entry, at: now)
         }
-        guard waitingBytes + wireBytes <= Int(parameters.queueLimit.bytes) else {
+        guard waitingBytes + wireBytes <= queueLimit else {
             counters.droppedByQueue &+= 1
             return .droppedByQueue
         }
@@ -223,9 +233,14 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         var copies = false
         var isHeld = false
         if hasFaults { (copies, isHeld) = befall(&flags, fragments) }
-        if isHeld {
-            arrival += parameters.faults.hold
-        } else if !parameters.jitter.reorders {
+        if isHeld { arrival += parameters.faults.hold }
+        if hasExtraFaults {
+            let strike = extra.strike(&flags, fragments, at: departure, counters: &counters)
+            arrival += strike.delay
+            copies = copies || strike.copies
+            isHeld = isHeld || strike.isHeld
+        }
+        if !isHeld, keepsOrder {
             arrival = max(arrival, lastArrival)
             lastArrival = arrival
         }
@@ -280,19 +295,8 @@ public struct LinkPipe<Item: BitwiseCopyable> {
     }
 
     private mutating func drawJitter() -> Interval {
-        let shape = parameters.jitter
-        let scale = Double(shape.scale.nanoseconds)
-        let drawn: Double
-        switch shape.distribution {
-        case .none: return .zero
-        case .uniform: drawn = scale * jitter.unit()
-        case .normal: drawn = scale * jitter.normal().magnitude
-        case .lognormal:
-            drawn = scale * DeterministicMath.exp(shape.shape * jitter.normal())
-        case .pareto:
-            drawn = scale * (DeterministicMath.pow(1 - jitter.unit(), -1 / shape.shape) - 1)
-        }
-        return Interval(nanoseconds: Int64(min(drawn, Double(shape.limit.nanoseconds))))
+        guard parameters.jitter.distribution != .none else { return .zero }
+        return parameters.jitter.draw(&jitter)
     }
 
     /// Keeps the ring in order of arrival; only reordering links ever move anything.
@@ -411,6 +415,19 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         hasExtraLoss = model != .none
     }
 
+    /// Does more to packets from now on than the link itself does, with random streams of its own.
+    public mutating func setExtraFaults(_ trouble: PacketTrouble, jitter: Jitter) {
+        extra.use(trouble, jitter: jitter)
+        hasExtraFaults = trouble != .none || jitter != .none
+        keepsOrder = !parameters.jitter.reorders && !jitter.reorders
+    }
+
+    /// Lets so many bytes wait from now on; what waits already may stay. `nil` for the link's own limit.
+    public mutating func setQueueLimit(_ limit: ByteCount?) {
+        queueLimit = Int(clamping: (limit ?? parameters.queueLimit).bytes)
+        managed.limit = queueLimit
+    }
+
     /// Takes the link down or up. Down, what waits goes to `discarded`; what has left the queue
     /// arrives.
     public mutating func setUp(_ up: Bool, at now: Instant) {
@@ -460,7 +477,7 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         busyUntil = end
         counters.busy += end - now
         var latest = Instant.zero
-        let keepsOrder = !parameters.jitter.reorders
+        let keepsOrder = keepsOrder
         keepTransit { entry in
             var entry = entry
             if let move = moved.first(where: { $0.old == entry.departure }) {

@@ -40,7 +40,7 @@ struct ManagedQueue<Item: BitwiseCopyable> {
     /// When something came to an empty queue.
     private(set) var nonEmptySince = Instant.zero
 
-    private let limit: Int
+    var limit: Int
     private let quantum: Int
     private let control: ControlledDelay?
     private let isFair: Bool

@@ -95,6 +95,12 @@ struct Link {
 
     mutating func setExtraLoss(_ model: LossModel) { pipe.setExtraLoss(model) }
 
+    mutating func setExtraFaults(_ trouble: PacketTrouble, jitter: Jitter) {
+        pipe.setExtraFaults(trouble, jitter: jitter)
+    }
+
+    mutating func setQueueLimit(_ limit: ByteCount?) { pipe.setQueueLimit(limit) }
+
     mutating func setPacketLimit(_ limit: ByteCount?) { pipe.setPacketLimit(limit) }
 
     mutating func setUp(_ up: Bool, at now: Instant, queue: inout EventQueue<SimulationEvent>) {

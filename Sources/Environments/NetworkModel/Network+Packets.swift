@@ -30,6 +30,8 @@ extension Network {
         let (bytes, fragments) = Packet.wireBytes(ofDatagram: size)
         packet.length = UInt16(clamping: size.bytes)
         guard passesRules(from: sender, to: receiver) else {
+            let held = HeldPacket(packet, bytes, fragments, from: sender, to: receiver, route)
+            if hold(held) { return }
             links[Int(route)].countRuleDrop()
             outputs.append(.datagramLost(token: token))
             return
@@ -65,7 +67,7 @@ extension Network {
         for index in rules.indices {
             switch rules[index].rule.verdict(from: sender, to: receiver) {
             case .pass: continue
-            case .drop: return false
+            case .drop, .hold: return false
             case .accept: return true
             }
         }
@@ -94,7 +96,15 @@ extension Network {
             let sender = isForward ? record.opener : record.acceptor
             let receiver = isForward ? record.acceptor : record.opener
             guard passesRules(from: sender, to: receiver) else {
-                links[Int(route)].countRuleDrop()
+                let held = HeldPacket(
+                    packet,
+                    packet.wireBytes,
+                    1,
+                    from: sender,
+                    to: receiver,
+                    route
+                )
+                if !hold(held) { links[Int(route)].countRuleDrop() }
                 return
             }
         }

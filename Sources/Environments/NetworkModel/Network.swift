@@ -29,6 +29,8 @@ public struct Network: ~Copyable {
     var freeSlots: [UInt32] = []
     var rules: [(id: RuleID, rule: NetworkRule)] = []
     private var rulesAdded: UInt32 = 0
+    /// Packets that rules keep, in the order in which they were sent.
+    var held: [HeldPacket] = []
     var effects = EndpointEffects()
     var fluid: FluidPlane
     var cross: CrossTrafficState
@@ -255,7 +257,8 @@ public struct Network: ~Copyable {
         return id
     }
 
-    /// Does nothing when the rule is gone already.
+    /// Does nothing when the rule is gone already. What it holds stays until rules are removed with
+    /// ``removeRules(_:at:queue:)``.
     public mutating func removeRule(_ id: RuleID) {
         rules.removeAll { $0.id == id }
     }

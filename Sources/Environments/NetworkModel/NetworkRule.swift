@@ -36,6 +36,9 @@ public enum RuleVerdict: Hashable, Sendable {
     /// This rule has nothing to say.
     case pass
     case drop
+    /// Kept until the rule is removed, then sent in order. Streams that are fluids or go over RDMA
+    /// cannot wait: to them it means ``drop``.
+    case hold
     /// Let through, whatever later rules say.
     case accept
 }

@@ -19,9 +19,19 @@ struct NodeState<Program: Machine> {
     /// What came while the node was paused, in order.
     var held: [Held] = []
 
+    // Faults.
+    var clock = NodeClock()
+    /// What slows the node down, by number of the fault.
+    var slowBy: [(number: Int, slowness: Slowness)] = []
+    /// A slow node is busy with its last input.
+    var isBusy = false
+    /// Crashes that wait for a write, by number of the fault.
+    var armed: [(number: Int, crash: WriteCrash)] = []
+
     // Timers.
     var timers: [Program.Timer: UInt32] = [:]
-    var timerSlots = SlotTable<(timer: Program.Timer, token: EventToken)>()
+    /// `due` is on the node's own clock; no token while that clock stands still.
+    var timerSlots = SlotTable<(timer: Program.Timer, due: Instant, token: EventToken)>()
 
     // Work.
     var cores: CoreSchedule
@@ -29,6 +39,7 @@ struct NodeState<Program: Machine> {
 
     // Durability.
     var disk: DiskModel
+    var diskFaults = ActiveDiskFaults()
     /// Batches given to the disk and not yet durable, oldest first.
     var writing = SlotTable<(id: WriteID, records: [[UInt8]], token: EventToken)>()
     /// The durable records in their byte form, oldest first.
@@ -57,7 +68,11 @@ struct NodeState<Program: Machine> {
         case timer(slot: UInt32, token: EventToken)
     }
 
-    var isPaused: Bool { !pausedBy.isEmpty }
+    /// Whether a fault changes how the node takes an input.
+    var isAffected: Bool { !clock.isTrue || !slowBy.isEmpty }
+
+    /// Whether inputs have to wait.
+    var isPaused: Bool { isBusy || !pausedBy.isEmpty }
 
     init(node: NodeID, profile: HardwareProfile) {
         self.node = node
@@ -77,4 +92,10 @@ enum LocalKind: UInt32 {
     case loopback
     case fault
     case sample
+    /// A crash during a write.
+    case strike
+    /// The end of such a crash.
+    case recovery
+    /// A slow node is done with an input.
+    case idle
 }

@@ -24,6 +24,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     var replaced: [Carried] = []
     /// Facts that machines reported in the current step, for the run's observer.
     var emitted: [(event: Program.Event, node: NodeID)] = []
+    /// By link: the rate that faults have given it.
+    var faultyRates: [BitRate?]
     var work = Stopwatch()
     /// The run's own time; `perform` hears the node's clock, which faults may shift.
     var now = Instant.zero
@@ -66,6 +68,7 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     ) {
         queue = EventQueue(capacity: 4096)
         network = Network(topology: topology, seed: seed, parameters: parameters)
+        faultyRates = Array(repeating: nil, count: network.linkCount)
         self.profile = profile
         nodes = topology.nodes.indices.map { NodeState(node: NodeID(UInt32($0)), profile: profile) }
     }
@@ -76,7 +79,7 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         case .send(let message, let peer):
             send(message, from: node, to: peer)
         case .setTimer(let timer, let due):
-            setTimer(timer, on: index, at: max(now, now.advanced(by: due - local)))
+            setTimer(timer, on: index, due: due)
         case .cancelTimer(let timer):
             cancelTimer(timer, on: index)
         case .openStream(let stream, let peer, let options):
@@ -98,7 +101,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
             }
             network.reset(connection.id, connection.side, at: now, queue: &queue)
         case .persist(let records, let id):
-            persist(records, id, on: index)
+            let durable = persist(records, id, on: index)
+            if !nodes[index].armed.isEmpty { noteWrite(durableAt: durable, on: index) }
         case .compute(let job, let id):
             compute(job, id, on: index)
         case .emit(let event):
@@ -155,20 +159,27 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
 
     // MARK: Timers
 
-    private mutating func setTimer(_ timer: Program.Timer, on index: Int, at due: Instant) {
+    private mutating func setTimer(_ timer: Program.Timer, on index: Int, due: Instant) {
         if let slot = nodes[index].timers[timer] {
             queue.cancel(nodes[index].timerSlots[slot].token)
-            let event = timerEvent(slot, on: index)
-            nodes[index].timerSlots[slot].token = schedule(event, at: due, on: index)
+            nodes[index].timerSlots[slot].due = due
+            scheduleTimer(slot, on: index)
             return
         }
-        let slot = nodes[index].timerSlots.insert((timer, .none))
+        let slot = nodes[index].timerSlots.insert((timer, due, .none))
         nodes[index].timers[timer] = slot
-        nodes[index].timerSlots[slot].token = schedule(
-            timerEvent(slot, on: index),
-            at: due,
-            on: index
-        )
+        scheduleTimer(slot, on: index)
+    }
+
+    /// Schedules a timer for when the node's own clock will show that it is due.
+    mutating func scheduleTimer(_ slot: UInt32, on index: Int) {
+        let due = nodes[index].timerSlots[slot].due
+        guard let time = nodes[index].clock.time(of: due, from: now) else {
+            nodes[index].timerSlots[slot].token = .none
+            return
+        }
+        let event = timerEvent(slot, on: index)
+        nodes[index].timerSlots[slot].token = schedule(event, at: time, on: index)
     }
 
     private func timerEvent(_ slot: UInt32, on index: Int) -> LocalEvent {
@@ -188,7 +199,12 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
 
     // MARK: Durability and work
 
-    private mutating func persist(_ records: [Program.Write], _ id: WriteID, on index: Int) {
+    /// - Returns: When the batch is durable.
+    private mutating func persist(
+        _ records: [Program.Write],
+        _ id: WriteID,
+        on index: Int
+    ) -> Instant {
         let encoded = records.map { record in
             var writer = WireWriter()
             record.encode(into: &writer)
@@ -204,13 +220,15 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
             second: nodes[index].incarnation
         )
         nodes[index].writing[slot].token = schedule(event, at: durable, on: index)
+        return durable
     }
 
     private mutating func compute(_ job: Program.Job, _ id: JobID, on index: Int) {
         work.start()
         let output = job.run()
         work.stop()
-        let duration = profile.duration(of: job.cost(of: output))
+        var duration = profile.duration(of: job.cost(of: output))
+        if !nodes[index].slowBy.isEmpty { duration = slowed(duration, on: index) }
         let slot = nodes[index].cores.schedule(ready: now, duration: duration)
         let entry = nodes[index].jobs.insert((id, output, .none))
         let event = LocalEvent(
@@ -311,8 +329,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         queue.schedule(.local(event), at: time, from: &nodes[index].origin)
     }
 
-    /// Forgets everything that dies with a node's process.
-    mutating func crash(_ node: NodeID) {
+    /// Forgets everything that dies with a node's process; `silently` when nobody is told.
+    mutating func crash(_ node: NodeID, silently: Bool = false) {
         let index = Int(node.rawValue)
         for slot in nodes[index].timerSlots.occupied {
             queue.cancel(nodes[index].timerSlots.take(slot).token)
@@ -329,7 +347,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         nodes[index].connections = [:]
         nodes[index].held = []
         nodes[index].pausedBy = []
+        nodes[index].isBusy = false
         nodes[index].incarnation += 1
-        network.dropNode(node, silently: false, at: now, queue: &queue)
+        network.dropNode(node, silently: silently, at: now, queue: &queue)
     }
 }

@@ -19,6 +19,8 @@ public struct SimulationPlan: Sendable {
     /// The distance of samples and of fingerprint checkpoints to begin with; it doubles as needed.
     public var sampling: Interval
     public var faults: [ScheduledFault]
+    /// How machines' biased points strike; `nil` for not at all.
+    public var biasedPoints: BiasedPoints.Chances?
 
     /// A change to the world at a time. `number` names the fault, whose beginning and end are two
     /// changes, and comes back in the log.
@@ -39,6 +41,8 @@ public struct SimulationPlan: Sendable {
     public enum FaultPhase: Hashable, Sendable {
         case fired
         case healed
+        /// The fault goes on in another way; not logged.
+        case changed
     }
 
     public init(
@@ -69,25 +73,27 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
 
     /// Sees every fact that the machines report.
     public private(set) var observer: Observer
-    public private(set) var medium: SimulatedMedium<Program>
+    public internal(set) var medium: SimulatedMedium<Program>
     public private(set) var samples: LinkSampler
     /// What flows of others brought and took; empty where there are none.
     public private(set) var crossSamples = CrossSampler()
     /// The run's fingerprint at sampling times.
     public private(set) var checkpoints: [(time: Instant, fingerprint: Fingerprint)] = []
     /// The changes that faults made, in order.
-    public private(set) var faultLog: [FaultLogEntry] = []
+    public internal(set) var faultLog: [FaultLogEntry] = []
     /// Processor seconds of the event loop without jobs, and of the jobs.
     public private(set) var kernelSeconds = 0.0
     public private(set) var workSeconds = 0.0
 
-    private let plan: SimulationPlan
+    let plan: SimulationPlan
     private let makeMachine: @Sendable (Birth<Program>) -> Program
-    private var hosts: [Host<Program>]
-    private var inputs: UInt64 = 0
+    var hosts: [Host<Program>]
+    var inputs: UInt64 = 0
     private var experiment = EventOrigin(EntityID(.experiment, 0))
     private var faultOrigin = EventOrigin(EntityID(.fault, 0))
-    private var linkFaults = LinkFaults()
+    var linkFaults = LinkFaults()
+    /// What machines that died did with their biased points.
+    var coverageOfPast: [BiasedPoints.Coverage] = []
 
     public init(
         _ plan: SimulationPlan,
@@ -170,7 +176,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         drainNetwork()
     }
 
-    private mutating func boot(_ index: Int) {
+    mutating func boot(_ index: Int) {
         let recovered = medium.nodes[index].durable.map { bytes in
             var reader = WireReader(bytes)
             guard let record = try? Program.Write(from: &reader) else {
@@ -182,11 +188,18 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             node: NodeID(UInt32(index)),
             incarnation: medium.nodes[index].incarnation,
             recovered: recovered,
-            seed: plan.seed
+            seed: plan.seed,
+            points: .simulated(
+                seed: plan.seed,
+                node: NodeID(UInt32(index)),
+                incarnation: medium.nodes[index].incarnation,
+                chances: plan.biasedPoints
+            )
         )
         inputs += 1
         medium.nodes[index].chain.combine(medium.now.nanoseconds)
         medium.nodes[index].chain.combine(InputKind.started.rawValue)
+        if !medium.nodes[index].clock.isTrue { setClock(of: index) }
         hosts[index].start(makeMachine(birth), at: medium.now, in: &medium)
         drainEmitted()
     }
@@ -217,13 +230,15 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             guard event.second == medium.nodes[index].incarnation else { return }
             deliver(datagram, to: index)
         case .fault:
-            let fault = plan.faults[Int(event.first)]
-            faultLog.append(
-                FaultLogEntry(number: fault.number, phase: fault.phase, time: medium.now)
-            )
-            apply(fault.change, number: fault.number)
+            carryOut(plan.faults[Int(event.first)])
         case .sample:
             sample()
+        case .strike:
+            strike(number: Int(event.first), on: index, incarnation: event.second)
+        case .recovery:
+            recover(index, number: Int(event.first))
+        case .idle:
+            if event.second == medium.nodes[index].incarnation { becomeIdle(index) }
         }
     }
 
@@ -333,7 +348,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         )
     }
 
-    private mutating func deliver(
+    mutating func deliver(
         _ input: Input<Program>,
         _ kind: InputKind,
         digest: UInt64,
@@ -345,7 +360,14 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             medium.nodes[index].held.append(.input(input))
             return
         }
+        step(input, on: index)
+    }
+
+    /// Gives a node that can take it one input.
+    @inline(__always)
+    mutating func step(_ input: Input<Program>, on index: Int) {
         inputs += 1
+        if medium.nodes[index].isAffected { prepareStep(on: index) }
         hosts[index].deliver(input, at: medium.now, in: &medium)
         if !medium.emitted.isEmpty { drainEmitted() }
     }
@@ -369,80 +391,11 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         deliver(.fired(entry.timer), .fired, digest: UInt64(slot), to: index)
     }
 
-    private mutating func drainEmitted() {
+    mutating func drainEmitted() {
         for entry in medium.emitted {
             observer.observe(entry.event, on: entry.node, at: medium.now)
         }
         medium.emitted.removeAll(keepingCapacity: true)
-    }
-
-    // MARK: Faults
-
-    private mutating func apply(_ change: WorldFault, number: Int) {
-        switch change {
-        case .crash(let nodes):
-            for node in nodes { crash(node, number: number) }
-        case .restart(let nodes):
-            for node in nodes { restart(node, number: number) }
-        case .pause(let nodes):
-            for node in nodes where hosts[Int(node.rawValue)].isRunning {
-                medium.nodes[Int(node.rawValue)].pausedBy.append(number)
-            }
-        case .resume(let nodes):
-            for node in nodes { resume(Int(node.rawValue), number: number) }
-        case .down(let links), .delay(let links, _), .loss(let links, _),
-            .blackHole(let links, _):
-            linkFaults.begin(change, number: number)
-            refresh(links)
-        case .block(let blocked):
-            let ids = blocked.map { medium.network.addRule($0) }
-            linkFaults.begin(rules: ids, number: number)
-        case .heal:
-            let ended = linkFaults.end(number: number)
-            for rule in ended.rules { medium.network.removeRule(rule) }
-            refresh(ended.links)
-        }
-    }
-
-    /// Gives links the state that all faults together ask for.
-    private mutating func refresh(_ links: [LinkID]) {
-        for link in links {
-            let isUp = linkFaults.isUp(link)
-            medium.network.setLink(link, isUp: isUp, at: medium.now, queue: &medium.queue)
-            medium.network.setExtraDelay(link, linkFaults.delay(link))
-            medium.network.setExtraLoss(link, linkFaults.loss(link))
-            medium.network.setPacketLimit(link, linkFaults.packetLimit(link))
-        }
-    }
-
-    private mutating func crash(_ node: NodeID, number: Int) {
-        let index = Int(node.rawValue)
-        medium.nodes[index].downBy.append(number)
-        guard hosts[index].isRunning else { return }
-        hosts[index].crash()
-        medium.crash(node)
-    }
-
-    private mutating func restart(_ node: NodeID, number: Int) {
-        let index = Int(node.rawValue)
-        medium.nodes[index].downBy.removeAll { $0 == number }
-        guard !hosts[index].isRunning, medium.nodes[index].downBy.isEmpty else { return }
-        medium.network.restoreNode(node)
-        boot(index)
-    }
-
-    private mutating func resume(_ index: Int, number: Int) {
-        guard medium.nodes[index].isPaused else { return }
-        medium.nodes[index].pausedBy.removeAll { $0 == number }
-        guard !medium.nodes[index].isPaused else { return }
-        let held = medium.nodes[index].held
-        medium.nodes[index].held = []
-        for happening in held {
-            guard let input = medium.input(for: happening, on: index) else { continue }
-            inputs += 1
-            hosts[index].deliver(input, at: medium.now, in: &medium)
-            drainEmitted()
-        }
     }
 
     // MARK: Sampling

@@ -1,3 +1,4 @@
+public import HardwareModel
 public import LinkModel
 public import NetworkModel
 public import Units
@@ -7,13 +8,26 @@ public enum WorldFault: Sendable {
     /// The processes die: machines, timers, unsynced writes and running work are gone; peers see
     /// resets. A node that is down already stays down until this fault has ended too.
     case crash([NodeID])
-    /// Ends the crash of the same number: new incarnations start with what was durable, unless
-    /// another fault keeps the node down.
+    /// Ends the crash or power failure of the same number: new incarnations start with what was
+    /// durable, unless another fault keeps the node down.
     case restart([NodeID])
+    /// As a crash, but of the whole host: peers hear nothing. Where `losingDisk`, nothing was durable.
+    case powerFailure([NodeID], losingDisk: Bool)
+    /// The node will crash while it makes something durable, see ``WriteCrash``. The log says `fired`
+    /// when it does, which may be never.
+    case crashAtWrite(NodeID, WriteCrash)
+    /// Ends a ``crashAtWrite(_:_:)`` of the same number, also one that has not struck.
+    case disarm(NodeID)
     /// Inputs queue up, in order, until the nodes go on. Nothing happens to a node that is down.
     case pause([NodeID])
     /// Ends the pause of the same number; a node goes on once no other fault holds it.
     case resume([NodeID])
+    /// Computation takes longer.
+    case slow([NodeID], Slowness)
+    /// The nodes' own clocks go wrong.
+    case clock([NodeID], ClockFault)
+    /// All streams of the nodes break; both sides hear of it.
+    case resetStreams([NodeID])
     /// What waits on these links, and what is offered to them, is lost.
     case down([LinkID])
     /// On top of the links' own delay; delays of several faults add up.
@@ -23,80 +37,82 @@ public enum WorldFault: Sendable {
     /// Packets longer than this, IP header included, are dropped; of several such limits the smallest
     /// counts.
     case blackHole([LinkID], ByteCount)
-    /// Packets that match a rule are dropped.
+    /// On top of the links' own jitter; of several such faults the latest counts.
+    case jitter([LinkID], LinkModel.Jitter)
+    /// Copies, wrong bits and late packets; of several such faults the latest counts for each kind.
+    case trouble([LinkID], PacketTrouble)
+    /// Another rate; of several such faults the latest counts.
+    case rate([LinkID], RateLimit)
+    /// Queues are so many times as long; factors of several faults multiply.
+    case queue([LinkID], factor: Double)
+    /// Packets that match a rule are dropped, or kept until it heals.
     case block([NetworkRule])
-    /// Takes back whatever the fault of the same number did to links and rules.
+    /// The nodes' disks misbehave; `heal` of the same number ends it and starts nodes that it had
+    /// stopped. What it has done to stored bytes stays.
+    case disk([NodeID], DiskFault)
+    /// Takes back whatever the fault of the same number did to links, rules, clocks, processors and
+    /// disks.
     case heal
+    /// The same fault goes on in another way: what it did is taken back, and this done. Not logged.
+    indirect case turn(into: WorldFault)
 }
 
-/// What faults are doing to links at present.
-public struct LinkFaults: Sendable {
-    private var active: [(number: Int, change: WorldFault)] = []
-    private var rules: [(number: Int, rules: [RuleID])] = []
+/// What slow processors do to a node.
+public struct Slowness: Hashable, Sendable {
+    /// Jobs take so many times longer; at least one.
+    public var factor: Double
+    /// The node takes one input in this time and lets the others wait. Machines' steps cost nothing
+    /// otherwise.
+    public var step: Interval
 
-    public init() {}
-
-    public mutating func begin(_ change: WorldFault, number: Int) {
-        active.append((number, change))
+    public init(factor: Double, step: Interval) {
+        precondition(factor >= 1 && step >= .zero, "slowed by \(factor), \(step) a step")
+        self.factor = factor
+        self.step = step
     }
+}
 
-    public mutating func begin(rules ids: [RuleID], number: Int) {
-        rules.append((number, ids))
+/// When a node crashes while it writes.
+public struct WriteCrash: Hashable, Sendable {
+    /// Counted from now on; 1 is the next batch.
+    public var write: Int
+    /// How far the disk is with the batch, from zero to one: at one it has just become durable.
+    public var progress: Double
+    /// The node starts again so long after; `nil` for never.
+    public var downtime: Interval?
+
+    public init(write: Int, progress: Double, downtime: Interval?) {
+        precondition(write >= 1 && (0...1).contains(progress), "write \(write) at \(progress)")
+        self.write = write
+        self.progress = progress
+        self.downtime = downtime
     }
+}
 
-    /// Forgets one fault; returns the links it touched and the rules it had set.
-    public mutating func end(number: Int) -> (links: [LinkID], rules: [RuleID]) {
-        let links = active.filter { $0.number == number }.flatMap {
-            LinkFaults.links(of: $0.change)
-        }
-        let ids = rules.filter { $0.number == number }.flatMap(\.rules)
-        active.removeAll { $0.number == number }
-        rules.removeAll { $0.number == number }
-        return (links, ids)
-    }
+/// The rate that a fault leaves to a link.
+public enum RateLimit: Hashable, Sendable {
+    case absolute(BitRate)
+    /// Of the link's own rate.
+    case share(Double)
 
-    public func isUp(_ link: LinkID) -> Bool {
-        !active.contains { entry in
-            if case .down(let links) = entry.change { links.contains(link) } else { false }
-        }
-    }
-
-    public func delay(_ link: LinkID) -> Interval {
-        active.reduce(.zero) { sum, entry in
-            if case .delay(let links, let extra) = entry.change, links.contains(link) {
-                sum + extra
-            } else {
-                sum
-            }
-        }
-    }
-
-    public func loss(_ link: LinkID) -> LinkModel.LossModel {
-        for entry in active.reversed() {
-            if case .loss(let links, let model) = entry.change, links.contains(link) {
-                return model
-            }
-        }
-        return .none
-    }
-
-    /// The longest packet that passes; `nil` for no limit.
-    public func packetLimit(_ link: LinkID) -> ByteCount? {
-        active.reduce(nil) { least, entry in
-            if case .blackHole(let links, let limit) = entry.change, links.contains(link) {
-                min(least ?? limit, limit)
-            } else {
-                least
-            }
+    func rate(of own: LinkParameters) -> BitRate {
+        switch self {
+        case .absolute(let rate): rate
+        case .share(let share):
+            BitRate(bitsPerSecond: max(1, Int64(Double(own.rate.bitsPerSecond) * share)))
         }
     }
+}
 
-    public static func links(of change: WorldFault) -> [LinkID] {
-        switch change {
+extension WorldFault {
+    /// Every link that the change touches.
+    var links: [LinkID] {
+        switch self {
         case .down(let links), .delay(let links, _), .loss(let links, _),
-            .blackHole(let links, _):
+            .blackHole(let links, _), .jitter(let links, _), .trouble(let links, _),
+            .rate(let links, _), .queue(let links, _):
             links
-        case .crash, .restart, .pause, .resume, .block, .heal: []
+        default: []
         }
     }
 }

@@ -38,7 +38,10 @@ public struct ReplicationSetting: Sendable {
     public var dataSet: MemoryDataSet?
     /// What real boots took, where the workload names it.
     public var recording: BootRecording?
+    /// How machines' biased points strike in simulation; `nil` for not at all.
+    public var biasedPoints: BiasedPoints.Chances?
 
+    /// What a swarm leaves open is drawn from the seed.
     public init(
         scenario: Scenario,
         variant: Scenario.Variant,
@@ -47,8 +50,9 @@ public struct ReplicationSetting: Sendable {
         dataSet: MemoryDataSet?,
         recording: BootRecording? = nil
     ) {
-        self.scenario = scenario
-        self.variant = variant
+        self.scenario = scenario.drawn(seed: seed)
+        self.variant = self.scenario.variant(named: variant.name) ?? variant
+        biasedPoints = scenario.swarm?.points
         self.seed = seed
         self.profile = profile
         self.dataSet = dataSet

@@ -1,4 +1,3 @@
-import Determinism
 public import Scenarios
 public import Units
 
@@ -10,33 +9,66 @@ public struct FaultPlan: Hashable, Sendable {
     /// A rule plans no more occurrences than this; the scenario checker asks for half at most.
     public static let maximumPerRule = 2 * Scenario.maximumFaultOccurrences
 
-    /// Sorted by (fireAt, rule, occurrence); the position is the fault's id.
+    /// Sorted by (fireAt, rule, occurrence, part); the position is the fault's id.
     public var faults: [PlannedFault]
+    /// When everything heals and what must happen then; `nil` where the scenario has no such phase.
+    public var healing: Healing?
+    /// Which nodes may lose what was durable; `nil` where the scenario does not bound it.
+    public var atlas: FaultAtlas?
+
+    /// The second phase of a run: nothing is wrong any more in a connected core.
+    public struct Healing: Hashable, Sendable {
+        public var at: Instant
+        /// How soon after that the core must have made progress.
+        public var progressWithin: Interval
+        /// The nodes that are well from then on, ascending.
+        public var core: [NodeID]
+
+        public init(at: Instant, progressWithin: Interval, core: [NodeID]) {
+            self.at = at
+            self.progressWithin = progressWithin
+            self.core = core
+        }
+    }
 
     /// Plans all faults of a replication. The scenario must have passed the checker: traps when a
-    /// rule selects nothing.
+    /// rule selects nothing. What a swarm leaves open is drawn first.
     public init(_ scenario: Scenario, seed: UInt64) {
+        let scenario = scenario.drawn(seed: seed)
+        var atlas = FaultAtlas(scenario, seed: seed)
+        let healing = Healing(scenario, seed: seed)
         var planned: [PlannedFault] = []
         for index in scenario.faults.indices {
-            FaultPlan.plan(rule: index, of: scenario, seed: seed, into: &planned)
+            var planning = RulePlanning(index, of: scenario, seed: seed)
+            planning.plan(bounded: &atlas)
+            planned += planning.faults
         }
+        if let healing { planned = planned.compactMap { $0.healed(by: healing) } }
         planned.sort {
-            ($0.fireAt, $0.rule, $0.occurrence) < ($1.fireAt, $1.rule, $1.occurrence)
+            ($0.fireAt, $0.rule, $0.occurrence, $0.part)
+                < ($1.fireAt, $1.rule, $1.occurrence, $1.part)
         }
         for id in planned.indices { planned[id].id = id }
         faults = planned
+        self.healing = healing
+        self.atlas = atlas
+        precondition(atlas?.keepsMajority ?? true, "a majority of the copies would lose data")
     }
 
-    /// A change of the world: a fault begins or ends.
+    /// A change of the world: a fault begins or ends, or goes on in another way.
     public struct Change: Hashable, Sendable {
         public var time: Instant
         public var kind: Kind
         public var fault: Int
+        /// Counts the turns of a fault that comes and goes, from one; zero for begin and end.
+        public var turn: Int = 0
 
         public enum Kind: Int, Hashable, Sendable {
             /// First, so that a target is whole again before it is struck anew in the same instant.
             case heal
             case fire
+            /// Neither: the fault was there before and is still.
+            case turn
         }
     }
 
@@ -49,168 +81,78 @@ public struct FaultPlan: Hashable, Sendable {
             if let healAt = fault.healAt {
                 changes.append(Change(time: healAt, kind: .heal, fault: fault.id))
             }
+            for (index, time) in fault.turns.enumerated() {
+                changes.append(Change(time: time, kind: .turn, fault: fault.id, turn: index + 1))
+            }
         }
         changes.sort {
-            ($0.time, $0.kind.rawValue, $0.fault) < ($1.time, $1.kind.rawValue, $1.fault)
+            ($0.time, $0.kind.rawValue, $0.fault, $0.turn)
+                < ($1.time, $1.kind.rawValue, $1.fault, $1.turn)
         }
         return changes
     }
 }
 
-extension FaultPlan {
-    /// Appends the occurrences of one rule. An occurrence that is due while the previous one of the
-    /// same rule lasts is left out.
-    private static func plan(
-        rule index: Int,
-        of scenario: Scenario,
-        seed: UInt64,
-        into planned: inout [PlannedFault]
-    ) {
-        let rule = scenario.faults[index]
-        let entity = EntityID(.fault, UInt32(index))
-        var occurrence: UInt32 = 0
-        var busyUntil = Instant(nanoseconds: .min)
-        for fireAt in times(of: rule, horizon: scenario.horizon, seed: seed, entity: entity) {
-            guard fireAt >= busyUntil else { continue }
-            var durations = SeededRandom(
-                seed: seed,
-                entity: entity,
-                purpose: "duration",
-                incarnation: occurrence
+extension PlannedFault {
+    /// When it goes on in another way: off and on by turns, or the end of a route's outage.
+    public var turns: [Instant] {
+        if case .link(_, .routeChange(_, let outage)) = effect {
+            let time = fireAt + outage
+            return outage > .zero && time < healAt ?? .distantFuture ? [time] : []
+        }
+        guard let flapping, let healAt, flapping.period > .zero else { return [] }
+        let on = flapping.period.scaled(by: flapping.share.value)
+        var turns: [Instant] = []
+        var start = fireAt
+        while turns.count < 2 * FaultPlan.maximumPerRule {
+            let end = start + on
+            let next = start + flapping.period
+            if end >= healAt { break }
+            turns.append(end)
+            if next >= healAt { break }
+            turns.append(next)
+            start = next
+        }
+        return turns
+    }
+
+    /// The fault in a run whose core is healed at a time: cut short, or `nil` when it would begin
+    /// later. Nodes outside of the core keep what they have.
+    fileprivate func healed(by healing: FaultPlan.Healing) -> PlannedFault? {
+        guard fireAt < healing.at else { return nil }
+        guard healAt ?? .distantFuture > healing.at, healsAtAll else { return self }
+        let nodes = effect.nodes
+        if !nodes.isEmpty, !nodes.contains(where: healing.core.contains) { return self }
+        var fault = self
+        fault.healAt = healing.at
+        return fault
+    }
+
+    /// Whether there is anything to take back.
+    private var healsAtAll: Bool {
+        switch effect {
+        case .resetStreams, .clock(_, .jump): false
+        default: true
+        }
+    }
+}
+
+extension FaultPlan.Healing {
+    /// The second phase of a replication, as its plan has it; `nil` where the scenario has none. What a
+    /// swarm leaves open must have been drawn.
+    public init?(_ scenario: Scenario, seed: UInt64) {
+        guard let recovery = scenario.recovery, let healAt = recovery.healAt else { return nil }
+        var core = (0..<scenario.topology.nodeCount).map { NodeID(UInt32($0)) }
+        if recovery.core == .majority {
+            let replicas = scenario.replicaNodes
+            let ill = FaultAtlas.draw(
+                (replicas.count - 1) / 2,
+                of: replicas,
+                "unhealed nodes",
+                seed
             )
-            var picks = SeededRandom(
-                seed: seed,
-                entity: entity,
-                purpose: "pick",
-                incarnation: occurrence
-            )
-            let healAt = rule.duration.map { fireAt.advanced(by: durations.interval(in: $0)) }
-            planned.append(
-                PlannedFault(
-                    id: planned.count,
-                    rule: index,
-                    occurrence: occurrence,
-                    kind: rule.action.kind,
-                    fireAt: fireAt,
-                    healAt: healAt,
-                    effect: effect(of: rule, in: scenario, using: &picks)
-                )
-            )
-            busyUntil = healAt ?? .distantFuture
-            occurrence += 1
+            core.removeAll { ill.contains($0) }
         }
-    }
-
-    /// When the rule is due, ascending; at most `maximumPerRule` times.
-    private static func times(
-        of rule: FaultRule,
-        horizon: Interval,
-        seed: UInt64,
-        entity: EntityID
-    ) -> [Instant] {
-        switch rule.schedule {
-        case .at(let range):
-            var random = SeededRandom(seed: seed, entity: entity, purpose: "at")
-            return [Instant.zero + random.interval(in: range)]
-        case .every(let period):
-            precondition(period > .zero, "a fault every \(period)")
-            let count = min(Int64(maximumPerRule), (horizon.nanoseconds - 1) / period.nanoseconds)
-            guard count > 0 else { return [] }
-            return (1...count).map { Instant.zero + period * $0 }
-        case .probability(let probability):
-            var random = SeededRandom(seed: seed, entity: entity, purpose: "probability")
-            var times: [Instant] = []
-            var second: Int64 = 1
-            while second * 1_000_000_000 < horizon.nanoseconds, times.count < maximumPerRule {
-                if random.chance(probability) { times.append(.zero + .seconds(second)) }
-                second += 1
-            }
-            return times
-        }
-    }
-
-    private static func effect(
-        of rule: FaultRule,
-        in scenario: Scenario,
-        using random: inout SeededRandom
-    ) -> PlannedFault.Effect {
-        let selection = rule.selection
-        if let direction = rule.linkDirection {
-            let groups = picked(
-                selection.pick,
-                from: scenario.linkCandidates(for: selection, direction: direction),
-                using: &random
-            )
-            let links = groups.flatMap { $0 }
-            return switch rule.action {
-            case .netDelay(_, let extra): .delay(links, extra: extra)
-            case .netLoss(_, let model): .loss(links, model)
-            case .netBlackHole(_, let limit): .blackHole(links, limit: limit)
-            case .netDown, .nodeCrash, .nodeRestart, .nodePause, .netPartition, .boot:
-                .down(links)
-            }
-        }
-        if case .boot(let fault) = rule.action, fault.service != nil { return .boot(fault, []) }
-        let nodes = picked(
-            selection.pick,
-            from: scenario.nodeCandidates(for: selection),
-            using: &random
-        )
-        return switch rule.action {
-        case .nodePause: .pause(nodes)
-        case .netPartition(let mode):
-            .cut(cuts(mode, of: nodes, among: scenario.topology.nodeCount))
-        case .boot(let fault): .boot(fault, nodes)
-        case .nodeCrash, .nodeRestart, .netDown, .netDelay, .netLoss, .netBlackHole:
-            .crash(nodes)
-        }
-    }
-
-    /// The chosen candidates in their original order, so that the result is a set whatever the order
-    /// of drawing (Fisher–Yates on the positions).
-    private static func picked<Candidate>(
-        _ pick: FaultRule.Pick,
-        from candidates: [Candidate],
-        using random: inout SeededRandom
-    ) -> [Candidate] {
-        precondition(!candidates.isEmpty, "a fault whose selection matches nothing was not checked")
-        let count = min(pick.count(of: candidates.count), candidates.count)
-        var positions = Array(candidates.indices)
-        for place in 0..<count {
-            let other = place + Int(random.below(UInt64(positions.count - place)))
-            positions.swapAt(place, other)
-        }
-        return positions.prefix(count).sorted().map { candidates[$0] }
-    }
-
-    private static func cuts(
-        _ mode: FaultRule.PartitionMode,
-        of selected: [NodeID],
-        among count: Int
-    ) -> [PlannedFault.Cut] {
-        let everyone = (0..<count).map { NodeID(UInt32($0)) }
-        switch mode {
-        case .halves:
-            return bothWays(selected, everyone.filter { !selected.contains($0) })
-        case .isolate:
-            return selected.flatMap { node in
-                bothWays([node], everyone.filter { $0 != node })
-            }
-        case .oneWay(let direction):
-            let pair = bothWays(selected, everyone.filter { !selected.contains($0) })
-            return switch direction {
-            case .both: pair
-            case .outbound: Array(pair.prefix(1))
-            case .inbound: Array(pair.dropFirst())
-            }
-        }
-    }
-
-    private static func bothWays(_ left: [NodeID], _ right: [NodeID]) -> [PlannedFault.Cut] {
-        guard !left.isEmpty, !right.isEmpty else { return [] }
-        return [
-            PlannedFault.Cut(from: left, to: right),
-            PlannedFault.Cut(from: right, to: left),
-        ]
+        self.init(at: .zero + healAt, progressWithin: recovery.progressWithin, core: core)
     }
 }

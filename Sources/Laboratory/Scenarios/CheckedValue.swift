@@ -124,6 +124,21 @@ struct CheckedRecord {
         return value
     }
 
+    func integers(_ key: String) -> ClosedRange<Int>? {
+        guard case .integers(let range) = scalar(key) else { return nil }
+        return Int(range.lowerBound)...Int(range.upperBound)
+    }
+
+    func factors(_ key: String) -> ClosedRange<Double> {
+        guard case .factors(let range) = scalar(key) else { return 1...1 }
+        return range
+    }
+
+    func shares(_ key: String) -> ClosedRange<Ratio>? {
+        guard case .shares(let range) = scalar(key) else { return nil }
+        return range
+    }
+
     func seed(_ key: String) -> UInt64 {
         guard case .seed(let value) = scalar(key) else { return 0 }
         return value

@@ -1,3 +1,4 @@
+public import HardwareModel
 public import Units
 
 /// One entry of `faults`: what breaks, when, for how long and where.
@@ -7,6 +8,8 @@ public struct FaultRule: Hashable, Sendable {
     /// How long each occurrence lasts, drawn uniformly; `nil` lasts to the end of the run.
     public var duration: ClosedRange<Interval>?
     public var selection: Selection
+    /// Nothing begins at this time or later, and what lasts heals; `nil` for no such end.
+    public var until: Interval?
 
     /// What happens to the selected nodes (`node.*`, `net.partition`, `init.*`) or to the selected links
     /// between regions (the other `net.*`).
@@ -25,7 +28,17 @@ public struct FaultRule: Hashable, Sendable {
         case netLoss(Direction, Scenario.LossModel)
         /// Packets beyond a length, IP header included, are dropped and nobody is told.
         case netBlackHole(Direction, limit: ByteCount)
-        case netPartition(PartitionMode)
+        case netPartition(PartitionMode, flapping: Flapping? = nil)
+        case link(LinkFault, Direction)
+        /// What the selected nodes send, or are sent, waits until it heals.
+        case netClog(Direction)
+        /// The selected nodes are clogged one after another, and freed in another order.
+        case netSwizzle
+        /// Every stream of the selected nodes breaks.
+        case netResetPeer
+        case node(NodeFault)
+        case clock(ClockRule)
+        case disk(DiskFault)
         /// Something in the boot of a node.
         case boot(BootFault)
     }
@@ -44,6 +57,55 @@ public struct FaultRule: Hashable, Sendable {
         case isolate
         /// As `halves`, but only in one direction of the selected nodes' traffic.
         case oneWay(Direction)
+        /// The selected nodes part into a majority and the largest minority. From here on nodes that
+        /// are not selected reach all others.
+        case majorityMinority
+        /// Two halves that both reach one node between them, and not each other.
+        case bridge
+        /// Each node reaches a majority, and no two the same.
+        case ring
+        /// Each node reaches its two neighbours in a line.
+        case chained
+        /// All nodes reach one of them, and nobody else.
+        case quorumLoss
+        /// As `quorumLoss`, and one of the others reaches nobody.
+        case constrainedElection
+        /// Two nodes lose each other.
+        case singleLink
+
+        /// The word of the scenario language.
+        public var word: String {
+            switch self {
+            case .halves: "halves"
+            case .isolate: "isolate"
+            case .oneWay: "one-way"
+            case .majorityMinority: "majority-minority"
+            case .bridge: "bridge"
+            case .ring: "ring"
+            case .chained: "chained"
+            case .quorumLoss: "quorum-loss"
+            case .constrainedElection: "constrained-election"
+            case .singleLink: "single-link"
+            }
+        }
+
+        /// How many nodes it needs to part any; the selected ones are parted from one another.
+        public var leastNodes: Int {
+            switch self {
+            case .halves, .isolate, .oneWay: 1
+            case .singleLink: 2
+            case .majorityMinority, .bridge, .chained, .quorumLoss, .constrainedElection: 3
+            case .ring: 4
+            }
+        }
+
+        /// Whether the selected nodes lose one another, instead of all others.
+        public var partsSelected: Bool {
+            switch self {
+            case .halves, .isolate, .oneWay: false
+            default: true
+            }
+        }
     }
 
     public enum Schedule: Hashable, Sendable {
@@ -64,13 +126,31 @@ public struct FaultRule: Hashable, Sendable {
         public var role: String?
         public var label: String?
         public var pick: Pick
+        /// What is picked together.
+        public var unit: Unit
 
-        public init(region: RegionID?, link: String?, role: String?, label: String?, pick: Pick) {
+        public enum Unit: String, Hashable, Sendable, CaseIterable {
+            case node
+            /// All matching nodes of a region.
+            case region
+            /// All matching nodes of regions with the same label.
+            case label
+        }
+
+        public init(
+            region: RegionID?,
+            link: String?,
+            role: String?,
+            label: String?,
+            pick: Pick,
+            unit: Unit = .node
+        ) {
             self.region = region
             self.link = link
             self.role = role
             self.label = label
             self.pick = pick
+            self.unit = unit
         }
     }
 
@@ -87,12 +167,14 @@ public struct FaultRule: Hashable, Sendable {
         action: Action,
         schedule: Schedule,
         duration: ClosedRange<Interval>?,
-        selection: Selection
+        selection: Selection,
+        until: Interval? = nil
     ) {
         self.action = action
         self.schedule = schedule
         self.duration = duration
         self.selection = selection
+        self.until = until
     }
 }
 
@@ -108,6 +190,13 @@ extension FaultRule.Action {
         case .netLoss: "net.loss"
         case .netBlackHole: "net.mtu-black-hole"
         case .netPartition: "net.partition"
+        case .link(let fault, _): fault.kind
+        case .netClog: "net.clog"
+        case .netSwizzle: "net.swizzle"
+        case .netResetPeer: "net.reset-peer"
+        case .node(let fault): fault.kind
+        case .clock(let rule): rule.kind
+        case .disk(let fault): fault.kind
         case .boot(let fault): fault.kind
         }
     }
@@ -130,9 +219,11 @@ extension FaultRule {
     public var linkDirection: Direction? {
         switch action {
         case .netDown(let direction), .netDelay(let direction, _), .netLoss(let direction, _),
-            .netBlackHole(let direction, _):
+            .netBlackHole(let direction, _), .link(_, let direction):
             direction
-        case .nodeCrash, .nodeRestart, .nodePause, .netPartition, .boot: nil
+        case .nodeCrash, .nodeRestart, .nodePause, .netPartition, .netClog, .netSwizzle,
+            .netResetPeer, .node, .clock, .disk, .boot:
+            nil
         }
     }
 }
@@ -169,6 +260,35 @@ extension Scenario {
                 && (selection.role.map(roles(of: node).contains) ?? true)
                 && (selection.label.map(topology.regions[Int(region.rawValue)].labels.contains)
                     ?? true)
+        }
+    }
+
+    /// The groups of nodes that a selection picks from: each node alone, unless it picks regions or
+    /// labels.
+    public func nodeGroups(for selection: FaultRule.Selection) -> [[NodeID]] {
+        let nodes = nodeCandidates(for: selection)
+        switch selection.unit {
+        case .node: return nodes.map { [$0] }
+        case .region:
+            return topology.regions.indices
+                .map { index in
+                    nodes.filter { topology.region(of: $0) == RegionID(UInt32(index)) }
+                }
+                .filter { !$0.isEmpty }
+        case .label:
+            var labels: [String] = []
+            for label in topology.regions.flatMap(\.labels) where !labels.contains(label) {
+                labels.append(label)
+            }
+            return
+                labels
+                .map { label in
+                    nodes.filter { node in
+                        let region = Int(topology.region(of: node).rawValue)
+                        return topology.regions[region].labels.contains(label)
+                    }
+                }
+                .filter { !$0.isEmpty }
         }
     }
 

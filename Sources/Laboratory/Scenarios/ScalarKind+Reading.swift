@@ -36,6 +36,12 @@ extension ScalarKind {
             return .queueLimit(try ScalarKind.queueLimit(text))
         case .integer(let range):
             return .integer(try ScalarKind.integer(text, range))
+        case .integers(let range):
+            return .integers(try ScalarKind.integers(text, range))
+        case .factors:
+            return .factors(try ScalarKind.factors(text))
+        case .shares:
+            return .shares(try ScalarKind.shares(text))
         case .number(let bound, let orEqual):
             return .number(try ScalarKind.number(text, above: bound, orEqual: orEqual))
         case .streams:
@@ -121,7 +127,7 @@ extension ScalarKind {
         }
     }
 
-    private static func share(
+    static func share(
         _ text: String,
         _ range: ShareRange
     ) throws(ValueFailure) -> Ratio {
@@ -216,7 +222,7 @@ extension ScalarKind {
         return value
     }
 
-    private static func number(
+    static func number(
         _ text: String,
         above bound: Double,
         orEqual: Bool

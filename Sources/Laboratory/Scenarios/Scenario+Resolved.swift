@@ -29,6 +29,7 @@ extension Scenario {
             yaml.list("cross-traffic", crossTraffic) { write($1, into: &$0) }
         }
         yaml.list("faults", faults) { write($1, into: &$0) }
+        writeChaos(into: &yaml)
         yaml.names("invariants", invariants.map(\.rawValue))
         yaml.list("targets", targets) { Scenario.write($1, into: &$0) }
         // Left out where it changes nothing, so that scenarios keep their digests.
@@ -49,8 +50,10 @@ extension Scenario {
 
     /// Identifies what runs: SHA-256 of the resolved form with the seed 0, 64 hexadecimal digits.
     /// Layout, comments and shorthand do not change it, and neither does the first seed: a
-    /// replication follows from its own seed, whichever seed the campaign began with.
+    /// replication follows from its own seed, whichever seed the campaign began with. What a seed has
+    /// drawn from a swarm is identified by the swarm.
     public var digest: String {
+        if let drawing { return drawing.origin }
         var unseeded = self
         unseeded.seed = 0
         return SHA256.hash(data: Array(unseeded.resolvedText.utf8)).map { byte in
@@ -129,7 +132,7 @@ extension Scenario {
         }
     }
 
-    private static func write(_ system: Scenario.SystemConfiguration, into yaml: inout YAMLText) {
+    static func write(_ system: Scenario.SystemConfiguration, into yaml: inout YAMLText) {
         yaml.mapping("transport") { yaml in
             switch system.transport.streams {
             case .automatic: yaml.field("streams", "auto")
@@ -162,51 +165,6 @@ extension Scenario {
             yaml.field("downtime-goal", system.migration.downtimeGoal)
         }
         write(system.initialization, into: &yaml)
-    }
-
-    private func write(_ rule: FaultRule, into yaml: inout YAMLText) {
-        yaml.field("kind", rule.action.kind)
-        switch rule.schedule {
-        case .at(let span): yaml.field("at", Scenario.spanText(span))
-        case .every(let period): yaml.field("every", period)
-        case .probability(let share):
-            yaml.field("probability", QuantityText.percentText(share))
-        }
-        if let duration = rule.duration { yaml.field("for", Scenario.spanText(duration)) }
-        switch rule.action {
-        case .nodeCrash, .nodeRestart, .nodePause: break
-        case .boot(let fault): Scenario.write(fault, into: &yaml)
-        case .netDown(let direction):
-            yaml.field("direction", direction.rawValue)
-        case .netDelay(let direction, let extra):
-            yaml.field("direction", direction.rawValue)
-            yaml.field("delay", extra)
-        case .netBlackHole(let direction, let limit):
-            yaml.field("direction", direction.rawValue)
-            yaml.field("limit", limit)
-        case .netLoss(let direction, let loss):
-            yaml.field("direction", direction.rawValue)
-            yaml.mapping("loss") { Scenario.write(loss, into: &$0) }
-        case .netPartition(.halves): yaml.field("mode", "halves")
-        case .netPartition(.isolate): yaml.field("mode", "isolate")
-        case .netPartition(.oneWay(let direction)):
-            yaml.field("mode", "one-way")
-            yaml.field("direction", direction.rawValue)
-        }
-        // A service is no node: its faults select nothing.
-        guard rule.action.service == nil else { return }
-        yaml.mapping("select") { yaml in
-            if let region = rule.selection.region { yaml.field("region", regionName(region)) }
-            if let link = rule.selection.link { yaml.quoted("link", link) }
-            if let role = rule.selection.role { yaml.field("role", YAMLText.name(role)) }
-            if let label = rule.selection.label { yaml.field("label", YAMLText.name(label)) }
-            switch rule.selection.pick {
-            case .one: yaml.field("pick", "one")
-            case .all: yaml.field("pick", "all")
-            case .count(let count): yaml.field("pick", count)
-            case .percent(let share): yaml.field("pick", QuantityText.percentText(share))
-            }
-        }
     }
 
     /// One duration, or a range whose ends keep their own units.

@@ -33,7 +33,7 @@ extension Scenario {
         }
     }
 
-    private static func write(_ jitter: Jitter, into yaml: inout YAMLText) {
+    static func write(_ jitter: Jitter, into yaml: inout YAMLText) {
         switch jitter.distribution {
         case .none:
             yaml.field("distribution", "none")

@@ -31,6 +31,12 @@ public struct Scenario: Hashable, Sendable {
     public var crossTraffic: [CrossTraffic] = []
     /// Whether links outside the calibration envelope keep a simulation from a GO.
     public var envelope = EnvelopeUse.judged
+    /// What faults may do so that the system can recover; `nil` leaves them unbounded.
+    public var recovery: Recovery?
+    /// What each seed draws anew; `nil` for nothing.
+    public var swarm: Swarm?
+    /// Where a seed has drawn this scenario from a swarm: from which, and what.
+    public var drawing: Drawing?
 
     /// What the calibration envelope means for the verdict.
     public enum EnvelopeUse: String, Hashable, Sendable, CaseIterable {

@@ -1,3 +1,4 @@
+import Measurements
 import Units
 
 extension ScenarioBuilder {
@@ -13,8 +14,28 @@ extension ScenarioBuilder {
             action: action,
             schedule: schedule,
             duration: record.span("for"),
-            selection: selection
+            selection: selection,
+            until: record.optionalInterval("until")
         )
+        if case .at(let span) = schedule, let until = rule.until, span.lowerBound >= until,
+            let value = record["until"]
+        {
+            add(
+                .conflict,
+                value,
+                "the fault comes at \(span.lowerBound) at the earliest, and nothing begins from "
+                    + "\(until) on",
+                expected: "a time after that of 'at'"
+            )
+        }
+        if action.needsSimulation, scenario.environment != .simulated {
+            add(
+                .conflict,
+                record,
+                "'\(action.kind)' happens in simulation only",
+                expected: "environment: simulated, or another fault"
+            )
+        }
         check(rule, record, in: scenario)
         return rule
     }
@@ -56,18 +77,12 @@ extension ScenarioBuilder {
             return .netLoss(direction ?? .both, loss(record.record("loss")))
         case "net.mtu-black-hole":
             return .netBlackHole(direction ?? .both, limit: record.size("limit"))
-        case "net.partition":
-            let mode = record.text("mode")
-            if mode != "one-way", let value = record["direction"] {
-                add(.conflict, value, "'direction' belongs to the mode one-way")
-            }
-            switch mode {
-            case "halves": return .netPartition(.halves)
-            case "isolate": return .netPartition(.isolate)
-            case "one-way": return .netPartition(.oneWay(direction ?? .outbound))
-            default: return nil
-            }
-        default: return bootFault(record, in: scenario).map { .boot($0) }
+        case "net.partition": return partition(record, direction)
+        case let word? where word.hasPrefix("init."):
+            return bootFault(record, in: scenario).map { .boot($0) }
+        default:
+            return linkFault(record).map { .link($0, direction ?? .both) }
+                ?? moreAction(record, direction ?? .both)
         }
     }
 
@@ -150,13 +165,18 @@ extension ScenarioBuilder {
         }
         guard isKnown else { return nil }
         let pick: FaultRule.Pick =
-            action == .netPartition(.halves) ? .percent(Ratio(0.5)) : .one
+            switch action {
+            case .netPartition(.halves, _): .percent(Ratio(0.5))
+            case .netPartition(let mode, _) where mode.partsSelected: .all
+            default: .one
+            }
         return FaultRule.Selection(
             region: region,
             link: select.text("link"),
             role: select.text("role"),
             label: select.text("label"),
-            pick: select.pick("pick") ?? pick
+            pick: select.pick("pick") ?? pick,
+            unit: select.text("unit").flatMap(FaultRule.Selection.Unit.init(rawValue:)) ?? .node
         )
     }
 
@@ -182,9 +202,9 @@ extension ScenarioBuilder {
             if let direction {
                 scenario.linkCandidates(for: rule.selection, direction: direction).count
             } else {
-                scenario.nodeCandidates(for: rule.selection).count
+                scenario.nodeGroups(for: rule.selection).count
             }
-        let noun = direction == nil ? "node" : "link"
+        let noun = direction == nil ? rule.selection.unit.rawValue : "link"
         guard candidates > 0 else {
             add(.conflict, value, "the selection matches no \(noun)")
             return
@@ -199,9 +219,19 @@ extension ScenarioBuilder {
             )
             return
         }
-        if case .netPartition = rule.action, count == scenario.topology.nodeCount, count == 1 {
+        checkLinks(rule, record, value, in: scenario)
+        guard case .netPartition(let mode, _) = rule.action else { return }
+        if mode.partsSelected {
+            guard rule.selection.unit == .node, count < mode.leastNodes else { return }
+            add(
+                .conflict,
+                value,
+                "\(count == 1 ? "one node" : "\(count) nodes") cannot form '\(mode.word)'",
+                expected: "at least \(mode.leastNodes) nodes"
+            )
+        } else if count == scenario.topology.nodeCount, count == 1 {
             add(.conflict, value, "one node alone cannot be partitioned")
-        } else if case .netPartition(let mode) = rule.action, mode != .isolate,
+        } else if mode != .isolate, rule.selection.unit == .node,
             count == scenario.topology.nodeCount
         {
             add(

@@ -7,7 +7,7 @@ extension ScenarioBuilder {
         _ root: CheckedRecord,
         _ document: DocumentNode
     ) -> (system: Scenario.SystemConfiguration, variants: [Scenario.Variant]) {
-        let system = configuration(root.record("system"))
+        let system = ScenarioBuilder.configuration(root.record("system"))
         let base =
             document["system"] ?? DocumentNode(.mapping([]), at: SourceLocation(line: 1, column: 1))
         var variants: [Scenario.Variant] = []
@@ -17,7 +17,10 @@ extension ScenarioBuilder {
             let merged = DocumentMerge.merged(base, patch, shape)
             let checked = ShapeChecker.check(merged, shape, path: entry.value.path, &report)
             variants.append(
-                Scenario.Variant(name: entry.name, system: configuration(checked.record))
+                Scenario.Variant(
+                    name: entry.name,
+                    system: ScenarioBuilder.configuration(checked.record)
+                )
             )
         }
         if variants.isEmpty {
@@ -26,7 +29,7 @@ extension ScenarioBuilder {
         return (system, variants)
     }
 
-    private func configuration(_ record: CheckedRecord) -> Scenario.SystemConfiguration {
+    static func configuration(_ record: CheckedRecord) -> Scenario.SystemConfiguration {
         let transport = record.record("transport")
         let encoding = record.record("encoding")
         let migration = record.record("migration")

@@ -63,9 +63,11 @@ struct ScenarioBuilder {
         checkHarm(targets, in: scenario)
         checkFluidLinks(root, scenario)
         checkRDMALinks(root, scenario)
+        scenario.recovery = recovery(root, in: scenario)
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
         }
+        scenario.swarm = swarm(root, document, in: scenario)
         return scenario
     }
 

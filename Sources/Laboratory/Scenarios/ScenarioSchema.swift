@@ -115,6 +115,14 @@ public enum ScenarioSchema {
                 ("minimum", .integer(range.lowerBound)),
                 ("maximum", .integer(range.upperBound)),
             ]
+        case .integers:
+            return alternatives([pattern("[0-9]+(\\.\\.[0-9]+)?"), [("type", .text("integer"))]])
+        case .factors:
+            return alternatives([
+                pattern("\(number)(\\.\\.\(number))?"),
+                [("type", .text("number")), ("exclusiveMinimum", .number(0))],
+            ])
+        case .shares: return pattern("\(number) *%|\(number)( *%)?\\.\\.\(number) *%")
         case .number(let bound, let orEqual):
             return [
                 ("type", .text("number")),

@@ -58,14 +58,24 @@ extension ScenarioShapes {
                 when + [
                     Field(
                         "mode",
-                        .words(["halves", "isolate", "one-way"]),
+                        .words([
+                            "halves", "isolate", "one-way", "majority-minority", "bridge", "ring",
+                            "chained", "quorum-loss", "constrained-election", "single-link",
+                        ]),
                         .text("halves"),
-                        "The selected nodes against the rest, each alone, or one way only."
+                        "The selected nodes against the rest, each alone, one way only, or a shape "
+                            + "among the selected nodes."
                     ),
                     direction(.optional),
+                    Field(
+                        "period",
+                        .duration(allowsZero: false),
+                        .optional,
+                        "The partition comes and goes: it is there for half of each period."
+                    ),
                 ] + nodes(pick: .optional)
             ),
-        ] + boots
+        ] + moreLinks + moreNodes + clocks + disks + boots
     )
 
     private static let boots = [
@@ -135,7 +145,7 @@ extension ScenarioShapes {
         "So many times longer."
     )
 
-    private static let schedule = [
+    static let schedule = [
         Field(
             "at",
             .span(allowsZero: true),
@@ -149,11 +159,17 @@ extension ScenarioShapes {
             .optional,
             "At each full second with this probability."
         ),
+        Field(
+            "until",
+            .duration(allowsZero: false),
+            .optional,
+            "Nothing begins at this time or later, and what lasts heals."
+        ),
     ]
 
-    private static let when = schedule + [lasting(.optional)]
+    static let when = schedule + [lasting(.optional)]
 
-    private static func lasting(_ presence: Field.Presence) -> Field {
+    static func lasting(_ presence: Field.Presence) -> Field {
         Field(
             "for",
             .span(allowsZero: false),
@@ -162,7 +178,7 @@ extension ScenarioShapes {
         )
     }
 
-    private static func direction(_ presence: Field.Presence) -> Field {
+    static func direction(_ presence: Field.Presence) -> Field {
         Field(
             "direction",
             .words(FaultRule.Direction.allCases.map(\.rawValue)),
@@ -171,12 +187,12 @@ extension ScenarioShapes {
         )
     }
 
-    private static func nodes(pick: Field.Presence = .text("one")) -> [Field] {
+    static func nodes(pick: Field.Presence = .text("one")) -> [Field] {
         [
             Field(
                 "select",
                 .record(
-                    RecordShape(title: "select", fields: selectors + [Field.pick(pick)])
+                    RecordShape(title: "select", fields: selectors + [Field.pick(pick), unit])
                 ),
                 .empty,
                 "Which nodes may be struck."
@@ -184,7 +200,7 @@ extension ScenarioShapes {
         ]
     }
 
-    private static let links = [
+    static let links = [
         direction(.text("both")),
         Field(
             "select",
@@ -199,6 +215,13 @@ extension ScenarioShapes {
             "Which links may be struck: those that touch what is selected."
         ),
     ]
+
+    private static let unit = Field(
+        "unit",
+        .words(FaultRule.Selection.Unit.allCases.map(\.rawValue)),
+        .text("node"),
+        "What is picked together: nodes, or those of a region or of a label."
+    )
 
     private static let selectors = [
         Field("region", .name, .optional, "Nodes of this region."),

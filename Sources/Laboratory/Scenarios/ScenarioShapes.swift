@@ -42,6 +42,13 @@ enum ScenarioShapes {
             ),
             Field("faults", .list(.tagged(fault), minimum: 0), .empty, "What breaks, and when."),
             Field(
+                "recovery",
+                .record(recovery),
+                .optional,
+                "When faults heal, what must happen then, and what they must not destroy."
+            ),
+            Field("swarm", .record(swarm), .optional, "What each seed draws anew."),
+            Field(
                 "invariants",
                 .list(.scalar(.words(Scenario.Invariant.allCases.map(\.rawValue))), minimum: 0),
                 .empty,

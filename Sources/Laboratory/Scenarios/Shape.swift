@@ -103,6 +103,12 @@ enum ScalarKind: Sendable {
     case integer(ClosedRange<Int64>)
     /// A number without a unit, above the bound or, on request, at it.
     case number(above: Double, orEqual: Bool)
+    /// A whole number or a range of them, such as `1..3`.
+    case integers(ClosedRange<Int64>)
+    /// A positive number or a range of them, such as `0.5..2`.
+    case factors
+    /// A share or a range of shares, such as `0..1 %`; below 100 %.
+    case shares
     /// `auto` or 1...256.
     case streams
     /// Decimal, or hexadecimal after `0x`; 64 bits.
@@ -153,7 +159,10 @@ enum ScalarValue: Hashable, Sendable {
     case share(Ratio)
     case queueLimit(Scenario.QueueLimit)
     case integer(Int64)
+    case integers(ClosedRange<Int64>)
     case number(Double)
+    case factors(ClosedRange<Double>)
+    case shares(ClosedRange<Ratio>)
     case seed(UInt64)
     case text(String)
     case flag(Bool)

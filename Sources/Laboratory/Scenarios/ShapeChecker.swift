@@ -370,6 +370,10 @@ extension ScalarKind {
         case .queueLimit: "a queue limit such as 1 BDP, 1 MiB or 50 ms"
         case .integer(let range):
             "a whole number from \(range.lowerBound) to \(range.upperBound)"
+        case .integers(let range):
+            "a whole number or a range such as 1..3, from \(range.lowerBound) to \(range.upperBound)"
+        case .factors: "a positive number or a range such as 0.5..2"
+        case .shares: "a share or a range such as 0..1 %"
         case .number: "a number"
         case .streams: "auto, or a whole number from 1 to 256"
         case .seed: "a whole number below 2^64"

@@ -32,8 +32,7 @@ extension BootWorld {
         case (.heal, .boot): faults.heal(change.fault, at: executor.now)
         // Nodes that crashed start again by themselves when it is time.
         case (.heal, .crash): break
-        case (_, .pause), (_, .down), (_, .delay), (_, .loss), (_, .blackHole),
-            (_, .cut):
+        default:
             preconditionFailure("\(planned.kind) in a world of boots was not checked")
         }
     }

@@ -1,8 +1,6 @@
-import FaultInjection
 import LinkModel
 import NetworkModel
 import Scenarios
-import SimulatedEnvironment
 import Units
 
 /// The words of the scenario language in the words of the simulated world.
@@ -116,56 +114,6 @@ extension LinkModel.LossModel {
         case .gilbert(let rate, let burst): self = .gilbert(rate: rate, burst: burst)
         case .correlated(let rate, let correlation):
             self = .correlated(rate: rate, correlation: correlation)
-        }
-    }
-}
-
-extension FaultPlan {
-    /// The changes of the world that carry the plan out, in order of time.
-    func changes(links: (LinkEnds) -> LinkID?) -> [SimulationPlan.ScheduledFault] {
-        timeline.map { change in
-            let effect = faults[change.fault].effect
-            return switch change.kind {
-            case .fire:
-                SimulationPlan.ScheduledFault(
-                    number: change.fault,
-                    at: change.time,
-                    phase: .fired,
-                    change: effect.firing(links)
-                )
-            case .heal:
-                SimulationPlan.ScheduledFault(
-                    number: change.fault,
-                    at: change.time,
-                    phase: .healed,
-                    change: effect.healing
-                )
-            }
-        }
-    }
-}
-
-extension PlannedFault.Effect {
-    fileprivate func firing(_ links: (LinkEnds) -> LinkID?) -> WorldFault {
-        switch self {
-        case .crash(let nodes): .crash(nodes)
-        case .pause(let nodes): .pause(nodes)
-        case .down(let ends): .down(ends.compactMap(links))
-        case .delay(let ends, let extra): .delay(ends.compactMap(links), extra)
-        case .loss(let ends, let model): .loss(ends.compactMap(links), LossModel(model))
-        case .blackHole(let ends, let limit): .blackHole(ends.compactMap(links), limit)
-        case .cut(let cuts):
-            .block(cuts.map { NetworkRule(from: NodeSet($0.from), to: NodeSet($0.to)) })
-        case .boot(let fault, _):
-            preconditionFailure("\(fault.kind) in a world of machines was not checked")
-        }
-    }
-
-    fileprivate var healing: WorldFault {
-        switch self {
-        case .crash(let nodes): .restart(nodes)
-        case .pause(let nodes): .resume(nodes)
-        case .down, .delay, .loss, .blackHole, .cut, .boot: .heal
         }
     }
 }

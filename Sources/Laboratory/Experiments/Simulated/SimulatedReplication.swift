@@ -43,6 +43,7 @@ public struct SimulatedReplication<Kind: Experiment> {
         )
         plan.tcp.usesCongestionNotification =
             setting.variant.system.transport.usesCongestionNotification
+        plan.biasedPoints = setting.biasedPoints
         let experiment = Kind(setting)
         var simulation = Simulation(plan, observer: experiment.makeObserver()) { birth in
             experiment.makeMachine(birth)
@@ -74,6 +75,9 @@ public struct SimulatedReplication<Kind: Experiment> {
         record.invariants.append(ending.linkRates)
         SimulatedReplication.addPauses(links, at: simulation.now, scenario, to: &record)
         record.facts += ending.markFacts
+        let chaos = ChaosFacts(plan: faults, scenario: scenario, coverage: simulation.coverage)
+        record.facts += chaos.facts
+        record.markers += chaos.markers(at: simulation.now)
         record.peakMemoryBytes = peakMemory()
         record.realSeconds = (ContinuousClock.now - began) / .seconds(1)
         return record
@@ -140,6 +144,7 @@ public struct SimulatedReplication<Kind: Experiment> {
             switch entry.phase {
             case .fired: faults.fire(entry.number, at: entry.time)
             case .healed: faults.heal(entry.number, at: entry.time)
+            case .changed: break
             }
         }
         return faults.records(in: scenario.topology)

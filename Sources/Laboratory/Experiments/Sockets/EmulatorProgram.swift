@@ -26,7 +26,7 @@ public enum EmulatorProgram {
         }
         let scenario: Scenario
         do {
-            scenario = try load(assignment.scenarioPath)
+            scenario = try load(assignment.scenarioPath).drawn(seed: assignment.seed)
         } catch {
             output.send(EmulatorAnswer.failed("\(error)"))
             return

@@ -503,14 +503,19 @@ struct SocketStage<Kind: Experiment> {
                 for node in nodes { agents[Int(node.rawValue)]?.resume() }
                 log.heal(fault.id, at: now)
             case (.down, let kind), (.delay, let kind), (.loss, let kind),
-                (.blackHole, let kind), (.cut, let kind):
+                (.blackHole, let kind), (.cut, let kind), (.link, let kind):
                 guard let emulator else { break }
                 emulator.change(position)
                 switch kind {
                 case .fire: log.fire(fault.id, at: now)
                 case .heal: log.heal(fault.id, at: now)
+                case .turn: break
                 }
-            case (.boot, _):
+            // Only simulations can do these; a scenario that asks for them here was refused.
+            case (.clog, _), (.resetStreams, _), (.reboot, _), (.crashAtWrite, _), (.slow, _),
+                (.clock, _), (.disk, _):
+                break
+            case (.crash, .turn), (.pause, .turn), (.boot, _):
                 break
             }
         }

@@ -1,0 +1,219 @@
+import Determinism
+import Units
+
+extension Scenario {
+    /// The scenario of one replication: what the seed draws from the swarm, and nothing left to
+    /// draw. A pure function of the scenario and the seed; without a swarm, the scenario itself.
+    ///
+    /// Its digest stays that of the scenario it was drawn from.
+    public func drawn(seed: UInt64) -> Scenario {
+        guard let swarm, drawing == nil else { return self }
+        var scenario = self
+        scenario.swarm = nil
+        scenario.seed = seed
+        var drawing = Drawing(origin: digest, choices: [])
+        scenario.drawNodes(swarm, seed, &drawing)
+        scenario.drawLinks(swarm, seed, &drawing)
+        scenario.drawKnobs(swarm, seed, &drawing)
+        scenario.drawFaults(swarm, seed, &drawing)
+        scenario.drawing = drawing
+        return scenario
+    }
+
+    private mutating func drawNodes(
+        _ swarm: Swarm,
+        _ seed: UInt64,
+        _ drawing: inout Drawing
+    ) {
+        for entry in swarm.nodes {
+            var random = Scenario.stream("swarm nodes", entry.region.rawValue, seed)
+            let width = UInt64(entry.count.upperBound - entry.count.lowerBound + 1)
+            let count = entry.count.lowerBound + Int(random.below(width))
+            topology.regions[Int(entry.region.rawValue)].nodes = count
+            drawing.add("nodes in \(regionName(entry.region))", "\(count)")
+        }
+    }
+
+    private mutating func drawLinks(
+        _ swarm: Swarm,
+        _ seed: UInt64,
+        _ drawing: inout Drawing
+    ) {
+        for index in topology.links.indices {
+            let link = topology.links[index]
+            // Both directions of a pair are one way through the world.
+            let place = min(link.from, link.to).rawValue << 14 + max(link.from, link.to).rawValue
+            topology.links[index].path.vary(swarm, place, seed, link.name, &drawing)
+        }
+        for index in topology.regions.indices {
+            let place = UInt32(index) << 14 + UInt32(index)
+            let name = "inside \(topology.regions[index].name)"
+            topology.regions[index].local.vary(swarm, place, seed, name, &drawing)
+        }
+    }
+
+    private mutating func drawKnobs(
+        _ swarm: Swarm,
+        _ seed: UInt64,
+        _ drawing: inout Drawing
+    ) {
+        var patches: [String] = []
+        for (index, knob) in swarm.knobs.enumerated() where !knob.options.isEmpty {
+            var random = Scenario.stream("swarm knob", UInt32(index), seed)
+            let option = knob.options[Int(random.below(UInt64(knob.options.count)))]
+            patches.append(option)
+            drawing.add(knob.name, option)
+        }
+        guard !patches.isEmpty else { return }
+        system = system.patched(with: patches)
+        for index in variants.indices {
+            variants[index].system = variants[index].system.patched(with: patches)
+        }
+    }
+
+    private mutating func drawFaults(
+        _ swarm: Swarm,
+        _ seed: UInt64,
+        _ drawing: inout Drawing
+    ) {
+        var present: [FaultRule] = []
+        var words: [String] = []
+        for (index, rule) in faults.enumerated() {
+            var presence = Scenario.stream("swarm presence", UInt32(index), seed)
+            var strength = Scenario.stream("swarm intensity", UInt32(index), seed)
+            guard presence.chance(swarm.present) else { continue }
+            var rule = rule
+            let factor = strength.factor(in: swarm.intensity)
+            guard hasCandidates(rule) else { continue }
+            if rule.schedule.multiply(by: factor), factor != 1 {
+                words.append("\(rule.action.kind) ×\(Scenario.shortText(factor))")
+            } else {
+                words.append(rule.action.kind)
+            }
+            present.append(rule)
+        }
+        drawing.add(
+            "faults, \(present.count) of \(faults.count)",
+            words.isEmpty ? "none" : words.joined(separator: ", ")
+        )
+        faults = present
+    }
+
+    /// Whether the rule selects anything among the nodes that were drawn.
+    private func hasCandidates(_ rule: FaultRule) -> Bool {
+        if let direction = rule.linkDirection {
+            return !linkCandidates(for: rule.selection, direction: direction).isEmpty
+        }
+        if rule.action.service != nil { return true }
+        let nodes = nodeCandidates(for: rule.selection).count
+        guard case .netPartition(let mode, _) = rule.action else { return nodes > 0 }
+        let picked = min(nodes, rule.selection.pick.count(of: nodes))
+        return mode.partsSelected ? picked >= mode.leastNodes : nodes > 0 && topology.nodeCount > 1
+    }
+
+    fileprivate static func stream(
+        _ purpose: StaticString,
+        _ index: UInt32,
+        _ seed: UInt64
+    ) -> SeededRandom {
+        SeededRandom(
+            seed: seed,
+            entity: EntityID(.experiment, 2),
+            purpose: purpose,
+            incarnation: index
+        )
+    }
+
+    /// Two digits behind the point, for people.
+    fileprivate static func shortText(_ value: Double) -> String {
+        QuantityText.numberText((value * 100).rounded() / 100)
+    }
+}
+
+extension Scenario.Drawing {
+    fileprivate mutating func add(_ name: String, _ value: String) {
+        choices.append(Choice(name: name, value: value))
+    }
+}
+
+extension Scenario.PathProperties {
+    fileprivate mutating func vary(
+        _ swarm: Scenario.Swarm,
+        _ place: UInt32,
+        _ seed: UInt64,
+        _ name: String,
+        _ drawing: inout Scenario.Drawing
+    ) {
+        var delays = Scenario.stream("swarm delay", place, seed)
+        var rates = Scenario.stream("swarm rate", place, seed)
+        var losses = Scenario.stream("swarm loss", place, seed)
+        var words: [String] = []
+        let delayFactor = delays.factor(in: swarm.delay)
+        if delayFactor != 1 {
+            delay = delay.scaled(by: delayFactor)
+            words.append("delay \(delay)")
+        }
+        let rateFactor = rates.factor(in: swarm.rate)
+        if rateFactor != 1, source == .fixed {
+            let bits = (Double(rate.bitsPerSecond) * rateFactor).rounded()
+            rate = BitRate(bitsPerSecond: max(1, Int64(bits)))
+            words.append("rate \(rate)")
+        }
+        if let range = swarm.loss {
+            let width = range.upperBound.value - range.lowerBound.value
+            let share = Ratio(range.lowerBound.value + width * losses.unit())
+            loss = share > .zero ? .bernoulli(rate: share) : .none
+            words.append("loss \(Scenario.shortText(100 * share.value)) %")
+        }
+        if !words.isEmpty { drawing.add(name, words.joined(separator: ", ")) }
+    }
+}
+
+extension FaultRule.Schedule {
+    /// Makes the fault come so many times as often; `false` where it comes once.
+    fileprivate mutating func multiply(by factor: Double) -> Bool {
+        switch self {
+        case .at: return false
+        case .every(let period):
+            self = .every(max(.milliseconds(1), period.scaled(by: 1 / factor)))
+        case .probability(let probability):
+            self = .probability(Ratio(min(1, probability.value * factor)))
+        }
+        return true
+    }
+}
+
+extension SeededRandom {
+    /// Even on a logarithmic scale; one draw whatever the range.
+    mutating func factor(in range: ClosedRange<Double>) -> Double {
+        let position = unit()
+        guard range.lowerBound < range.upperBound else { return range.lowerBound }
+        let low = DeterministicMath.log(range.lowerBound)
+        let high = DeterministicMath.log(range.upperBound)
+        let value = DeterministicMath.exp(low + position * (high - low))
+        return min(range.upperBound, max(range.lowerBound, value))
+    }
+}
+
+extension Scenario.SystemConfiguration {
+    /// With patches in the words of the language merged onto it, in order. Each was checked alone;
+    /// one that does not fit what those before it made changes nothing.
+    fileprivate func patched(with patches: [String]) -> Scenario.SystemConfiguration {
+        var yaml = YAMLText()
+        Scenario.write(self, into: &yaml)
+        let shape = Shape.record(ScenarioShapes.system)
+        var report = DiagnosticReport(file: "system", text: yaml.text)
+        var configuration = self
+        guard var document = DocumentReader.read(yaml.text, into: &report) else { return self }
+        for patch in patches {
+            var report = DiagnosticReport(file: "patch", text: patch)
+            guard let change = DocumentReader.read(patch, into: &report) else { continue }
+            let merged = DocumentMerge.merged(document, change, shape)
+            let checked = ShapeChecker.check(merged, shape, path: "system", &report)
+            guard report.isEmpty else { continue }
+            document = merged
+            configuration = ScenarioBuilder.configuration(checked.record)
+        }
+        return configuration
+    }
+}
