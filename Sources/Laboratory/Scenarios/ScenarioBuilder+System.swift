@@ -26,7 +26,7 @@ extension ScenarioBuilder {
         return (system, variants)
     }
 
-    private func configuration(_ record: CheckedRecord) -> Scenario.SystemConfiguration {
+    private mutating func configuration(_ record: CheckedRecord) -> Scenario.SystemConfiguration {
         let transport = record.record("transport")
         let encoding = record.record("encoding")
         let migration = record.record("migration")
@@ -60,7 +60,8 @@ extension ScenarioBuilder {
                 concurrency: max(1, boot.integer("concurrency")),
                 bootDeadline: boot.interval("boot-deadline"),
                 rollbackDeadline: boot.interval("rollback-deadline")
-            )
+            ),
+            consensus: consensus(record.record("consensus"))
         )
     }
 }
