@@ -216,10 +216,10 @@ let laboratory = [
         "Laboratory",
         "Experiments",
         [
-            "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects", "FaultInjection",
-            "HardwareModel", "Initialization", "Judging", "LinkEmulator", "LinkModel", "Machines",
-            "Measurements", "Migration", "NetworkModel", "NodeOperations", "NodePlatform",
-            "RDMAEnvironment", "RealNodes", "Scenarios", "SimulatedEffects", "SimulatedEnvironment",
+            "Checkers", "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects",
+            "FaultInjection", "HardwareModel", "Initialization", "Judging", "LinkEmulator",
+            "LinkModel", "Machines", "Measurements", "Migration", "NetworkModel", "NodeOperations",
+            "NodePlatform", "RDMAEnvironment", "Raft", "RealNodes", "ReplicatedStore", "Scenarios", "SimulatedEffects", "SimulatedEnvironment",
             "SimulationKernel", "SocketEnvironment", "Statistics",
             "Transport", "Units", nioCore, nioPosix,
         ]

@@ -64,6 +64,11 @@ struct ReportText {
             let nodes = boot.nodes(in: scenario.topology).count
             return "\(counted(nodes, "node")) booting, \(environment.rawValue)"
         }
+        if case .requests(let requests) = scenario.workload {
+            let groups = "\(counted(requests.groups, "group")) of \(requests.replicas)"
+            let rate = requests.load.rate.formatted(.number.grouping(.never))
+            return "\(groups), \(rate) requests a second each, \(environment.rawValue)"
+        }
         let ends = scenario.workload.ends
         let regions = scenario.topology.regions
         let from = regions[Int(ends.first.rawValue)].name

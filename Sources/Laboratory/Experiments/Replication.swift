@@ -1,4 +1,5 @@
 public import Measurements
+import Raft
 import Scenarios
 import SocketEnvironment
 public import Units
@@ -27,6 +28,12 @@ public enum Replication {
                 .run(isCancelled: isCancelled)
         case .boot:
             BootReplication(setting, commit: commit, until: until).run(isCancelled: isCancelled)
+        case .requests:
+            SimulatedReplication<RequestExperiment<StandardRules>>(
+                setting,
+                commit: commit,
+                until: until
+            ).run(isCancelled: isCancelled)
         }
     }
 }
@@ -85,6 +92,14 @@ extension Replication {
         case .boot:
             try RealBootReplication(setting, commit: commit, program: daemon())
                 .run(isCancelled: isCancelled)
+        case .requests:
+            try SocketReplication<RequestExperiment<StandardRules>>(
+                setting: setting,
+                environment: environment,
+                commit: commit,
+                processes: processes,
+                scenarioPath: scenarioPath
+            ).run(isCancelled: isCancelled)
         }
     }
 }

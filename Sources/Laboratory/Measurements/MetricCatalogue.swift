@@ -158,6 +158,42 @@ public struct MetricCatalogue: Sendable {
             possibleRange: 0...100,
             isNetworkDependent: true
         ),
+        MetricDefinition(
+            name: "commit-latency",
+            unit: .milliseconds,
+            direction: .lowerIsBetter,
+            definition: """
+                sending of an update to the answer that it is committed, as its client sees it; \
+                updates without an answer count in error-rate
+                """,
+            boundDescription: "at least the round trip to the nearest majority of a group",
+            boundSide: .lower,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "availability",
+            unit: .percent,
+            direction: .higherIsBetter,
+            definition: "requests answered in time / requests that became due",
+            boundDescription: "100 %",
+            boundSide: .upper,
+            possibleRange: 0...100,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
+            name: "mttr",
+            unit: .seconds,
+            direction: .lowerIsBetter,
+            definition: """
+                fault fired to service answering again, over the times without service that a \
+                fault preceded
+                """,
+            boundDescription: "a fault ends after it began",
+            boundSide: .lower,
+            requiresBound: true,
+            isNetworkDependent: true
+        ),
     ]
 
     private static let pathMetrics = [

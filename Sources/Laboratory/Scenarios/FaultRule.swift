@@ -249,15 +249,19 @@ extension Scenario {
                 + (region == ends.second ? [names[1]] : [])
         case .boot(let boot):
             return boot.region == nil || boot.region == region ? names : []
+        case .requests:
+            return [clientNodes.contains(node) ? names[0] : names[1]]
         }
     }
 
-    /// The nodes that a selection may pick from, ascending.
+    /// The nodes that a selection may pick from, ascending. Nodes of clients are the laboratory's own:
+    /// only a selection that names their role strikes them.
     public func nodeCandidates(for selection: FaultRule.Selection) -> [NodeID] {
-        (0..<topology.nodeCount).map { NodeID(UInt32($0)) }.filter { node in
+        let clients = clientNodes
+        return (0..<topology.nodeCount).map { NodeID(UInt32($0)) }.filter { node in
             let region = topology.region(of: node)
             return (selection.region.map { $0 == region } ?? true)
-                && (selection.role.map(roles(of: node).contains) ?? true)
+                && (selection.role.map(roles(of: node).contains) ?? !clients.contains(node))
                 && (selection.label.map(topology.regions[Int(region.rawValue)].labels.contains)
                     ?? true)
         }

@@ -42,6 +42,14 @@ enum QuantityText {
         ]
     )
 
+    /// Counted in millionths of an event a second.
+    static let frequency = Kind(
+        name: "a rate of events",
+        example: "50 /s",
+        units: [Kind.Unit(name: "/s", scale: 1_000_000), Kind.Unit(name: "req/s", scale: 1_000_000)],
+        misnomers: [("Hz", "/s"), ("rps", "/s"), ("ops/s", "/s")]
+    )
+
     static let rate = Kind(
         name: "a rate",
         example: "200 Mbit/s",
@@ -148,6 +156,8 @@ enum QuantityText {
         guard let parts = split(text), parts.unit.isEmpty else { return nil }
         return Double(parts.number)
     }
+
+    static func frequencyText(_ perSecond: Double) -> String { "\(numberText(perSecond)) /s" }
 
     /// The text of a share that reads back as exactly this value.
     static func percentText(_ ratio: Ratio) -> String {

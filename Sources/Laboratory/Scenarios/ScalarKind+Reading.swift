@@ -21,6 +21,12 @@ extension ScalarKind {
                 throw ValueFailure(.outOfRange, "the rate is \(text)", "1 bit/s to 10000 Gbit/s")
             }
             return .rate(BitRate(bitsPerSecond: value))
+        case .frequency:
+            let value = try QuantityText.value(of: text, as: QuantityText.frequency)
+            guard (1...1_000_000_000_000).contains(value) else {
+                throw ValueFailure(.outOfRange, "the rate is \(text)", "0.000001 to 1000000 /s")
+            }
+            return .number(Double(value) / 1e6)
         case .size(let range):
             return .size(try ScalarKind.size(text, range))
         case .automaticSize(let range):

@@ -86,12 +86,13 @@ extension Scenario {
 
     private func writeWorkload(into yaml: inout YAMLText) {
         yaml.field("kind", workload.kind.rawValue)
-        if workload.kind != .boot {
+        if workload.kind.hasEnds {
             yaml.field("from", regionName(workload.ends.first))
             yaml.field("to", regionName(workload.ends.second))
         }
         switch workload {
         case .boot(let boot): write(boot, into: &yaml)
+        case .requests(let requests): write(requests, into: &yaml)
         case .echo(let echo):
             yaml.field("requests", echo.requests)
             yaml.field("interval", echo.interval)
@@ -122,7 +123,7 @@ extension Scenario {
         }
     }
 
-    private static func write(_ duration: SteadyDuration, into yaml: inout YAMLText) {
+    static func write(_ duration: SteadyDuration, into yaml: inout YAMLText) {
         yaml.mapping("duration") { yaml in
             switch duration.warmUp {
             case .automatic: yaml.field("warmup", "auto")
@@ -165,6 +166,7 @@ extension Scenario {
             yaml.field("downtime-goal", system.migration.downtimeGoal)
         }
         write(system.initialization, into: &yaml)
+        write(system.consensus, into: &yaml)
     }
 
     /// One duration, or a range whose ends keep their own units.

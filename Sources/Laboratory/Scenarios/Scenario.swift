@@ -81,6 +81,16 @@ public struct Scenario: Hashable, Sendable {
         case identitySurvivesCrashes = "identity-survives-crashes"
         /// After a crash the database is sound and has all of a migration or none.
         case noHalfMigration = "no-half-migration"
+        /// What clients saw could have happened one request after another (Herlihy and Wing, 1990).
+        case linearizable
+        /// The properties of Raft that hold at every step (Ongaro and Ousterhout, 2014, figure 3).
+        case raftSafety = "raft-safety"
+        /// Every acknowledged command took effect once.
+        case commandsAppliedOnce = "commands-applied-once"
+        /// Once faults have ended and requests have stopped, replicas of a group hold the same.
+        case replicasConverge = "replicas-converge"
+        /// Once faults have ended, requests are answered again within bounded time.
+        case progressAfterHeal = "progress-after-heal"
         /// No link carried more than its rate.
         case linkRateRespected = "link-rate-respected"
     }

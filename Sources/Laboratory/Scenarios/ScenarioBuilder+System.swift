@@ -8,6 +8,7 @@ extension ScenarioBuilder {
         _ document: DocumentNode
     ) -> (system: Scenario.SystemConfiguration, variants: [Scenario.Variant]) {
         let system = ScenarioBuilder.configuration(root.record("system"))
+        checkConsensus(root.record("system").record("consensus"), system.consensus)
         let base =
             document["system"] ?? DocumentNode(.mapping([]), at: SourceLocation(line: 1, column: 1))
         var variants: [Scenario.Variant] = []
@@ -16,12 +17,9 @@ extension ScenarioBuilder {
             let shape = Shape.record(ScenarioShapes.system)
             let merged = DocumentMerge.merged(base, patch, shape)
             let checked = ShapeChecker.check(merged, shape, path: entry.value.path, &report)
-            variants.append(
-                Scenario.Variant(
-                    name: entry.name,
-                    system: ScenarioBuilder.configuration(checked.record)
-                )
-            )
+            let configuration = ScenarioBuilder.configuration(checked.record)
+            checkConsensus(checked.record.record("consensus"), configuration.consensus)
+            variants.append(Scenario.Variant(name: entry.name, system: configuration))
         }
         if variants.isEmpty {
             variants = [Scenario.Variant(name: Scenario.Variant.defaultName, system: system)]
@@ -63,7 +61,8 @@ extension ScenarioBuilder {
                 concurrency: max(1, boot.integer("concurrency")),
                 bootDeadline: boot.interval("boot-deadline"),
                 rollbackDeadline: boot.interval("rollback-deadline")
-            )
+            ),
+            consensus: consensus(record.record("consensus"))
         )
     }
 }

@@ -184,11 +184,11 @@ extension ScenarioBuilder {
         guard let kind = record.word.flatMap(Scenario.Workload.Kind.init(rawValue:)) else {
             return nil
         }
-        // A boot has no ends.
         if kind == .boot { return boot(record).map { .boot($0) } }
+        if kind == .requests { return requests(record, topology).map { .requests($0) } }
         guard let ends = ends(record, kind, topology) else { return nil }
         switch kind {
-        case .boot: return nil
+        case .boot, .requests: return nil
         case .echo:
             return .echo(
                 Scenario.EchoWorkload(
@@ -279,7 +279,7 @@ extension ScenarioBuilder {
         return workload
     }
 
-    private func duration(_ record: CheckedRecord) -> Scenario.SteadyDuration {
+    func duration(_ record: CheckedRecord) -> Scenario.SteadyDuration {
         Scenario.SteadyDuration(
             warmUp: record.optionalInterval("warmup").map { .fixed($0) } ?? .automatic,
             measure: record.interval("measure")

@@ -235,6 +235,11 @@ extension Scenario.Invariant {
             [.transferIdentical, .linkRateRespected]
         case .migration:
             [.memoryIdenticalAfterMigration, .linkRateRespected]
+        case .requests:
+            [
+                .linearizable, .raftSafety, .commandsAppliedOnce, .replicasConverge,
+                .progressAfterHeal, .linkRateRespected,
+            ]
         case .boot:
             [
                 .bootOutcomeMatchesCriticality, .rollbackLeavesNothing, .bootSurvivesCrashPoints,

@@ -105,6 +105,7 @@ public enum ScenarioSchema {
             return pattern("\(duration)|\(number)( *(ns|us|µs|ms|s|min|h|d))?\\.\\.\(duration)")
         case .automaticDuration: return pattern("auto|\(duration)")
         case .rate: return pattern("\(number) *([kMG]?bit|[kMG]?B)/s")
+        case .frequency: return pattern("\(number) *(req)?/s")
         case .size: return pattern("\(number) *\(sizeUnits)")
         case .automaticSize: return pattern("auto|\(number) *\(sizeUnits)")
         case .share: return pattern("\(number) *%")

@@ -261,6 +261,7 @@ extension ScenarioShapes {
             TaggedShape.Case("transfer", "An amount over ordinary byte streams.", transfer),
             TaggedShape.Case("migration", "Virtual machines that move while they run.", move),
             TaggedShape.Case("boot", "Nodes that start their components.", boot),
+            TaggedShape.Case("requests", "Clients of replicated groups.", requests),
         ]
     )
 
@@ -331,7 +332,7 @@ extension ScenarioShapes {
         ]
     )
 
-    private static let steady = RecordShape(
+    static let steady = RecordShape(
         title: "duration",
         fields: [
             Field(

@@ -98,6 +98,12 @@ enum ScenarioShapes {
                 .empty,
                 "How a node starts its components."
             ),
+            Field(
+                "consensus",
+                .record(consensus),
+                .empty,
+                "How replicas of a group agree."
+            ),
         ]
     )
 

@@ -95,6 +95,8 @@ enum ScalarKind: Sendable {
     /// `auto` or a duration.
     case automaticDuration
     case rate
+    /// Events a second.
+    case frequency
     case size(ClosedRange<Int64>)
     /// `auto` or a size.
     case automaticSize(ClosedRange<Int64>)

@@ -364,6 +364,7 @@ extension ScalarKind {
         case .span: "a duration or a range such as 10..20 s"
         case .automaticDuration: "auto, or \(QuantityText.duration.expected)"
         case .rate: QuantityText.rate.expected
+        case .frequency: QuantityText.frequency.expected
         case .size: QuantityText.size.expected
         case .automaticSize: "auto, or \(QuantityText.size.expected)"
         case .share: "a share such as 0.1 %"

@@ -8,17 +8,20 @@ extension Scenario {
         public var encoding: Encoding
         public var migration: Migration
         public var initialization: BootOptions
+        public var consensus: Consensus
 
         public init(
             transport: Transport,
             encoding: Encoding,
             migration: Migration,
-            initialization: BootOptions
+            initialization: BootOptions,
+            consensus: Consensus = .usual
         ) {
             self.transport = transport
             self.encoding = encoding
             self.migration = migration
             self.initialization = initialization
+            self.consensus = consensus
         }
     }
 }

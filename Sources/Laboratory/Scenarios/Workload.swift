@@ -8,6 +8,7 @@ extension Scenario {
         case transfer(TransferWorkload)
         case migration(MigrationWorkload)
         case boot(BootWorkload)
+        case requests(RequestWorkload)
 
         /// The word that `workload.kind` holds.
         public enum Kind: String, Hashable, Sendable, CaseIterable {
@@ -16,6 +17,7 @@ extension Scenario {
             case transfer
             case migration
             case boot
+            case requests
 
             /// The roles that the kind gives to nodes; fault selections may name them.
             public var roles: [String] {
@@ -24,6 +26,15 @@ extension Scenario {
                 case .bulk, .transfer: ["sender", "receiver"]
                 case .migration: ["source", "destination"]
                 case .boot: ["node"]
+                case .requests: ["client", "replica"]
+                }
+            }
+
+            /// Whether nodes of one region send to nodes of another.
+            public var hasEnds: Bool {
+                switch self {
+                case .echo, .bulk, .transfer, .migration: true
+                case .boot, .requests: false
                 }
             }
         }
@@ -35,11 +46,12 @@ extension Scenario {
             case .transfer: .transfer
             case .migration: .migration
             case .boot: .boot
+            case .requests: .requests
             }
         }
 
-        /// The regions whose nodes have the first and the second role of the kind; a boot has one, the
-        /// first region when it is that of all.
+        /// The regions whose nodes have the first and the second role of the kind. A boot has one, the
+        /// first region when it is that of all; requests come from one and go everywhere.
         public var ends: (first: RegionID, second: RegionID) {
             switch self {
             case .echo(let echo): (echo.from, echo.to)
@@ -47,13 +59,14 @@ extension Scenario {
             case .transfer(let transfer): (transfer.from, transfer.to)
             case .migration(let migration): (migration.from, migration.to)
             case .boot(let boot): (boot.region ?? RegionID(0), boot.region ?? RegionID(0))
+            case .requests(let requests): (requests.load.places[0], RegionID(0))
             }
         }
 
         /// Whether what the nodes do crosses the scenario's links.
         public var usesLinks: Bool {
             switch self {
-            case .echo, .bulk, .transfer, .migration: true
+            case .echo, .bulk, .transfer, .migration, .requests: true
             case .boot: false
             }
         }
@@ -67,6 +80,9 @@ extension Scenario {
             case .transfer(let transfer): transfer.deadline
             case .migration(let migration): migration.deadline
             case .boot(let boot): boot.deadline
+            case .requests(let requests):
+                // The last answers, or their time-outs, follow the window.
+                requests.duration.horizon + requests.load.timeout * 2
             }
         }
     }

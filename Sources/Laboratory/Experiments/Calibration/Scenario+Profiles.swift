@@ -66,7 +66,7 @@ extension Scenario {
         case .migration(let migration):
             let ends = workload.ends
             return [path(ends.first, ends.second, sharedBy: migration.concurrency)]
-        case .echo, .boot: return []
+        case .echo, .boot, .requests: return []
         }
     }
 }

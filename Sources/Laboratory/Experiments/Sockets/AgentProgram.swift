@@ -5,6 +5,7 @@ import Measurements
 import NIOCore
 import NIOPosix
 import RDMAEnvironment
+import Raft
 import Scenarios
 import SocketEnvironment
 import Units
@@ -36,6 +37,8 @@ public enum AgentProgram {
             case .bulk: try await serve(BulkExperiment(setting), assignment, &lines)
             case .transfer: try await serve(TransferExperiment(setting), assignment, &lines)
             case .migration: try await serve(MigrationExperiment(setting), assignment, &lines)
+            case .requests:
+                try await serve(RequestExperiment<StandardRules>(setting), assignment, &lines)
             case .boot: throw SocketFailure("nodes that boot are no agents")
             }
         } catch {

@@ -1,0 +1,36 @@
+public import Machines
+import Measurements
+public import Raft
+import ReplicatedStore
+import Scenarios
+import Units
+
+/// Rules that an experiment can make for itself.
+public protocol ExperimentRules: RaftRules {
+    init(_ setting: ReplicationSetting)
+}
+
+extension StandardRules: ExperimentRules {
+    public init(_ setting: ReplicationSetting) { self.init() }
+}
+
+/// The workload kind `requests`: replicated groups, and clients that load them openly.
+public struct RequestExperiment<Rules: ExperimentRules>: Experiment {
+    private let setting: ReplicationSetting
+    private let plan: RequestPlan
+    private let rules: Rules
+
+    public init(_ setting: ReplicationSetting) {
+        self.setting = setting
+        rules = Rules(setting)
+        plan = RequestPlan(setting.scenario, setting.variant.system)
+    }
+
+    public func makeMachine(_ birth: Birth<RequestNode<Rules>>) -> RequestNode<Rules> {
+        RequestNode(birth, plan, rules: rules)
+    }
+
+    public func makeObserver() -> RequestObserver<Rules> {
+        RequestObserver(setting.scenario, plan)
+    }
+}

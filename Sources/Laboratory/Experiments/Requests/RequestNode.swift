@@ -1,0 +1,72 @@
+public import Machines
+public import Raft
+public import ReplicatedStore
+import Scenarios
+public import Units
+
+/// A node of the workload kind `requests`: a replica of one group, or clients of all.
+public struct RequestNode<Rules: RaftRules>: StoreProgram {
+    public typealias Message = StoreMessage
+    public typealias Write = RaftRecord
+    public typealias Timer = RequestTimer
+    public typealias Event = RequestEvent
+
+    // Exactly one is set.
+    private var replica: StoreReplica<Rules>?
+    private var clients: RequestClients?
+
+    init(_ birth: Birth<RequestNode>, _ plan: RequestPlan, rules: Rules) {
+        guard let group = plan.groups.first(where: { $0.contains(birth.node) }) else {
+            clients = RequestClients(birth, plan)
+            return
+        }
+        replica = StoreReplica(
+            birth,
+            configuration: plan.store,
+            bootstrap: Membership(voters: group),
+            rules: rules
+        )
+    }
+
+    public static func wrap(_ timer: StoreTimer) -> RequestTimer { .replica(timer) }
+    public static func wrap(_ event: StoreEvent) -> RequestEvent { .replica(event) }
+
+    public mutating func step(
+        _ input: Input<RequestNode>,
+        at now: Instant,
+        into actions: inout Actions<RequestNode>
+    ) {
+        if clients != nil {
+            clients!.step(input, at: now, into: &actions)
+        } else if case .fired(.replica(let timer)) = input {
+            replica!.fired(timer, at: now, into: &actions)
+        } else {
+            replica!.take(input, at: now, into: &actions)
+        }
+    }
+
+    public func checkInvariants() { replica?.checkInvariants() }
+}
+
+/// Timers of replicas and clients.
+public enum RequestTimer: Hashable, Sendable {
+    case replica(StoreTimer)
+    /// A session's next attempt or deadline.
+    case session(UInt32)
+    /// The next request to a group is due.
+    case arrival(UInt32)
+    /// Requests and their answers are over.
+    case end
+}
+
+/// What replicas and clients report.
+public enum RequestEvent: Hashable, Sendable, Codable {
+    case replica(StoreEvent)
+    /// A session sent a request that was due at `due`, on the clients' clock.
+    case began(request: UInt64, session: UInt32, group: UInt32, due: Instant, StoreCommand)
+    case ended(request: UInt64, group: UInt32, StoreOutcome, attempts: UInt32)
+    /// A request was due and no session was free until it was too late.
+    case missed(group: UInt32, due: Instant)
+    /// Nothing more comes from this node's clients.
+    case finished
+}

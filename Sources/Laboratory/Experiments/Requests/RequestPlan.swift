@@ -1,0 +1,44 @@
+import Raft
+import ReplicatedStore
+import Scenarios
+import Units
+
+/// What every node of a request workload knows of it.
+struct RequestPlan: Sendable {
+    let groups: [[NodeID]]
+    let clientNodes: [NodeID]
+    let load: Scenario.RequestWorkload.Load
+    /// When requests end, from the start.
+    let until: Interval
+    let store: StoreConfiguration
+    /// How long a client waits for one replica.
+    let attemptTimeout: Interval
+    let readsFromFollower: Bool
+
+    init(_ scenario: Scenario, _ system: Scenario.SystemConfiguration) {
+        guard case .requests(let workload) = scenario.workload else {
+            preconditionFailure("requests of kind \(scenario.workload.kind)")
+        }
+        groups = scenario.replicaGroups
+        clientNodes = scenario.clientNodes
+        load = workload.load
+        until = workload.duration.horizon
+        store = StoreConfiguration(system.consensus)
+        // A client that asks a dead replica should ask the next one while its request still counts.
+        attemptTimeout = max(.milliseconds(200), workload.load.timeout / 4)
+        readsFromFollower = system.consensus.reads == .follower
+    }
+}
+
+extension StoreConfiguration {
+    init(_ consensus: Scenario.SystemConfiguration.Consensus) {
+        self.init()
+        raft.heartbeat = consensus.heartbeat
+        raft.electionTimeout = consensus.election.lowerBound
+        raft.electionTimeoutLimit = consensus.election.upperBound
+        raft.leaseReads = consensus.reads == .lease
+        raft.snapshotInterval = UInt64(consensus.snapshotEntries)
+        raft.trailingEntries = min(raft.trailingEntries, UInt64(consensus.snapshotEntries))
+        carrier = consensus.carrier == .streams ? .streams : .datagrams
+    }
+}
