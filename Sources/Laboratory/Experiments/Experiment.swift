@@ -1,4 +1,5 @@
 public import DataSets
+public import FaultInjection
 public import HardwareModel
 public import LinkModel
 public import Machines
@@ -38,6 +39,10 @@ public struct ReplicationSetting: Sendable {
     public var dataSet: MemoryDataSet?
     /// What real boots took, where the workload names it.
     public var recording: BootRecording?
+    /// The planned faults that are carried out; all without it.
+    public var keptFaults: [PlannedFault.Name]?
+    /// Writes the run down for people; nobody does without it.
+    public var recorder: TraceRecorder?
 
     public init(
         scenario: Scenario,
@@ -53,6 +58,11 @@ public struct ReplicationSetting: Sendable {
         self.profile = profile
         self.dataSet = dataSet
         self.recording = recording
+    }
+
+    /// The faults of this replication.
+    public var faultPlan: FaultPlan {
+        FaultPlan(scenario, seed: seed).keeping(keptFaults)
     }
 }
 
