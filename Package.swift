@@ -230,8 +230,9 @@ let commands: [Target] = [
     .executableTarget(
         name: "novalab",
         dependencies: [
-            "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "LinkEmulator",
-            "LinkModel", "Measurements", "RDMAEnvironment", "RealNodes", "Reporting",
+            "DataSets", "Determinism", "Experiments", "FaultInjection", "HardwareModel", "Judging",
+            "LinkEmulator", "LinkModel", "Measurements", "RDMAEnvironment", "RealNodes",
+            "Reporting",
             "ResultsStore", "Scenarios", "SocketEnvironment", "Units", argumentParser,
         ],
         path: "Sources/novalab",
@@ -359,8 +360,9 @@ let testTargets: [Target] = [
     tests(
         "Experiments",
         [
-            "DataSets", "Echoing", "FakeNodes", "HardwareModel", "Initialization", "Judging",
-            "LinkModel", "Machines", "Measurements", "Migration", "NetworkModel", "Scenarios",
+            "DataSets", "Echoing", "FakeNodes", "FaultInjection", "HardwareModel",
+            "Initialization", "Judging", "LinkModel", "Machines", "Measurements", "Migration",
+            "NetworkModel", "Scenarios",
             "Transport", "Units",
         ]
     ),

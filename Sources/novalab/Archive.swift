@@ -9,7 +9,7 @@ import Synchronization
 final class Archive: Sendable {
     let path: String
     let plan: ArchivedPlan
-    private let store: ResultsArchive
+    let store: ResultsArchive
 
     init(path: String, _ plan: ArchivedPlan) throws {
         self.path = path

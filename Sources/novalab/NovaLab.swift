@@ -16,6 +16,7 @@ struct NovaLab: AsyncParsableCommand {
               novalab run scenarios/study/wan-migration.yaml --on sockets --json
               novalab check --resolved scenarios/smoke/echo.yaml
               novalab replay scenarios/smoke/echo.yaml --seed 42
+              novalab chaos scenarios/chaos/boot-faults.yaml --seeds 1000
 
             Exit codes: 0 GO, 1 NO-GO, 2 INCONCLUSIVE, 10 safety violation, 11 liveness violation, \
             12 nondeterminism, 13 crash in code under test, 14 INVALID, 75 too few replications; \
@@ -24,10 +25,11 @@ struct NovaLab: AsyncParsableCommand {
             """,
         version: "0.1",
         subcommands: [
-            RunCommand.self, CheckCommand.self, ReportCommand.self, ReplayCommand.self,
-            RunsCommand.self, DatasetCommand.self, DoctorCommand.self, CalibrateCommand.self,
+            RunCommand.self, CheckCommand.self, ChaosCommand.self, ReplayCommand.self,
+            ShrinkCommand.self, ReportCommand.self, RunsCommand.self, DatasetCommand.self,
+            DoctorCommand.self, CalibrateCommand.self,
             InitCommand.self,
-            SchemaCommand.self, AgentCommand.self, EmulateCommand.self,
+            SchemaCommand.self, AgentCommand.self, EmulateCommand.self, SeedsCommand.self,
             WorkloadCommand.self,
         ]
     )

@@ -3,6 +3,7 @@ import Experiments
 import Foundation
 import Judging
 import Measurements
+import Reporting
 import ResultsStore
 import Scenarios
 import Units
@@ -16,14 +17,23 @@ struct ReplayCommand: ParsableCommand {
             same fingerprint; another one ends with code 12. Archived runs that used another data \
             set or profile are refused, because they cannot be equal.
 
+            --trace without --from shows the second before the first violation, or the whole run. A \
+            failure that 'shrink' made small ends with the code of the failure while it is there, \
+            and with 0 once it is gone.
+
             Examples:
               novalab replay scenarios/smoke/echo.yaml --seed 42
               novalab replay scenarios/smoke/echo.yaml --seed 0x2A --variant default --until 3.121s
               novalab replay scenarios/smoke/echo.yaml --seed 42 --json
+              novalab replay scenarios/smoke/echo.yaml --seed 42 --from 1s --until 1.2s --trace
+              novalab replay reports/reproduce/echo-42.yaml --trace --diagram failure.svg
             """
     )
 
-    @Argument(help: "The scenario file.", completion: .file(extensions: ["yaml"]))
+    @Argument(
+        help: "A scenario file, or a failure that 'shrink' made small.",
+        completion: .file(extensions: ["yaml"])
+    )
     var file: String
 
     @Option(
@@ -37,31 +47,89 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "Stop at this virtual time, such as 3.121s.")
     var until: String?
 
+    @Option(help: "The timeline begins at this virtual time.")
+    var from: String?
+
+    @Flag(help: "Print a timeline: what each node heard and did, message by message.")
+    var trace = false
+
+    @Option(help: "Write a message sequence diagram to this SVG file.")
+    var diagram: String?
+
     @Option(help: "The archive; reports/results.sqlite without it.")
     var store: String?
 
     @Flag(help: "Print JSON; docs/json-output.md has the fields.")
     var json = false
 
+    func validate() throws {
+        if from != nil, !trace, diagram == nil {
+            throw ValidationError("--from needs --trace or --diagram")
+        }
+        if json, trace { throw ValidationError("--json and --trace both want standard output") }
+    }
+
     func run() throws {
         Interrupt.watch()
         CrashNotice.install()
         let line = ProgressLine()
+        let subject = try ReplaySubject(path: file)
         let preparation = try Preparation(
-            path: file,
+            path: subject.scenarioPath,
             environment: .simulated,
             seed: nil,
             line: line
         )
-        let chosen = try chosenVariants(preparation.scenario)
-        let seed = try chosenSeed(preparation.scenario)
-        let end = try chosenEnd()
-        let archived = try archivedRuns(preparation)
+        try subject.check(preparation)
+        let chosen = try preparation.variants(named: variant ?? subject.reproduce?.variant)
+        if diagram != nil, chosen.count > 1 {
+            throw CommandFailure(code: 64, message: "--diagram draws one variant; add --variant")
+        }
+        let seed =
+            try seed.map(SeedText.seed) ?? subject.reproduce?.seed
+            ?? preparation.scenario.seed
+        let end = try chosenEnd() ?? subject.reproduce?.until
+        // What was made small is a run of its own, which no archive has.
+        let archived = subject.reproduce == nil ? try archivedRuns(preparation) : []
         var isDifferent = false
         var replayed: [ReplayedRun] = []
+        var failure: FailureSignature?
         for variant in chosen {
-            let setting = preparation.setting(variant, seed: seed)
+            var setting = preparation.setting(variant, seed: seed)
+            if let reproduce = subject.reproduce {
+                setting = try ReplayCommand.attempt { () throws(ScenarioError) in
+                    try setting.reduced(by: reproduce.reduction)
+                }
+            }
             line.show("\(preparation.scenario.name): \(variant.name), seed \(seed)", isFinal: true)
+            let record = try replay(setting, preparation, until: end)
+            line.clear()
+            let before = archived.first {
+                // Of a seed that passed its chaos campaign only the end is known.
+                $0.key == record.key && (end == nil || !$0.checkpoints.isEmpty)
+            }
+            let comparison = ReplayComparison(record, before: before, until: end)
+            if !json { print(comparison.text) }
+            failure = FailureSignature(record)
+            if !json { tell(record, failure, subject.reproduce) }
+            replayed.append(ReplayedRun(record, comparison, before: before))
+            isDifferent = isDifferent || comparison.isDifferent
+        }
+        if json { try JSONOutput.print(replayed) }
+        if isDifferent { throw ExitCode(Int32(VerdictCode.nondeterminism.rawValue)) }
+        if subject.reproduce != nil, let failure {
+            throw ExitCode(Int32(failure.code.rawValue))
+        }
+    }
+
+    /// Runs the replication, with a timeline where one is wanted.
+    private func replay(
+        _ setting: ReplicationSetting,
+        _ preparation: Preparation,
+        until end: Instant?
+    ) throws -> RunRecord {
+        var setting = setting
+        func run() throws -> RunRecord {
             let record = CrashNotice.during(setting, file: file) {
                 Replication.simulated(
                     setting,
@@ -70,49 +138,88 @@ struct ReplayCommand: ParsableCommand {
                     isCancelled: { Interrupt.isRequested }
                 )
             }
-            line.clear()
             if Interrupt.isRequested { throw ExitCode(130) }
-            let before = archived.first { $0.key == record.key }
-            let comparison = ReplayComparison(record, before: before, until: end)
-            if !json { print(comparison.text) }
-            replayed.append(ReplayedRun(record, comparison, before: before))
-            isDifferent = isDifferent || comparison.isDifferent
+            return record
         }
-        if json { try JSONOutput.print(replayed) }
-        if isDifferent { throw ExitCode(Int32(VerdictCode.nondeterminism.rawValue)) }
+        guard trace || diagram != nil else { return try run() }
+        let begin = try chosenTime(from)
+        var window = SeedOrder.Window(from: begin ?? .zero, until: end ?? .distantFuture)
+        if begin == nil {
+            // Where it fails is what there is to see.
+            let failed = try run().firstViolation?.violation?.time
+            if let failed {
+                window.from = max(.zero, failed - .seconds(1))
+                window.until = min(window.until, failed)
+            }
+        }
+        let recorder = TraceRecorder(
+            lanes: setting.lanes,
+            from: window.from,
+            until: window.until
+        )
+        setting.recorder = recorder
+        let record = try run()
+        try show(recorder.finished(record))
+        return record
     }
 
-    private func chosenVariants(_ scenario: Scenario) throws -> [Scenario.Variant] {
-        guard let variant else { return scenario.variants }
-        guard let found = scenario.variant(named: variant) else {
-            let names = scenario.variants.map(\.name).joined(separator: ", ")
+    private func show(_ timeline: Timeline) throws {
+        if trace {
+            var size = winsize()
+            let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+            print(TimelineText(timeline, columns: isKnown ? Int(size.ws_col) : 132).text)
+        }
+        guard let diagram else { return }
+        do {
+            try Data(MessageDiagram(timeline).file.utf8).write(
+                to: URL(filePath: diagram),
+                options: .atomic
+            )
+        } catch {
             throw CommandFailure(
-                code: 64,
-                message: "\(file) has no variant '\(variant)'; it has \(names)"
+                code: 74,
+                message: "cannot write \(diagram): \(error.localizedDescription)"
             )
         }
-        return [found]
+        printError("diagram  \(diagram)")
     }
 
-    private func chosenSeed(_ scenario: Scenario) throws -> UInt64 {
-        guard let seed else { return scenario.seed }
-        let value =
-            seed.hasPrefix("0x") ? UInt64(seed.dropFirst(2), radix: 16) : UInt64(seed)
-        guard let value else {
-            throw CommandFailure(
-                code: 64,
-                message: "'\(seed)' is not a seed; write a number such as 42 or 0x9A3F"
-            )
+    /// What the run says against the code under test, and whether a small failure is still there.
+    private func tell(
+        _ record: RunRecord,
+        _ failure: FailureSignature?,
+        _ reproduce: ReproduceFile?
+    ) {
+        if let (invariant, violation) = record.firstViolation {
+            let place = violation.map { " at \($0.time): \($0.message)" } ?? ""
+            print("  violated \(invariant.name)\(place)")
         }
-        return value
+        guard let reproduce else { return }
+        if failure == reproduce.signature {
+            print("  reproduced: \(reproduce.signature.text)")
+        } else if let failure {
+            print("  fails in another way than the file says: \(failure.text)")
+        } else {
+            print("  does not fail any more: \(reproduce.signature.text)")
+        }
     }
 
-    private func chosenEnd() throws -> Instant? {
-        guard let until else { return nil }
-        guard let interval = Quantity.interval(until) else {
+    private static func attempt<Value>(_ body: () throws(ScenarioError) -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch {
+            throw CommandFailure(code: error.exitCode, message: error.description)
+        }
+    }
+
+    private func chosenEnd() throws -> Instant? { try chosenTime(until) }
+
+    private func chosenTime(_ text: String?) throws -> Instant? {
+        guard let text else { return nil }
+        guard let interval = Quantity.interval(text) else {
             throw CommandFailure(
                 code: 64,
-                message: "'\(until)' is not a time; write for example 3.121s or 500 ms"
+                message: "'\(text)' is not a time; write for example 3.121s or 500 ms"
             )
         }
         return .zero + interval
@@ -128,9 +235,13 @@ struct ReplayCommand: ParsableCommand {
             try archive.plans(ofScenario: plan.scenario)
         }
         if known.contains(plan.identity) {
-            return try Archive.attempt { () throws(StoreError) in
+            let runs = try Archive.attempt { () throws(StoreError) in
                 try archive.records(ofPlan: plan.identity)
             }
+            let seeds = try Archive.attempt { () throws(StoreError) in
+                try archive.seeds(ofPlan: plan.identity)
+            }
+            return runs + seeds.compactMap { preparation.archivedRun($0) }
         }
         for identity in known {
             let other = try Archive.attempt { () throws(StoreError) in
@@ -219,5 +330,24 @@ extension RunRecord {
         case .safetyViolation(let message): "safety violation: \(message)"
         case .livenessViolation(let message): "liveness violation: \(message)"
         }
+    }
+}
+
+extension Preparation {
+    /// What a chaos campaign kept of a seed, as far as a replay is compared with it; `nil` for a crash.
+    fileprivate func archivedRun(_ seed: SeedResult) -> RunRecord? {
+        guard !seed.fingerprint.isEmpty else { return nil }
+        return RunRecord(
+            key: RunKey(
+                scenario: scenario.name,
+                scenarioDigest: scenario.digest,
+                variant: seed.variant,
+                seed: seed.seed,
+                environment: .simulated
+            ),
+            commit: commit,
+            fingerprint: seed.fingerprint,
+            checkpoints: seed.checkpoints
+        )
     }
 }

@@ -59,7 +59,7 @@ struct ReportText {
         "Nodes ran on real sockets of one machine. The links had neither the rate nor the delay "
         + "nor the loss of the scenario, so targets that depend on a network are not judged."
 
-    private var subtitle: String {
+    var subtitle: String {
         if case .boot(let boot) = scenario.workload {
             let nodes = boot.nodes(in: scenario.topology).count
             return "\(counted(nodes, "node")) booting, \(environment.rawValue)"
@@ -95,7 +95,7 @@ struct ReportText {
         }.map(\.name)
     }
 
-    private func models(isShaped: Bool) -> [ReportInput.Model] {
+    func models(isShaped: Bool) -> [ReportInput.Model] {
         switch environment {
         case .simulated:
             if case .boot(let boot) = scenario.workload { return ReportText.models(of: boot) }

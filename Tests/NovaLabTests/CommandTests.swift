@@ -8,7 +8,8 @@ import Testing
 
     @Test(
         arguments: [
-            "", "run", "check", "report", "replay", "runs", "dataset", "dataset list",
+            "", "run", "check", "chaos", "shrink", "report", "replay", "runs", "dataset",
+            "dataset list",
             "dataset show", "dataset capture", "dataset import", "doctor", "init", "schema",
         ]
     )

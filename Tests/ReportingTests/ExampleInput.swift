@@ -60,7 +60,7 @@ struct ExampleInput {
         )
     }
 
-    private var provenance: Provenance {
+    var provenance: Provenance {
         Provenance(
             commit: .known("0123456789abcdef0123456789abcdef01234567"),
             isDirty: .known(false),

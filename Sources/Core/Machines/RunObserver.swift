@@ -5,6 +5,15 @@ public protocol RunObserver<Program> {
     associatedtype Program: Machine
     /// Takes one fact, in the order in which they happened. `time` is the run's own time.
     mutating func observe(_ event: Program.Event, on node: NodeID, at time: Instant)
+    /// The run's own time has come to `time`; called before whatever happens then. Does nothing
+    /// unless an observer wants it, and then costs nothing: the call is resolved when the observer
+    /// is compiled in.
+    mutating func advance(to time: Instant)
     /// Whether everything the experiment waits for has happened; ends the run.
     var isFinished: Bool { get }
+}
+
+extension RunObserver {
+    @inline(__always)
+    public mutating func advance(to time: Instant) {}
 }

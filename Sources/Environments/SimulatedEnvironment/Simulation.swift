@@ -148,6 +148,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
                 return control.end
             }
             medium.now = event.time
+            observer.advance(to: event.time)
             switch event.payload {
             case .network(let happening):
                 medium.network.handle(happening, at: event.time, queue: &medium.queue)

@@ -1,4 +1,5 @@
 public import DataSets
+public import FaultInjection
 public import HardwareModel
 public import LinkModel
 public import Machines
@@ -40,6 +41,10 @@ public struct ReplicationSetting: Sendable {
     public var recording: BootRecording?
     /// How machines' biased points strike in simulation; `nil` for not at all.
     public var biasedPoints: BiasedPoints.Chances?
+    /// The planned faults that are carried out; all without it.
+    public var keptFaults: [PlannedFault.Name]?
+    /// Writes the run down for people; nobody does without it.
+    public var recorder: TraceRecorder?
 
     /// What a swarm leaves open is drawn from the seed.
     public init(
@@ -57,6 +62,11 @@ public struct ReplicationSetting: Sendable {
         self.profile = profile
         self.dataSet = dataSet
         self.recording = recording
+    }
+
+    /// The faults of this replication.
+    public var faultPlan: FaultPlan {
+        FaultPlan(scenario, seed: seed).keeping(keptFaults)
     }
 }
 

@@ -15,17 +15,13 @@ public enum Replication {
     ) -> RunRecord {
         switch setting.scenario.workload {
         case .echo:
-            SimulatedReplication<EchoExperiment>(setting, commit: commit, until: until)
-                .run(isCancelled: isCancelled)
+            machines(EchoExperiment.self, setting, commit, until, isCancelled)
         case .bulk:
-            SimulatedReplication<BulkExperiment>(setting, commit: commit, until: until)
-                .run(isCancelled: isCancelled)
+            machines(BulkExperiment.self, setting, commit, until, isCancelled)
         case .transfer:
-            SimulatedReplication<TransferExperiment>(setting, commit: commit, until: until)
-                .run(isCancelled: isCancelled)
+            machines(TransferExperiment.self, setting, commit, until, isCancelled)
         case .migration:
-            SimulatedReplication<MigrationExperiment>(setting, commit: commit, until: until)
-                .run(isCancelled: isCancelled)
+            machines(MigrationExperiment.self, setting, commit, until, isCancelled)
         case .boot:
             BootReplication(setting, commit: commit, until: until).run(isCancelled: isCancelled)
         case .requests:
@@ -35,6 +31,25 @@ public enum Replication {
                 until: until
             ).run(isCancelled: isCancelled)
         }
+    }
+
+    /// An experiment of machines; traced when the setting brings a recorder.
+    private static func machines<Kind: Experiment>(
+        _ kind: Kind.Type,
+        _ setting: ReplicationSetting,
+        _ commit: String,
+        _ until: Instant?,
+        _ isCancelled: @escaping () -> Bool
+    ) -> RunRecord {
+        guard setting.recorder == nil else {
+            return SimulatedReplication<TracedExperiment<Kind>>(
+                setting,
+                commit: commit,
+                until: until
+            ).run(isCancelled: isCancelled)
+        }
+        return SimulatedReplication<Kind>(setting, commit: commit, until: until)
+            .run(isCancelled: isCancelled)
     }
 }
 

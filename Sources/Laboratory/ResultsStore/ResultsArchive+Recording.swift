@@ -72,7 +72,7 @@ extension ResultsArchive {
         }
     }
 
-    private static func identifier(of plan: ArchivedPlan, _ database: Database) throws -> Int64 {
+    static func identifier(of plan: ArchivedPlan, _ database: Database) throws -> Int64 {
         let identity = plan.identity
         let known = try Int64.fetchOne(
             database,

@@ -6,7 +6,7 @@
 enum Schema {
     static var version: Int { migrations.count }
 
-    static let migrations = [first, second, third, fourth, fifth]
+    static let migrations = [first, second, third, fourth, fifth, sixth]
 
     private static let first = """
         CREATE TABLE scenario (
@@ -251,5 +251,28 @@ enum Schema {
             FROM calibration_cell;
         DROP TABLE calibration_cell;
         ALTER TABLE calibration_cell_with_variation RENAME TO calibration_cell;
+        """
+
+    /// Seeds of chaos campaigns: a line each, and what happened only where something went wrong.
+    /// `tallies`, `checkpoints` and `record` are JSON, the latter two compressed with Zstandard.
+    private static let sixth = """
+        CREATE TABLE chaos_seed (
+            plan_id INTEGER NOT NULL REFERENCES plan (id) ON DELETE CASCADE,
+            variant TEXT NOT NULL CHECK (variant <> ''),
+            seed INTEGER NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('passed', 'safety', 'liveness', 'crash',
+                'nondeterminism', 'undecided')),
+            rule TEXT NOT NULL CHECK ((kind = 'passed') = (rule = '')),
+            shape TEXT NOT NULL,
+            fingerprint TEXT NOT NULL CHECK (length(fingerprint) IN (0, 32)),
+            events INTEGER NOT NULL CHECK (events >= 0),
+            simulated_seconds REAL NOT NULL CHECK (simulated_seconds >= 0),
+            real_seconds REAL NOT NULL CHECK (real_seconds >= 0),
+            is_repeatable INTEGER CHECK (is_repeatable IN (0, 1)),
+            tallies TEXT NOT NULL CHECK (json_valid(tallies)),
+            checkpoints BLOB,
+            record BLOB,
+            PRIMARY KEY (plan_id, variant, seed)
+        ) STRICT, WITHOUT ROWID;
         """
 }

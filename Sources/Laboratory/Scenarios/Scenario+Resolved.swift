@@ -31,6 +31,10 @@ extension Scenario {
         yaml.list("faults", faults) { write($1, into: &$0) }
         writeChaos(into: &yaml)
         yaml.names("invariants", invariants.map(\.rawValue))
+        if !sometimes.isEmpty {
+            let quoted = sometimes.map(YAMLText.quotation).joined(separator: ", ")
+            yaml.field("sometimes", "[\(quoted)]")
+        }
         yaml.list("targets", targets) { Scenario.write($1, into: &$0) }
         // Left out where it changes nothing, so that scenarios keep their digests.
         if envelope != .judged { yaml.field("envelope", envelope.rawValue) }

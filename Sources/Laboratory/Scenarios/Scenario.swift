@@ -27,6 +27,9 @@ public struct Scenario: Hashable, Sendable {
     public var invariants: [Invariant]
     public var targets: [Target]
     public var budget: Budget
+    /// What a chaos campaign must have met at least once over all its seeds: kinds of markers, or
+    /// the texts of markers that are made for it. Decides nothing about a single run.
+    public var sometimes: [String] = []
     /// Flows beside those of the nodes.
     public var crossTraffic: [CrossTraffic] = []
     /// Whether links outside the calibration envelope keep a simulation from a GO.

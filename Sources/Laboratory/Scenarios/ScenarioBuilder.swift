@@ -59,6 +59,7 @@ struct ScenarioBuilder {
             budget: budget
         )
         scenario.envelope = Scenario.EnvelopeUse(rawValue: root.text("envelope") ?? "") ?? .judged
+        scenario.sometimes = sometimes(root.list("sometimes"))
         scenario.crossTraffic = crossTraffic(root, in: scenario)
         checkHarm(targets, in: scenario)
         checkFluidLinks(root, scenario)
@@ -185,6 +186,19 @@ struct ScenarioBuilder {
             }
         }
         return invariants
+    }
+
+    private mutating func sometimes(_ values: [CheckedValue]) -> [String] {
+        var names: [String] = []
+        for value in values {
+            guard let name = value.text else { continue }
+            if names.contains(name) {
+                add(.conflict, value, "'\(name)' is listed twice")
+            } else {
+                names.append(name)
+            }
+        }
+        return names
     }
 
     private mutating func budget(_ record: CheckedRecord) -> Budget {

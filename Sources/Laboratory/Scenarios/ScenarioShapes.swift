@@ -55,6 +55,12 @@ enum ScenarioShapes {
                 "What must hold in every run."
             ),
             Field(
+                "sometimes",
+                .list(.scalar(.text), minimum: 0),
+                .empty,
+                "What a chaos campaign must have met at least once, by the names of markers."
+            ),
+            Field(
                 "targets",
                 .list(.record(target), minimum: 0),
                 .empty,

@@ -48,7 +48,7 @@ final class BootWorld: @unchecked Sendable {
         }
         self.services = services
         let byName = Dictionary(uniqueKeysWithValues: services.map { ($0.name, $0.service) })
-        faults = BootFaults(FaultPlan(setting.scenario, seed: setting.seed), services: byName)
+        faults = BootFaults(setting.faultPlan, services: byName)
         costs =
             setting.recording.map { BootCosts($0, sigma: workload.sigma) }
             ?? BootCosts(workload, services: byName)

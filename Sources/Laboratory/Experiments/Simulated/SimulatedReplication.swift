@@ -31,7 +31,7 @@ public struct SimulatedReplication<Kind: Experiment> {
         let began = ContinuousClock.now
         let scenario = setting.scenario
         let topology = NetworkModel.Topology(scenario, seed: setting.seed)
-        let faults = FaultPlan(scenario, seed: setting.seed)
+        let faults = setting.faultPlan
         var plan = SimulationPlan(
             topology: topology,
             profile: setting.profile,
