@@ -175,6 +175,7 @@ let environments = [
 let laboratory = [
     room("Laboratory", "Measurements", ["Units"]),
     room("Laboratory", "Statistics", ["Determinism"]),
+    room("Laboratory", "Checkers", ["Determinism", "Measurements", "Units"]),
     room(
         "Laboratory",
         "Scenarios",
@@ -219,9 +220,9 @@ let laboratory = [
             "Checkers", "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects",
             "FaultInjection", "HardwareModel", "Initialization", "Judging", "LinkEmulator",
             "LinkModel", "Machines", "Measurements", "Migration", "NetworkModel", "NodeOperations",
-            "NodePlatform", "RDMAEnvironment", "Raft", "RealNodes", "ReplicatedStore", "Scenarios", "SimulatedEffects", "SimulatedEnvironment",
-            "SimulationKernel", "SocketEnvironment", "Statistics",
-            "Transport", "Units", nioCore, nioPosix,
+            "NodePlatform", "RDMAEnvironment", "Raft", "RealNodes", "ReplicatedStore", "Scenarios",
+            "SimulatedEffects", "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment",
+            "Statistics", "Transport", "Units", nioCore, nioPosix,
         ]
     ),
 ]

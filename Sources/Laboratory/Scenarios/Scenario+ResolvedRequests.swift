@@ -16,7 +16,10 @@ extension Scenario {
             yaml.field("keys", requests.load.keys)
             yaml.field("value", requests.load.value)
             yaml.field("timeout", requests.load.timeout)
-            yaml.names("place", requests.load.places.map { topology.regions[Int($0.rawValue)].name })
+            yaml.names(
+                "place",
+                requests.load.places.map { topology.regions[Int($0.rawValue)].name }
+            )
         }
         Scenario.write(requests.duration, into: &yaml)
     }

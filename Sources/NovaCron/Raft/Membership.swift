@@ -6,7 +6,7 @@ public import Units
 /// In effect from the moment it is appended (Ongaro, "Consensus: Bridging Theory and Practice", 2014,
 /// section 4.1). A joint membership (section 4.3) decides by majorities of both `voters` and
 /// `outgoing`. Arrays are sorted and without repetition; at most `Membership.limit` nodes in all.
-public struct Membership: Hashable, Sendable {
+public struct Membership: Hashable, Sendable, Codable {
     /// The most nodes that a membership names.
     public static let limit = 64
 

@@ -62,7 +62,7 @@ public struct RaftConfiguration: Hashable, Sendable {
 }
 
 /// Why a replica does not do what it was asked.
-public enum RaftRefusal: Error, Hashable, Sendable {
+public enum RaftRefusal: Error, Hashable, Sendable, Codable {
     /// Ask this node, if one is known.
     case notLeader(NodeID?)
     /// Too much is pending; ask again later.

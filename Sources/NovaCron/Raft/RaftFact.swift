@@ -4,7 +4,7 @@ public import Units
 ///
 /// Facts come in the order in which they happened on the node. After a restart `restarted` is the
 /// first one, and tells what the node still knows.
-public enum RaftFact: Hashable, Sendable {
+public enum RaftFact: Hashable, Sendable, Codable {
     /// The node lives again (or for the first time) with this much of its past. `digest` chains the
     /// recovered entries' digests.
     case restarted(
@@ -47,14 +47,14 @@ public enum RaftFact: Hashable, Sendable {
     /// The node met something that correct peers and disks cannot cause; it refused to go along.
     case contradiction(Contradiction)
 
-    public enum StepDownReason: UInt8, Hashable, Sendable, CaseIterable {
+    public enum StepDownReason: UInt8, Hashable, Sendable, CaseIterable, Codable {
         case higherTerm
         /// CheckQuorum: too few voters were heard within an election timeout.
         case quorumLost
         case removed
     }
 
-    public enum Contradiction: Hashable, Sendable {
+    public enum Contradiction: Hashable, Sendable, Codable {
         /// A leader's entry conflicts with one that this node knows to be committed.
         case committedEntryConflicts(index: LogIndex)
         /// Two leaders of one term.

@@ -94,9 +94,12 @@ public struct StoreClient: Sendable {
         }
     }
 
+    /// - Parameter line: tells clients of one node apart, in the names of their attempts and in their
+    ///   draws.
     public init<Program: StoreProgram>(
         _ birth: Birth<Program>,
-        configuration: StoreClientConfiguration
+        configuration: StoreClientConfiguration,
+        line: UInt16 = 0
     ) {
         configuration.checkBounds()
         node = birth.node
@@ -104,12 +107,17 @@ public struct StoreClient: Sendable {
         random = SeededRandom(
             seed: birth.seed,
             entity: EntityID(birth.node),
-            purpose: "store client",
+            purpose: line == 0 ? "store client" : "store client \(line)",
             incarnation: birth.incarnation
         )
         // Answers to an earlier life must not be taken for ours.
-        nextName = UInt64(birth.incarnation) << 40
+        nextName = UInt64(birth.incarnation) << 48 | UInt64(line) << 32
         leader = configuration.replicas[0]
+    }
+
+    /// The line of the client that an answer is for; a name has room for 2^32 attempts of each.
+    public static func line(of attempt: UInt64) -> UInt16 {
+        UInt16(truncatingIfNeeded: attempt >> 32)
     }
 
     /// Operations that have not ended.

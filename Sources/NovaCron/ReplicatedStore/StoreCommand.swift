@@ -1,7 +1,7 @@
 public import Machines
 
 /// One operation on the store.
-public enum StoreCommand: Hashable, Sendable {
+public enum StoreCommand: Hashable, Sendable, Codable {
     /// The longest key and value, in bytes; longer ones do not decode.
     public static let keyLimit = 256
     public static let valueLimit = 16 << 10
@@ -42,7 +42,7 @@ public enum StoreCommand: Hashable, Sendable {
 }
 
 /// What an operation led to.
-public enum StoreResult: Hashable, Sendable {
+public enum StoreResult: Hashable, Sendable, Codable {
     /// What `get` found.
     case value(Bytes?)
     /// `put` and `append` are done.
@@ -56,7 +56,7 @@ public enum StoreResult: Hashable, Sendable {
     /// Nothing was changed: the store or the value would grow beyond its limit.
     case full
 
-    public struct Entry: Hashable, Sendable {
+    public struct Entry: Hashable, Sendable, Codable {
         public var key: Bytes
         public var value: Bytes
 

@@ -22,7 +22,7 @@ public enum StoreTimer: Hashable, Sendable {
 }
 
 /// What replicas and clients report.
-public enum StoreEvent: Hashable, Sendable {
+public enum StoreEvent: Hashable, Sendable, Codable {
     /// A replica's log, terms, votes and memberships, for checkers.
     case raft(RaftFact)
     /// A replica executed an update of a session at this index.
@@ -42,7 +42,7 @@ public enum StoreEvent: Hashable, Sendable {
 }
 
 /// How a client's operation ended.
-public enum StoreOutcome: Hashable, Sendable {
+public enum StoreOutcome: Hashable, Sendable, Codable {
     case result(StoreResult)
     /// What was administered has begun.
     case accepted

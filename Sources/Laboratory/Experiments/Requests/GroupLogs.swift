@@ -5,27 +5,28 @@ import Raft
 import ReplicatedStore
 import Units
 
-/// What the replicas of one group say about their logs, held against what Raft promises.
+/// What the replicas of one group say about their logs, held against what was promised.
 struct GroupLogs: Sendable {
     let replicas: [NodeID]
-    /// Who executed which update first, and where: a second place would be a second execution.
-    private var executed: [SessionSequence: LogIndex] = [:]
+    /// Costs memory with the log; `nil` where nobody asks.
+    private(set) var raft: RaftInvariants?
+    private(set) var once: ExactlyOnceChecker?
     private(set) var executions: UInt64 = 0
-    private(set) var doubled: [Violation] = []
-    /// Facts about elections and memberships, for coverage.
+    private(set) var contradictions: [Violation] = []
+    // For coverage.
     private(set) var elections: UInt64 = 0
     private(set) var recognised: UInt64 = 0
     private(set) var snapshotsInstalled: UInt64 = 0
+    private(set) var truncations: UInt64 = 0
+    private(set) var memberships: UInt64 = 0
+    private(set) var transfers: UInt64 = 0
     /// The last index that each replica applied.
     private(set) var applied: [NodeID: LogIndex] = [:]
 
-    private struct SessionSequence: Hashable, Sendable {
-        let session: UInt64
-        let sequence: UInt64
-    }
-
-    init(replicas: [NodeID]) {
+    init(replicas: [NodeID], checksRaft: Bool, checksOnce: Bool) {
         self.replicas = replicas
+        raft = checksRaft ? RaftInvariants() : nil
+        once = checksOnce ? ExactlyOnceChecker() : nil
     }
 
     mutating func take(_ event: StoreEvent, of node: NodeID, at time: Instant) {
@@ -34,21 +35,18 @@ struct GroupLogs: Sendable {
             take(fact, of: node, at: time)
         case .executed(let session, let sequence, let index):
             executions += 1
-            let update = SessionSequence(session: session, sequence: sequence)
-            if let first = executed[update], first != index {
-                doubled.append(
-                    Violation(
-                        time: time,
-                        message: "\(node) executes update \(sequence) of session \(session) at index "
-                            + "\(index); it was executed at index \(first)"
-                    )
-                )
-            } else {
-                executed[update] = index
-            }
+            let name = RequestName(session: session, number: sequence)
+            once?.applied(name, index: index, at: node, time: time)
         case .recognised: recognised += 1
-        case .stateDigest, .refused, .sessionOpened, .completed, .unreadableSnapshot: break
+        case .unreadableSnapshot(let index):
+            contradict("\(node) cannot read its snapshot up to index \(index)", at: time)
+        case .stateDigest, .refused, .sessionOpened, .completed: break
         }
+    }
+
+    private mutating func contradict(_ message: String, at time: Instant) {
+        guard contradictions.count < InvariantOutcome.violationLimit else { return }
+        contradictions.append(Violation(time: time, message: message))
     }
 
     private mutating func take(_ fact: RaftFact, of node: NodeID, at time: Instant) {
@@ -59,7 +57,50 @@ struct GroupLogs: Sendable {
             snapshotsInstalled += 1
             applied[node] = index
         case .restarted(_, _, let snapshot, _, _): applied[node] = snapshot
-        default: break
+        case .truncated: truncations += 1
+        case .membership: memberships += 1
+        case .transferStarted: transfers += 1
+        case .contradiction(let contradiction):
+            contradict("\(node) met a contradiction: \(contradiction)", at: time)
+        case .enteredTerm, .becameFollower, .becamePreCandidate, .becameCandidate, .steppedDown,
+            .voted, .appended, .durable, .committed, .snapshotTaken, .readServed, .transferEnded:
+            break
+        }
+        guard raft != nil, let observation = RaftObservation(fact) else { return }
+        raft!.observe(observation, at: node, time: time)
+    }
+}
+
+extension RaftObservation {
+    /// The fact in the checker's words; `nil` for what no promise speaks about.
+    init?(_ fact: RaftFact) {
+        switch fact {
+        case .restarted(let term, _, let snapshot, let last, let lastTerm):
+            self = .recovered(
+                term: term,
+                snapshot: snapshot,
+                snapshotTerm: nil,
+                last: last,
+                lastTerm: lastTerm
+            )
+        case .becameLeader(let term, _): self = .becameLeader(term: term)
+        case .becameFollower, .steppedDown: self = .ceasedToLead
+        case .voted(let term, let candidate): self = .voted(term: term, candidate: candidate)
+        case .appended(let index, let term, let digest):
+            self = .appended(index: index, term: term, digest: digest)
+        case .truncated(let index): self = .truncated(from: index)
+        case .durable(let index, let term): self = .persisted(index: index, term: term)
+        case .committed(let index): self = .committed(index: index)
+        case .applied(let index, let term, let digest):
+            self = .applied(index: index, term: term, digest: digest)
+        case .membership(_, let membership):
+            self = .configuration(voters: membership.voters, outgoing: membership.outgoing)
+        case .snapshotTaken(let index, let term): self = .snapshotTaken(index: index, term: term)
+        case .snapshotInstalled(let index, let term):
+            self = .snapshotInstalled(index: index, term: term)
+        case .enteredTerm, .becamePreCandidate, .becameCandidate, .readServed, .transferStarted,
+            .transferEnded, .contradiction:
+            return nil
         }
     }
 }

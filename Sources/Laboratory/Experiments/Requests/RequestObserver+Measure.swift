@@ -16,7 +16,22 @@ extension RequestObserver {
                 InvariantOutcome(
                     name: Scenario.Invariant.commandsAppliedOnce.rawValue,
                     checked: logs.reduce(0) { $0 + $1.executions },
-                    violations: logs.flatMap(\.doubled)
+                    violations: logs.flatMap { log in
+                        log.once?.violations.map {
+                            Violation(time: $0.time, message: $0.sentence)
+                        } ?? []
+                    }
+                )
+            )
+        }
+        if invariants.contains(.raftSafety) {
+            record.invariants.append(
+                InvariantOutcome(
+                    name: Scenario.Invariant.raftSafety.rawValue,
+                    checked: logs.reduce(0) { $0 + ($1.raft?.checked ?? 0) },
+                    violations: logs.flatMap { log in
+                        (log.raft?.violations.map(\.recorded) ?? []) + log.contradictions
+                    }
                 )
             )
         }
@@ -54,7 +69,8 @@ extension RequestObserver {
                 bound: ending.bound(
                     .lower,
                     nearestRoundTrip.milliseconds,
-                    derivation: "propagation between clients and the nearest replica, there and back"
+                    derivation:
+                        "propagation between clients and the nearest replica, there and back"
                 )
             )
         )
@@ -191,7 +207,7 @@ extension RequestObserver {
 
     /// When the last fault had ended; `nil` when one lasts, or the start when there was none.
     private func healed(_ faults: [FaultRecord]) -> Instant? {
-        var last = Instant.zero
+        var last = Instant.zero + (scenario.recovery?.healAt ?? .zero)
         for fault in faults where fault.fired != nil {
             guard let healed = fault.healed else { return nil }
             last = max(last, healed)
@@ -227,10 +243,13 @@ extension RequestObserver {
         )
     }
 
-    /// How long a healed group may take until it answers: a stream that is opened anew, and a few
-    /// elections that may be split.
+    /// How long a healed group may take until it answers. Unless the scenario says so: until a stream
+    /// is opened anew, and a few elections that may be split.
     private var recoveryBound: Interval {
-        plan.store.raft.electionTimeoutLimit * 10 + plan.store.reopenDelayLimit * 2
+        if let recovery = scenario.recovery, recovery.healAt != nil {
+            return recovery.progressWithin
+        }
+        return plan.store.raft.electionTimeoutLimit * 10 + plan.store.reopenDelayLimit * 2
     }
 
     private func progress(_ faults: [FaultRecord], at time: Instant) -> InvariantOutcome {

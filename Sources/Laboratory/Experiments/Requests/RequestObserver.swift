@@ -49,7 +49,13 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         }
         tallies = plan.groups.map { _ in RequestTally(from: from, timeout: plan.load.timeout) }
         histories = plan.groups.map { _ in ClientHistory() }
-        logs = plan.groups.map { GroupLogs(replicas: $0) }
+        let checks = (
+            raft: invariants.contains(.raftSafety),
+            once: invariants.contains(.commandsAppliedOnce)
+        )
+        logs = plan.groups.map {
+            GroupLogs(replicas: $0, checksRaft: checks.raft, checksOnce: checks.once)
+        }
     }
 
     public var isFinished: Bool { finishedNodes == plan.clientNodes.count }
