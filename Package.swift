@@ -173,6 +173,7 @@ let environments = [
 let laboratory = [
     room("Laboratory", "Measurements", ["Units"]),
     room("Laboratory", "Statistics", ["Determinism"]),
+    room("Laboratory", "Checkers", ["Determinism", "Measurements", "Units"]),
     room(
         "Laboratory",
         "Scenarios",
@@ -223,7 +224,8 @@ let commands: [Target] = [
         name: "novalab",
         dependencies: [
             "DataSets", "Determinism", "Experiments", "HardwareModel", "Judging", "LinkEmulator",
-            "LinkModel", "Measurements", "RDMAEnvironment", "RealNodes", "Reporting",
+            "LinkModel", "Measurements", "RDMAEnvironment", "RealNodes",
+            "Reporting",
             "ResultsStore", "Scenarios", "SocketEnvironment", "Units", argumentParser,
         ],
         path: "Sources/novalab",
@@ -329,6 +331,7 @@ let testTargets: [Target] = [
     tests("HardwareModel", ["Machines", "Units"]),
     tests("Measurements", ["Units"]),
     tests("Statistics", ["Determinism"]),
+    tests("Checkers", ["Determinism", "Measurements", "Units"]),
     tests(
         "Scenarios",
         ["Determinism", "HardwareModel", "LinkModel", "Machines", "Measurements", "Units"]
@@ -410,7 +413,8 @@ let package = Package(
     name: "novacron-lab",
     // The wings are products so that the benchmarks, a package of their own, can use them.
     products: (core + environments.filter { $0.type != .system }
-        + novaCron.filter { $0.name == "Initialization" })
+        + novaCron.filter { $0.name == "Initialization" }
+        + laboratory.filter { $0.name == "Checkers" })
         .map { .library(name: $0.name, targets: [$0.name]) }
         + [
             .executable(name: "novalab", targets: ["novalab"]),
