@@ -339,6 +339,7 @@ let testTargets: [Target] = [
     tests("HardwareModel", ["Machines", "Units"]),
     tests("Measurements", ["Units"]),
     tests("Statistics", ["Determinism"]),
+    tests("Checkers", ["Determinism", "Measurements", "Units"]),
     tests(
         "Scenarios",
         ["Determinism", "HardwareModel", "LinkModel", "Machines", "Measurements", "Units"]
@@ -424,7 +425,8 @@ let package = Package(
     name: "novacron-lab",
     // The wings are products so that the benchmarks, a package of their own, can use them.
     products: (core + environments.filter { $0.type != .system }
-        + novaCron.filter { $0.name == "Initialization" })
+        + novaCron.filter { $0.name == "Initialization" }
+        + laboratory.filter { $0.name == "Checkers" })
         .map { .library(name: $0.name, targets: [$0.name]) }
         + [
             .executable(name: "novalab", targets: ["novalab"]),

@@ -51,6 +51,15 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "checker-times",
+            dependencies: [
+                .product(name: "Checkers", package: "novacron-lab"),
+                .product(name: "Determinism", package: "novacron-lab"),
+                .product(name: "Units", package: "novacron-lab"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "emulator-rate",
             dependencies: [
                 .product(name: "LinkEmulator", package: "novacron-lab"),
