@@ -23,7 +23,7 @@ import Units
         ChaosRunner(
             ChaosPlan(variants: variants, firstSeed: first, seeds: seeds),
             jobs: jobs,
-            run: { order, _, isCancelled in isCancelled() ? nil : try run(order) },
+            run: { order, _, isCancelled in try isCancelled() ? nil : run(order) },
             renew: renew
         )
     }
@@ -43,7 +43,8 @@ import Units
         #expect(repeated.allSatisfy { $0.isRepeatable == true })
         #expect(repeated.contains { $0.seed == 40 })
         #expect((2...20).contains(repeated.count))
-        #expect(orders.withLock { $0.count } == 500 + repeated.count)
+        let ran = orders.withLock { $0.count }
+        #expect(ran == 500 + repeated.count)
     }
 
     @Test func whichSeedsRunTwiceDoesNotDependOnTheRange() throws {
@@ -117,10 +118,31 @@ import Units
             }
             return answer
         }.run(listener: SeedRecorder(), isInterrupted: { false })
-        let counts = orders.withLock { Dictionary(grouping: $0) { $0 }.mapValues(\.count) }
+        let ran = orders.withLock { $0 }
+        let counts = Dictionary(grouping: ran) { $0 }.mapValues(\.count)
         #expect(counts[3] == 2 && counts[7] == 2)
         #expect(counts[13] == 1 && counts[17] == 1)
         #expect(outcome.results.count { $0.isFailing } == 12)
+    }
+
+    @Test func ofManySeedsThatFailAlikeOnlySomeAreKeptInFull() throws {
+        let outcome = try runner(seeds: 200) { order in
+            var answer = ChaosSamples.passed(order)
+            answer.result.signature = FailureSignature(.safety, rule: "r", shape: "s")
+            answer.result.record = RunRecord(
+                key: RunKey(
+                    scenario: "s",
+                    scenarioDigest: "d",
+                    variant: "default",
+                    seed: order.seed,
+                    environment: .simulated
+                ),
+                commit: "abc"
+            )
+            return answer
+        }.run(listener: SeedRecorder(), isInterrupted: { false })
+        #expect(outcome.results.count { $0.record != nil } == ChaosRunner.recordsPerGroup)
+        #expect(outcome.results.allSatisfy { $0.isFailing })
     }
 
     @Test func whatIsInTheArchiveDoesNotRunAgain() throws {

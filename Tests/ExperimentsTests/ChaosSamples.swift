@@ -24,7 +24,7 @@ enum ChaosSamples {
             faults:
               - {kind: node.restart, at: 500 ms..4 s, for: 50 ms, select: {role: server}}
               - {kind: node.pause, every: 300 ms, for: 20 ms, select: {role: client, pick: one}}
-              - {kind: net.delay, every: 400 ms, for: 50 ms, extra: 5 ms, select: {region: server}}
+              - {kind: net.delay, every: 400 ms, for: 50 ms, delay: 5 ms, select: {region: server}}
               - {kind: net.down, at: 500 ms..4 s, for: 20 ms, select: {region: server}}
             invariants: [acknowledged-writes-survive]
             sometimes: [echo.serving, never-seen]

@@ -108,6 +108,8 @@ import Units
         ])
         #expect(judgement.groups.map(\.signature) == [safety, other, crash, late])
         #expect(judgement.groups[0].places.map(\.seed) == [3, 4])
+        #expect(try judge([result(1), result(2, cut)]).rateBoundPercent == 100)
+        #expect(try judge((0..<30).map { result($0, $0 < 10 ? cut : nil) }).rateBoundPercent == 15)
         let rate = try #require(judgement.rate)
         #expect(rate.value == 5.0 / 6 && rate.low < 0.4 && rate.high > 0.99)
         let text = ChaosBlock(judgement, isColoured: false).text

@@ -20,7 +20,7 @@ import Testing
         faults:
           - {kind: node.crash, at: 1..5 s, select: {role: server}}
           - {kind: node.pause, every: 300 ms, for: 20 ms, select: {role: client, pick: one}}
-          - {kind: net.delay, every: 400 ms, for: 50 ms, extra: 5 ms, select: {region: server}}
+          - {kind: net.delay, every: 400 ms, for: 50 ms, delay: 5 ms, select: {region: server}}
         invariants: [acknowledged-writes-survive]
         sometimes: [echo.serving, never-seen]
 

@@ -5,8 +5,8 @@ import ResultsStore
 import Testing
 import Units
 
-/// Goal: seeds of chaos campaigns come back as they were kept, take little room, and damaged ones are
-/// told.
+/// Goal: seeds of chaos campaigns come back as they were kept, take little room, and damaged ones do
+/// no harm.
 /// Method: round trips, an archive of the version before, ten thousand seeds whose file is measured,
 /// and blobs with flipped bits.
 @Suite struct ChaosSeedTests {
@@ -98,12 +98,8 @@ import Units
         #expect(try store.seeds(ofPlan: Archives.plan.identity).count == 10_000)
     }
 
-    @Test func damagedSeedsAreTold() throws {
-        let folder = try Folder()
-        let path = folder.file("a.sqlite")
+    @Test func damagedBlobsNeverTrap() throws {
         var random = SeededRandom(stateFrom: 5)
-        let store = try ResultsArchive(path: path)
-        try store.record(failing(2), in: Archives.plan)
         let blob = PackedText.pack(failing(2).record)
         for _ in 0..<300 {
             var bytes = blob

@@ -59,7 +59,7 @@ public struct ChaosBlock: Sendable {
     private var bound: String {
         guard let rate = judgement.rate, let bound = judgement.rateBoundPercent else { return "" }
         guard judgement.failing > 0 else {
-            return "0 of \(judgement.seeds): rate < \(Decimals.percent(bound)) (95 %)"
+            return "0 of \(judgement.decided): rate < \(Decimals.percent(bound)) (95 %)"
         }
         return "rate \(Decimals.percent(100 * rate.value)) "
             + "[\(Decimals.percent(100 * rate.low)), \(Decimals.percent(100 * rate.high))] (95 %)"

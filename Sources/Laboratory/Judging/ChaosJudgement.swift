@@ -11,7 +11,10 @@ public struct ChaosJudgement: Sendable {
     /// Seeds that ran, and those of them that speak against the code under test.
     public let seeds: Int
     public let failing: Int
-    /// The share of failing seeds with its 95 % interval (Clopper–Pearson); `nil` without a seed.
+    /// Seeds that say something: all but those that were cut short.
+    public let decided: Int
+    /// The share of failing seeds among the decided with its 95 % interval (Clopper–Pearson); `nil`
+    /// without a decided seed.
     public let rate: Estimate?
     public let determinism: DeterminismCheck
     /// Over all seeds, by kind.
@@ -32,9 +35,10 @@ public struct ChaosJudgement: Sendable {
         seeds = results.count
         failing = results.count { $0.isFailing }
         groups = ChaosJudgement.groups(results)
+        decided = results.count { $0.signature?.kind != .undecided }
         rate =
-            results.isEmpty
-            ? nil : ClopperPearson.share(of: failing, in: seeds, confidence: 0.95)
+            decided == 0
+            ? nil : ClopperPearson.share(of: failing, in: decided, confidence: 0.95)
         let repeated = results.compactMap(\.isRepeatable)
         determinism = DeterminismCheck(
             compared: repeated.count,
@@ -62,10 +66,10 @@ public struct ChaosJudgement: Sendable {
     }
 
     /// The upper end of what the rate of failing seeds may be, in per cent: of no failure in N seeds
-    /// 300/N (the rule of three, 95 %), otherwise the end of the interval; `nil` without a seed.
+    /// 300/N (the rule of three, 95 %), otherwise the end of the interval; `nil` without a decided seed.
     public var rateBoundPercent: Double? {
         guard let rate else { return nil }
-        return failing == 0 ? min(100, 300 / Double(seeds)) : 100 * rate.high
+        return failing == 0 ? min(100, 300 / Double(decided)) : 100 * rate.high
     }
 
     // MARK: - Parts

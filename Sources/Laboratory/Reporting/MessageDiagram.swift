@@ -54,7 +54,7 @@ public struct MessageDiagram: Sendable {
     }
 
     private func svg(style: String) -> String {
-        let width = MessageDiagram.left + max(1, lanes.count) * MessageDiagram.laneWidth + 24
+        let width = MessageDiagram.left + max(1, lanes.count) * MessageDiagram.laneWidth + 72
         let height = MessageDiagram.top + (rows.count + 2) * MessageDiagram.rowHeight
         var parts = [
             """
@@ -109,7 +109,7 @@ public struct MessageDiagram: Sendable {
                 ? [(MessageDiagram.left - 8, width - MessageDiagram.left - 8)]
                 : columns.map { (x($0) - 9, 18) }
             let boxes = places.map { place in
-                "<rect class=\"fault\" x=\"\(place.0)\" y=\"\(begin)\" width=\"\(place.1)\" "
+                "<rect class=\"\(columns.isEmpty ? "fault wide" : "fault")\" x=\"\(place.0)\" y=\"\(begin)\" width=\"\(place.1)\" "
                     + "height=\"\(height)\">\(title)</rect>"
             }
             let name =
@@ -248,6 +248,7 @@ public struct MessageDiagram: Sendable {
         .sequence text{font:11px system-ui,sans-serif;fill:var(--ink);stroke:none}\
         .sequence .lane{font-weight:600;font-size:12px;text-anchor:middle}\
         .sequence .life{stroke:var(--line)}.sequence .fault{fill:var(--fault);opacity:.16}\
+        .sequence .wide{opacity:.07}\
         .sequence .name{fill:var(--fault);font-size:10px}\
         .sequence .sent,.sequence .stream,.sequence .lost{stroke:var(--v1);stroke-width:1.2}\
         .sequence .stream{stroke:var(--v2)}\

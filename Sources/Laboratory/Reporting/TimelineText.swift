@@ -14,6 +14,8 @@ public struct TimelineText: Sendable {
     private let limit: Int
     private static let timeWidth = 14
     private static let narrowest = 18
+    /// A fault that strikes more nodes than these at once singles out none.
+    private static let singledOut = 4
     /// More columns are not readable; those in which most happened are shown.
     private static let laneLimit = 8
 
@@ -96,8 +98,8 @@ public struct TimelineText: Sendable {
         switch entry.kind {
         case .sent:
             let peer = message.map { "\($0.to)" } ?? "?"
-            let lost = message?.received == nil && !(message?.isStream ?? true) ? " ✗" : ""
-            return "→\(peer) \(entry.text)\(lost)"
+            let lost = message?.received == nil && !(message?.isStream ?? true) ? "✗ " : ""
+            return "→\(peer) \(lost)\(entry.text)"
         case .received: return "←\(message.map { "\($0.from)" } ?? "?") \(entry.text)"
         case .fired: return "⏰ \(entry.text)"
         case .persisting: return "▤ \(entry.text)"
@@ -147,6 +149,10 @@ public struct TimelineText: Sendable {
         var counts = Array(repeating: 0, count: timeline.lanes.count)
         for entry in timeline.entries where counts.indices.contains(entry.lane) {
             counts[entry.lane] += 1
+        }
+        // Whom a fault singles out is worth more than who is merely busy.
+        for fault in timeline.faults where fault.lanes.count <= TimelineText.singledOut {
+            for lane in fault.lanes { counts[lane] += timeline.entries.count }
         }
         let order = counts.indices.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
         return order.prefix(limit).sorted()

@@ -61,6 +61,8 @@ public struct ChaosRunner: Sendable {
     private let plan: ChaosPlan
     private let pool: SeedPool
     private let renew: @Sendable () -> Void
+    /// Of more seeds that fail alike only a line is kept, as of a seed that passed.
+    public static let recordsPerGroup = 50
     /// Of how many kinds of failure the first seed is run again.
     private static let repeatedGroups = 20
 
@@ -97,6 +99,7 @@ public struct ChaosRunner: Sendable {
             results.withLock { $0[SeedPlace(result)] = result }
         }
         let missing = places.filter { place in results.withLock { $0[place] == nil } }
+        let lean = KeptRecords(finished)
         listener.planned(done: places.count - missing.count, total: places.count)
         try pool.perform(
             missing.map { place in
@@ -107,9 +110,12 @@ public struct ChaosRunner: Sendable {
                 )
             },
             isCancelled: isInterrupted
-        ) { index, answer in
-            try listener.keep(answer.result)
-            results.withLock { $0[missing[index]] = answer.result }
+        ) { [plan] index, answer in
+            let place = missing[index]
+            let isRepeated = plan.isRepeated(place.seed)
+            let result = lean.reduced(answer.result, keepsCheckpoints: isRepeated)
+            try listener.keep(result)
+            results.withLock { $0[place] = result }
             return true
         }
         var differences: [String] = []
@@ -176,6 +182,33 @@ public struct ChaosRunner: Sendable {
             }
             return result.isRepeatable == nil && (isFirst || plan.isRepeated(place.seed))
         }
+    }
+}
+
+/// Counts the records that are kept of each kind of failure.
+private final class KeptRecords: Sendable {
+    private let counts: Mutex<[FailureSignature: Int]>
+
+    init(_ finished: [SeedResult]) {
+        var found: [FailureSignature: Int] = [:]
+        for result in finished where result.record != nil {
+            if let signature = result.signature { found[signature, default: 0] += 1 }
+        }
+        counts = Mutex(found)
+    }
+
+    /// The result without its record once there are enough like it.
+    func reduced(_ result: SeedResult, keepsCheckpoints: Bool) -> SeedResult {
+        guard let signature = result.signature else { return result }
+        let count = counts.withLock { counts in
+            counts[signature, default: 0] += 1
+            return counts[signature]!
+        }
+        guard count > ChaosRunner.recordsPerGroup else { return result }
+        var result = result
+        result.record = nil
+        if !keepsCheckpoints { result.checkpoints = [] }
+        return result
     }
 }
 
