@@ -23,7 +23,7 @@ struct Reign: Sendable {
 
     struct Transfer: Sendable {
         let target: NodeID
-        let deadline: Instant
+        var deadline: Instant
         var isReady = false
     }
 
@@ -315,6 +315,11 @@ extension RaftCore {
             reign.followers[place].heard = min(reign.followers[place].heard, now)
             reign.followers[place].progressed = min(reign.followers[place].progressed, now)
         }
+        if let transfer = reign.transfer {
+            let deadline = min(transfer.deadline, now + configuration.electionTimeout)
+            reign.transfer?.deadline = deadline
+        }
+        for place in forwarded.indices { forwarded[place].asked = min(forwarded[place].asked, now) }
         waitingSince = min(waitingSince, now)
         leaderHeard = leaderHeard.map { min($0, now) }
     }
