@@ -294,6 +294,14 @@ let testTargets: [Target] = [
         ],
         exclude: ["Scripts"]
     ),
+    tests("Raft", ["Determinism", "Machines", "RaftDefects", "Units"]),
+    tests(
+        "ReplicatedStore",
+        [
+            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel", "Raft",
+            "RaftDefects", "SimulatedEnvironment", "SimulationKernel", "Units",
+        ]
+    ),
     tests(
         "Initialization",
         ["Determinism", "Effects", "Machines", "SimulationKernel", "Units"]

@@ -83,6 +83,7 @@ public struct DefectiveRules: RaftRules, Hashable {
     public func recoversEntriesBehindSnapshot(matching: Bool) -> Bool {
         keepsEntriesBehindSnapshot(matching: matching)
     }
+    public var adoptsMembershipOfSnapshot: Bool { defect != .snapshotKeepsConflicts }
     public var recoveryTruncates: Bool { defect != .recoveryResurrects }
     public var answersWaitForDurability: Bool { defect != .acknowledgesEarly }
     public func recognisesRetry(appliedIn: Term, repeatedIn: Term) -> Bool {

@@ -38,7 +38,7 @@ public enum RaftDefect: String, Hashable, Sendable, CaseIterable {
     case changesBeforeOwnCommit = "changes-before-own-commit"
     /// In a joint phase the new majority decides alone.
     case jointPhaseCountsOnce = "joint-phase-counts-once"
-    /// A snapshot that disagrees with the log leaves the entries behind it.
+    /// A snapshot that disagrees with the log leaves the entries behind it, and the membership.
     case snapshotKeepsConflicts = "snapshot-keeps-conflicts"
     /// A snapshot takes entries with it that are behind it and acknowledged.
     case snapshotDropsSuffix = "snapshot-drops-suffix"

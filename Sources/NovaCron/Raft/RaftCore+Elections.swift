@@ -31,8 +31,6 @@ extension RaftCore {
     mutating func electionTimerFired(at now: Instant, into effects: inout RaftEffects) {
         guard role != .leader else { return }
         expireForwardedReads(at: now, into: &effects)
-        // A clock that was set back must not silence the node for that long.
-        if now < waitingSince { waitingSince = now }
         guard now >= waitingSince + timeout else {
             setElectionTimer(at: now, into: &effects)
             return
@@ -205,15 +203,10 @@ extension RaftCore {
     }
 
     /// Whether a leader was heard so recently that no election is due: leader stickiness.
-    private mutating func hearsLeader(at now: Instant) -> Bool {
+    private func hearsLeader(at now: Instant) -> Bool {
         guard rules.asksBeforeElection else { return false }
         if role == .leader { return true }
         guard let heard = leaderHeard else { return false }
-        if now < heard {
-            // The clock was set back.
-            leaderHeard = nil
-            return false
-        }
         return now - heard < configuration.electionTimeout
     }
 }

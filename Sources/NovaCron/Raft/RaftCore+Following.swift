@@ -47,6 +47,10 @@ extension RaftCore {
             return
         }
         guard follow(sender, term: request.term, at: now, into: &effects) else { return }
+        guard isInOrder(request) else {
+            effects.report(.contradiction(.termsOutOfOrder(index: request.previousIndex + 1)))
+            return
+        }
         guard request.previousIndex >= commit else {
             // Older than what is committed here, and hence the same.
             answer(.appendMatched(term: term, index: commit), to: sender, into: &effects)
@@ -64,6 +68,16 @@ extension RaftCore {
         guard take(request, into: &effects) else { return }
         followCommit(request.commit, lastVerified: last, at: now, into: &effects)
         answer(.appendMatched(term: term, index: last), to: sender, into: &effects)
+    }
+
+    /// Terms never fall along a log, and none is above the leader's.
+    private func isInOrder(_ request: AppendRequest) -> Bool {
+        var last = request.previousTerm
+        for entry in request.entries {
+            guard entry.term >= last else { return false }
+            last = entry.term
+        }
+        return last <= request.term
     }
 
     private func reject(
@@ -125,6 +139,10 @@ extension RaftCore {
         noteTruncation(from: index)
         effects.report(.truncated(from: index))
         if log.membershipIndex != before { membershipChanged(into: &effects) }
+        if log.membershipIndex > log.lastIndex {
+            let index = log.membershipIndex
+            effects.report(.contradiction(.membershipBeyondLog(index: index)))
+        }
         return true
     }
 

@@ -13,13 +13,17 @@ struct Reign: Sendable {
     var collecting: [ReadOrigin] = []
     /// Reads whose round is out.
     var confirming: ReadBatch?
+    /// When voters are counted that were heard.
+    var quorumCheck = Instant.zero
+    /// Answers to earlier rounds give no lease: the clock was set back since.
+    var leaseRound: UInt64 = 0
     var transfer: Transfer?
     /// A handover was begun: a late `timeoutNow` may break the leases given to this leader.
     var hasTransferred = false
 
     struct Transfer: Sendable {
         let target: NodeID
-        let deadline: Instant
+        var deadline: Instant
         var isReady = false
     }
 
@@ -33,6 +37,7 @@ extension RaftCore {
         role = .leader
         leader = node
         reign = Reign()
+        reign.quorumCheck = now + configuration.electionTimeout
         for entry in log.suffix(from: commit + 1) { reign.uncommittedBytes += entry.size }
         updateFollowers(at: now)
         effects.report(.becameLeader(term: term, lastIndex: log.lastIndex))
@@ -180,6 +185,7 @@ extension RaftCore {
         let isNews = index > reign.followers[place].match
         if isNews {
             reign.followers[place].match = index
+            reign.followers[place].next = max(reign.followers[place].next, index + 1)
             reign.followers[place].progressed = now
         }
         switch reign.followers[place].state {
@@ -187,7 +193,6 @@ extension RaftCore {
             reign.followers[place].becomeReplicate()
         case .replicate:
             reign.followers[place].acknowledged(through: index)
-            if reign.followers[place].next <= index { reign.followers[place].next = index + 1 }
         case .snapshot:
             if index >= reign.followers[place].snapshotIndex || index >= log.base {
                 reign.followers[place].becomeReplicate()
@@ -261,9 +266,12 @@ extension RaftCore {
     // MARK: Heartbeats
 
     mutating func beat(at now: Instant, into effects: inout RaftEffects) {
-        guard !rules.checksQuorum || hearsQuorum(at: now) else {
-            becomeFollower(term, leader: nil, .quorumLost, at: now, into: &effects)
-            return
+        if now >= reign.quorumCheck {
+            guard !rules.checksQuorum || hearsQuorum(at: now) else {
+                becomeFollower(term, leader: nil, .quorumLost, at: now, into: &effects)
+                return
+            }
+            reign.quorumCheck = now + configuration.electionTimeout
         }
         if let transfer = reign.transfer, now >= transfer.deadline {
             reign.transfer = nil
@@ -285,14 +293,35 @@ extension RaftCore {
         }
     }
 
-    /// CheckQuorum: whether voters that make a quorum answered within an election timeout.
+    /// CheckQuorum, once an election timeout as in etcd: whether voters that make a quorum answered
+    /// since the last time.
     private func hearsQuorum(at now: Instant) -> Bool {
         let result = Quorum.result(log.membership.voters, log.membership.outgoing) { voter in
             if voter == node { return true }
             guard let place = reign.place(of: voter) else { return false }
-            return now - reign.followers[place].heard < configuration.electionTimeout
+            return now - reign.followers[place].heard <= configuration.electionTimeout
         }
         return result == .won
+    }
+
+    /// A clock that was set back would make leases and waits last too long.
+    mutating func clockWentBack(at now: Instant) {
+        latest = now
+        reign.round += 1
+        reign.leaseRound = reign.round
+        reign.quorumCheck = min(reign.quorumCheck, now + configuration.electionTimeout)
+        for place in reign.followers.indices {
+            reign.followers[place].leaseEnd = Instant(nanoseconds: .min)
+            reign.followers[place].heard = min(reign.followers[place].heard, now)
+            reign.followers[place].progressed = min(reign.followers[place].progressed, now)
+        }
+        if let transfer = reign.transfer {
+            let deadline = min(transfer.deadline, now + configuration.electionTimeout)
+            reign.transfer?.deadline = deadline
+        }
+        for place in forwarded.indices { forwarded[place].asked = min(forwarded[place].asked, now) }
+        waitingSince = min(waitingSince, now)
+        leaderHeard = leaderHeard.map { min($0, now) }
     }
 
     mutating func hear(
@@ -303,7 +332,7 @@ extension RaftCore {
     ) {
         guard role == .leader, let place = reign.place(of: peer) else { return }
         reign.followers[place].heard = now
-        if configuration.leaseReads {
+        if configuration.leaseReads, answer.round >= reign.leaseRound {
             let end = rules.leaseEnd(
                 sent: answer.sent,
                 answered: now,

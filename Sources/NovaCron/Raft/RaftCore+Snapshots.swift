@@ -152,7 +152,8 @@ extension RaftCore {
         at now: Instant,
         into effects: inout RaftEffects
     ) {
-        let point = snapshot.point
+        var point = snapshot.point
+        if !rules.adoptsMembershipOfSnapshot { point.membership = log.membership }
         let keeps = rules.keepsEntriesBehindSnapshot(
             matching: log.term(at: point.index) == point.term
         )

@@ -41,6 +41,8 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     /// How long to wait now; drawn anew for every wait.
     var timeout = Interval.zero
     var isElectionTimerSet = false
+    /// The latest time seen, to notice a clock that was set back.
+    var latest = Instant(nanoseconds: .min)
     var ballot = Ballot()
     var reign = Reign()
     var incoming: IncomingSnapshot?
@@ -100,6 +102,8 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
 
     public var isLeader: Bool { role == .leader }
     public var membership: Membership { log.membership }
+    /// Where the membership comes from: an entry or the snapshot.
+    public var membershipIndex: LogIndex { log.membershipIndex }
     public var lastIndex: LogIndex { log.lastIndex }
     /// Whether the entry at the latest membership change is not committed yet.
     public var isChangingMembership: Bool {
@@ -142,6 +146,7 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
         at now: Instant,
         into effects: inout RaftEffects
     ) {
+        look(at: now)
         switch timer {
         case .election:
             isElectionTimerSet = false
@@ -163,6 +168,7 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
         into effects: inout RaftEffects
     ) {
         guard peer != node else { return }
+        look(at: now)
         switch message {
         case .heartbeat(let heartbeat):
             hear(heartbeat, from: peer, at: now, into: &effects)
@@ -196,6 +202,10 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
             readAnswered(read, index, into: &effects)
         }
         flush(at: now, into: &effects)
+    }
+
+    private mutating func look(at now: Instant) {
+        if now < latest { clockWentBack(at: now) } else { latest = now }
     }
 
     // MARK: Terms

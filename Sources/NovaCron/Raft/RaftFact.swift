@@ -59,11 +59,11 @@ public enum RaftFact: Hashable, Sendable, Codable {
         case committedEntryConflicts(index: LogIndex)
         /// Two leaders of one term.
         case twoLeaders(term: Term, NodeID, NodeID)
-        /// A snapshot's term differs from that of the committed entry at its index.
-        case snapshotConflicts(index: LogIndex)
         /// Durable records do not fit together: entries are missing below this one.
         case recordsDoNotFit(index: LogIndex)
-        /// A committed index lies beyond the log.
-        case commitBeyondLog(index: LogIndex)
+        /// A leader's entries have terms that fall, or exceed its own.
+        case termsOutOfOrder(index: LogIndex)
+        /// The membership in effect is that of an entry that the log no longer has.
+        case membershipBeyondLog(index: LogIndex)
     }
 }

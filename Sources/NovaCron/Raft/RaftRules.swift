@@ -52,7 +52,9 @@ public protocol RaftRules: Sendable {
     var outgoingVotersCount: Bool { get }
     /// Entries behind a snapshot stay when the log agrees with it (section 7), and only then.
     func keepsEntriesBehindSnapshot(matching: Bool) -> Bool
-    /// The same when a node recovers its own records.
+    /// The membership of a snapshot takes the place of the log's.
+    var adoptsMembershipOfSnapshot: Bool { get }
+    /// Whether entries behind a snapshot stay when a node recovers its own records.
     func recoversEntriesBehindSnapshot(matching: Bool) -> Bool
     /// Records of entries end the log that was recovered before them.
     var recoveryTruncates: Bool { get }
@@ -104,6 +106,7 @@ extension RaftRules {
     public var outgoingVotersCount: Bool { true }
     public func keepsEntriesBehindSnapshot(matching: Bool) -> Bool { matching }
     public func recoversEntriesBehindSnapshot(matching: Bool) -> Bool { matching }
+    public var adoptsMembershipOfSnapshot: Bool { true }
     public var recoveryTruncates: Bool { true }
     public var answersWaitForDurability: Bool { true }
     public func recognisesRetry(appliedIn: Term, repeatedIn: Term) -> Bool { true }

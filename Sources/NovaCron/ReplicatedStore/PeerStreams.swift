@@ -78,6 +78,9 @@ struct PeerStreams: Sendable {
         into actions: inout Actions<Program>
     ) {
         guard let place = outgoingPlace(of: peer, at: now) else { return }
+        // A clock that was set back must not make silence look short.
+        outgoing[place].opened = min(outgoing[place].opened, now)
+        outgoing[place].heard = min(outgoing[place].heard, now)
         if isSilent(place, at: now) { abandon(place, into: &actions) }
         encode(message, for: place)
         switch outgoing[place].state {
