@@ -65,9 +65,8 @@ struct ReportText {
             return "\(counted(nodes, "node")) booting, \(environment.rawValue)"
         }
         if case .requests(let requests) = scenario.workload {
-            let groups = "\(counted(requests.groups, "group")) of \(requests.replicas)"
-            let rate = requests.load.rate.formatted(.number.grouping(.never))
-            return "\(groups), \(rate) requests a second each, \(environment.rawValue)"
+            let groups = "\(counted(requests.groups, "group")) of \(requests.replicas) replicas"
+            return "\(groups), \(what), \(environment.rawValue)"
         }
         let ends = scenario.workload.ends
         let regions = scenario.topology.regions
@@ -84,6 +83,8 @@ struct ReportText {
         case .migration(let migration):
             "\(counted(migration.count, "migration")) of '\(migration.memory.dataset)'"
         case .boot(let boot): "boots within \(boot.deadline)"
+        case .requests(let requests):
+            "\(requests.load.rate.formatted(.number.grouping(.never))) requests a second"
         }
     }
 

@@ -107,8 +107,8 @@ public struct StoreClient: Sendable {
         random = SeededRandom(
             seed: birth.seed,
             entity: EntityID(birth.node),
-            purpose: line == 0 ? "store client" : "store client \(line)",
-            incarnation: birth.incarnation
+            purpose: "store client",
+            incarnation: birth.incarnation | UInt32(line) << 16
         )
         // Answers to an earlier life must not be taken for ours.
         nextName = UInt64(birth.incarnation) << 48 | UInt64(line) << 32

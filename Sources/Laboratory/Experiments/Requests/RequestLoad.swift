@@ -26,12 +26,12 @@ struct RequestLoad: Sendable {
         group: UInt32,
         incarnation: UInt32
     ) {
-        func stream(_ purpose: String) -> SeededRandom {
+        func stream(_ purpose: StaticString) -> SeededRandom {
             SeededRandom(
                 seed: seed,
                 entity: EntityID(node),
-                purpose: "\(purpose) of group \(group)",
-                incarnation: incarnation
+                purpose: purpose,
+                incarnation: incarnation | group << 16
             )
         }
         self.load = load

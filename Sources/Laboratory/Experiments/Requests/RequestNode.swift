@@ -20,10 +20,13 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
             clients = RequestClients(birth, plan)
             return
         }
+        guard let membership = try? Membership(voters: group) else {
+            preconditionFailure("a group of \(group.count) replicas that was not checked")
+        }
         replica = StoreReplica(
             birth,
             configuration: plan.store,
-            bootstrap: Membership(voters: group),
+            bootstrap: membership,
             rules: rules
         )
     }

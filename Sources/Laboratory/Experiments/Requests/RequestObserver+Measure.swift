@@ -1,5 +1,6 @@
 import Checkers
 public import Measurements
+import Raft
 import ReplicatedStore
 import Scenarios
 import Units

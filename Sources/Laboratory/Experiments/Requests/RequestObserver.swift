@@ -1,6 +1,6 @@
 import Checkers
-public import Machines
-public import Measurements
+import Machines
+import Measurements
 public import Raft
 import ReplicatedStore
 import Scenarios
