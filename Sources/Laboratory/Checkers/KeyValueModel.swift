@@ -47,6 +47,12 @@ public struct KeyValueModel: SequentialModel {
         var first: ValueDigest
         var rest: [ValueDigest] = []
 
+        /// Of many keys mostly one differs, and any of them can be it.
+        public func hash(into hasher: inout Hasher) {
+            hasher.combine(first)
+            for value in rest { hasher.combine(value) }
+        }
+
         subscript(place: Int32) -> ValueDigest {
             get { place == 0 ? first : rest[Int(place) - 1] }
             set { if place == 0 { first = newValue } else { rest[Int(place) - 1] = newValue } }

@@ -13,6 +13,9 @@ public struct ValueDigest: Hashable, Sendable {
     public static let absent = ValueDigest(length: -1, first: 0, second: 0)
     public static let empty = ValueDigest(length: 0, first: 0, second: 0)
 
+    /// One of the polynomials is hash enough; equality still compares everything.
+    public func hash(into hasher: inout Hasher) { hasher.combine(first) }
+
     static let modulus: UInt64 = (1 << 61) - 1
     static let bases: (UInt64, UInt64) = (0x0B5A_D4EC_EDA1_CE2B, 0x1C1F_E7DF_9A4D_3F67)
 
