@@ -18,7 +18,7 @@ public struct KeyValueModel: SequentialModel {
     private var numberOf: [ValueDigest: Int32] = [:]
     /// Texts that are keys, in the order of their bytes.
     private var keys: [Int32] = []
-    private let initial: ValueDigest
+    let initial: ValueDigest
 
     /// What an answered scan says about each key in its reach.
     struct Scan: Hashable, Sendable {
@@ -132,6 +132,8 @@ public struct KeyValueModel: SequentialModel {
         let scan = scans[Int(number)]
         return zip(scan.keys, scan.values).map { (texts[Int($0)], text($1)) }
     }
+
+    func power(_ number: Int32) -> ValueDigest.Power { powers[Int(number)] }
 
     func text(_ number: Int32) -> String? { number < 0 ? nil : texts[Int(number)] }
 

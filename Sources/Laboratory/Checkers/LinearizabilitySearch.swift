@@ -333,6 +333,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
             record[pendingWord &+ bit >> 6] |= 1 << UInt64(bit & 63)
             used[group] &+= 1
             if !demandCount.isEmpty {
+                for fact in problem.groupDemands[group] { demandCount[Int(fact)] &-= 1 }
                 for fact in problem.groupSupplies[group] { supplyCount[Int(fact)] &-= 1 }
             }
         }
@@ -360,6 +361,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
                 let bit = Int(problem.groups[group].start &+ used[group])
                 record[pendingWord &+ bit >> 6] &= ~(1 << UInt64(bit & 63))
                 if !demandCount.isEmpty {
+                    for fact in problem.groupDemands[group] { demandCount[Int(fact)] &+= 1 }
                     for fact in problem.groupSupplies[group] { supplyCount[Int(fact)] &+= 1 }
                 }
             }

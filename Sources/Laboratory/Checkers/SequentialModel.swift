@@ -11,7 +11,7 @@ public protocol SequentialModel: Sendable {
     /// A call with its answer, or a call that was never answered.
     associatedtype Operation: Hashable & Sendable
     associatedtype State: Hashable & Sendable
-    /// Something that an answer can show about a state; see ``foresight(_:)``.
+    /// Something that an answer can show about a state; see ``foresight(_:counts:)``.
     associatedtype Fact: Hashable & Sendable = Never
 
     /// The state before all of `operations`, which are the operations of one part.
@@ -35,7 +35,12 @@ public protocol SequentialModel: Sendable {
     /// Bits of what the operation reads or changes. Two operations without a common bit commute.
     func footprint(_ operation: Operation) -> UInt64
     /// Which answers need which facts, and which operations can make them true.
-    func foresight(_ operations: [Operation]) -> Foresight<Fact>
+    ///
+    /// - Parameter counts: how often each of the distinct `operations` is there.
+    func foresight(_ operations: [Operation], counts: [Int]) -> Foresight<Fact>
+    /// Operations that may stand for the given ones, one by one, without changing whether the part is
+    /// linearizable: values that no answer mentions need not be told apart.
+    func simplified(_ operations: [Operation]) -> [Operation]
     /// The fact about the part of `state` that `operation` changes.
     func fact(of state: State, at operation: Operation) -> Fact?
     /// Which of the unanswered operations can be left out because nobody saw their effect.
@@ -50,9 +55,10 @@ extension SequentialModel {
     public func partition(_ operations: [Operation]) -> [[Int]] { [Array(operations.indices)] }
     public func isReadOnly(_ operation: Operation) -> Bool { false }
     public func footprint(_ operation: Operation) -> UInt64 { .max }
-    public func foresight(_ operations: [Operation]) -> Foresight<Fact> {
+    public func foresight(_ operations: [Operation], counts: [Int]) -> Foresight<Fact> {
         Foresight(count: operations.count)
     }
+    public func simplified(_ operations: [Operation]) -> [Operation] { operations }
     public func fact(of state: State, at operation: Operation) -> Fact? { nil }
     public func unobserved(_ part: [ObservedOperation<Operation>]) -> [Int] { [] }
 }
@@ -96,11 +102,17 @@ public struct Foresight<Fact: Hashable & Sendable>: Sendable {
         supplies = demands
     }
 
-    /// Operation `index` is possible only where `fact` holds.
-    public mutating func demand(_ fact: Fact, by index: Int) {
-        let number = numbers[fact] ?? Int32(numbers.count)
-        numbers[fact] = number
-        demands[index].append(number)
+    /// Operation `index` is possible, or of use, only where `fact` holds; an operation without an
+    /// answer demands something only when it must have happened.
+    ///
+    /// - Returns: whether nobody demanded the fact before.
+    @discardableResult
+    public mutating func demand(_ fact: Fact, by index: Int) -> Bool {
+        let known = numbers[fact]
+        let number = known ?? Int32(numbers.count)
+        if known == nil { numbers[fact] = number }
+        if !demands[index].contains(number) { demands[index].append(number) }
+        return known == nil
     }
 
     /// Operation `index` may make `fact` true. Facts that nobody demands are not kept, so demands

@@ -58,6 +58,20 @@ public struct ValueDigest: Hashable, Sendable {
         )
     }
 
+    /// This text without the `ending` that it has; `power` belongs to the ending.
+    func removing(ending: ValueDigest, _ power: Power) -> ValueDigest {
+        let inverse = power.inverse
+        let rest = (
+            ValueDigest.sum(first, ValueDigest.modulus - ending.first),
+            ValueDigest.sum(second, ValueDigest.modulus - ending.second)
+        )
+        return ValueDigest(
+            length: length - ending.length,
+            first: ValueDigest.product(rest.0, inverse.first),
+            second: ValueDigest.product(rest.1, inverse.second)
+        )
+    }
+
     /// The bases to the power of a length.
     struct Power: Hashable, Sendable {
         var first: UInt64
@@ -80,6 +94,19 @@ public struct ValueDigest: Hashable, Sendable {
                 rest >>= 1
             }
             self = result
+        }
+
+        /// By Fermat's little theorem; the modulus is prime.
+        var inverse: Power {
+            var result = Power.one
+            var base = self
+            var rest = ValueDigest.modulus - 2
+            while rest > 0 {
+                if rest & 1 == 1 { result = result.times(base) }
+                base = base.times(base)
+                rest >>= 1
+            }
+            return result
         }
 
         private func times(_ other: Power) -> Power {
