@@ -19,8 +19,8 @@ extension KeyValueModel {
                 open.append(Demanded(fact, self))
             }
         }
-        guard !open.isEmpty else { return foresight }
         let suppliers = Suppliers(operations, self)
+        var viable = noteMentioned(by: operations, in: &foresight)
         while let demanded = open.popLast() {
             let (exact, appending) = suppliers.of(demanded, self)
             for index in exact + appending { foresight.supply(demanded.fact, by: index) }
@@ -38,7 +38,47 @@ extension KeyValueModel {
                 open.append(before)
             }
         }
+        while let value = viable.popLast() {
+            for index in suppliers.of(value, self).appending {
+                guard let before = value.before(operations[index].value, self) else { continue }
+                if foresight.note(viable: before.fact) { viable.append(before) }
+            }
+        }
         return foresight
+    }
+
+    /// Everything that an answer or a swap compares a value with.
+    private func noteMentioned(
+        by operations: [Operation],
+        in foresight: inout Foresight<Fact>
+    ) -> [Demanded] {
+        var found: [Demanded] = []
+        for operation in operations {
+            let isSwap = operation.kind == .refused || operation.kind == .swapUnknown
+            for fact in demands(of: operation) + (isSwap ? [expectation(of: operation)] : [])
+            where foresight.note(viable: fact) {
+                found.append(Demanded(fact, self))
+            }
+        }
+        return found
+    }
+
+    /// A text that is no beginning of anything mentioned, made of the pieces that are appended, stays
+    /// without meaning until it is overwritten; all such texts are one.
+    public func collapsed(
+        _ state: State,
+        at operation: Operation,
+        _ foresight: Foresight<Fact>
+    ) -> State {
+        guard operation.key >= 0 else { return state }
+        let place = place(of: operation.key)
+        let value = state[place]
+        guard value.length > 0, !foresight.viable.contains(Fact(place: place, value: value)) else {
+            return state
+        }
+        var collapsed = state
+        collapsed[place] = .lost
+        return collapsed
     }
 
     /// Values that are written and that no answer and no swap mentions are all the same to everybody,
@@ -240,7 +280,7 @@ private struct Demanded {
         guard digest.length > 0, Int(digest.length) < length else { return nil }
         var before = self
         before.length -= Int(digest.length)
-        before.fact.value = fact.value.removing(ending: digest, model.power(piece))
+        before.fact.value = fact.value.removing(ending: digest)
         return before
     }
 }

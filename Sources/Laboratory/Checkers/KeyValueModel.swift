@@ -133,8 +133,6 @@ public struct KeyValueModel: SequentialModel {
         return zip(scan.keys, scan.values).map { (texts[Int($0)], text($1)) }
     }
 
-    func power(_ number: Int32) -> ValueDigest.Power { powers[Int(number)] }
-
     func text(_ number: Int32) -> String? { number < 0 ? nil : texts[Int(number)] }
 
     func place(of key: Int32) -> Int32 { placeOf[Int(key)] }

@@ -407,7 +407,9 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     ) -> TransitionTable.Transition {
         let operation = problem.classes[Int(classNumber)]
         var transition = TransitionTable.Transition.impossible
-        if let next = problem.model.step(states[Int(state)], operation) {
+        if let step = problem.model.step(states[Int(state)], operation) {
+            let next =
+                problem.foresight.map { problem.model.collapsed(step, at: operation, $0) } ?? step
             transition.next = number(of: next)
             if transition.next != state, !demandCount.isEmpty {
                 let before = problem.model.fact(of: states[Int(state)], at: operation)

@@ -37,6 +37,8 @@ struct SearchProblem<Model: SequentialModel> {
     private(set) var demandCount: [Int32] = []
     private(set) var supplyCount: [Int32] = []
     private(set) var factNumbers: [Model.Fact: Int32] = [:]
+    /// `nil` without foresight.
+    private(set) var foresight: Foresight<Model.Fact>?
     private(set) var liveDemands: [[Int32]] = []
     private(set) var liveSupplies: [[Int32]] = []
     private(set) var groupSupplies: [[Int32]] = []
@@ -190,6 +192,7 @@ struct SearchProblem<Model: SequentialModel> {
         for number in liveClass { counts[Int(number)] += 1 }
         for group in groups { counts[Int(group.number)] += Int(group.count) }
         let foresight = model.foresight(classes, counts: counts)
+        self.foresight = foresight
         factNumbers = foresight.numbers
         guard !factNumbers.isEmpty else { return }
         demandCount = Array(repeating: 0, count: factNumbers.count)

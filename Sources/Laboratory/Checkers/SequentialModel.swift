@@ -43,6 +43,9 @@ public protocol SequentialModel: Sendable {
     func simplified(_ operations: [Operation]) -> [Operation]
     /// The fact about the part of `state` that `operation` changes.
     func fact(of state: State, at operation: Operation) -> Fact?
+    /// A state that stands for all that differ from it only in what no answer can tell any more, after
+    /// `operation` has changed something.
+    func collapsed(_ state: State, at operation: Operation, _ foresight: Foresight<Fact>) -> State
     /// Which of the unanswered operations can be left out because nobody saw their effect.
     ///
     /// - Parameter part: the operations of one part in the order of their calls.
@@ -60,6 +63,11 @@ extension SequentialModel {
     }
     public func simplified(_ operations: [Operation]) -> [Operation] { operations }
     public func fact(of state: State, at operation: Operation) -> Fact? { nil }
+    public func collapsed(
+        _ state: State,
+        at operation: Operation,
+        _ foresight: Foresight<Fact>
+    ) -> State { state }
     public func unobserved(_ part: [ObservedOperation<Operation>]) -> [Int] { [] }
 }
 
@@ -96,6 +104,9 @@ public struct Foresight<Fact: Hashable & Sendable>: Sendable {
     public private(set) var demands: [[Int32]]
     /// For each operation the demanded facts that it can make true.
     public private(set) var supplies: [[Int32]]
+    /// Facts that some answer could come to depend on; what is none of these is lost, see
+    /// ``SequentialModel/collapsed(_:at:_:)``.
+    public private(set) var viable: Set<Fact> = []
 
     public init(count: Int) {
         demands = Array(repeating: [], count: count)
@@ -114,6 +125,12 @@ public struct Foresight<Fact: Hashable & Sendable>: Sendable {
         if !demands[index].contains(number) { demands[index].append(number) }
         return known == nil
     }
+
+    /// A state with this fact may lead to one that an answer tells apart.
+    ///
+    /// - Returns: whether that was not known.
+    @discardableResult
+    public mutating func note(viable fact: Fact) -> Bool { viable.insert(fact).inserted }
 
     /// Operation `index` may make `fact` true. Facts that nobody demands are not kept, so demands
     /// come first.

@@ -11,6 +11,8 @@ public struct ValueDigest: Hashable, Sendable {
     let second: UInt64
 
     public static let absent = ValueDigest(length: -1, first: 0, second: 0)
+    /// Some text that no answer can come to depend on.
+    static let lost = ValueDigest(length: -2, first: 1, second: 1)
     public static let empty = ValueDigest(length: 0, first: 0, second: 0)
 
     /// One of the polynomials is hash enough; equality still compares everything.
@@ -50,7 +52,7 @@ public struct ValueDigest: Hashable, Sendable {
     /// This text with `other` behind it; `power` belongs to `other`.
     func appending(_ other: ValueDigest, _ power: Power) -> ValueDigest {
         // Nothing with something behind it is that something.
-        guard length > 0 else { return other }
+        guard length > 0 else { return self == .lost ? self : other }
         return ValueDigest(
             length: length + other.length,
             first: ValueDigest.sum(ValueDigest.product(first, power.first), other.first),
@@ -58,9 +60,9 @@ public struct ValueDigest: Hashable, Sendable {
         )
     }
 
-    /// This text without the `ending` that it has; `power` belongs to the ending.
-    func removing(ending: ValueDigest, _ power: Power) -> ValueDigest {
-        let inverse = power.inverse
+    /// This text without the `ending` that it has.
+    func removing(ending: ValueDigest) -> ValueDigest {
+        let inverse = Power(length: Int(ending.length), of: Power.inverseBases)
         let rest = (
             ValueDigest.sum(first, ValueDigest.modulus - ending.first),
             ValueDigest.sum(second, ValueDigest.modulus - ending.second)
@@ -84,9 +86,12 @@ public struct ValueDigest: Hashable, Sendable {
             self.second = second
         }
 
-        init(length: Int) {
+        static let bases = Power(first: ValueDigest.bases.0, second: ValueDigest.bases.1)
+        static let inverseBases = bases.inverse
+
+        init(length: Int, of bases: Power = Power.bases) {
             var result = Power.one
-            var base = Power(first: ValueDigest.bases.0, second: ValueDigest.bases.1)
+            var base = bases
             var rest = length
             while rest > 0 {
                 if rest & 1 == 1 { result = result.times(base) }
