@@ -231,7 +231,8 @@ let commands: [Target] = [
     .executableTarget(
         name: "novalab",
         dependencies: [
-            "DataSets", "Determinism", "Experiments", "FaultInjection", "HardwareModel", "Judging",
+            "Checkers", "DataSets", "Determinism", "Experiments", "FaultInjection",
+            "HardwareModel", "Judging",
             "LinkEmulator", "LinkModel", "Measurements", "RDMAEnvironment", "RealNodes",
             "Reporting",
             "ResultsStore", "Scenarios", "SocketEnvironment", "Units", argumentParser,

@@ -26,8 +26,8 @@ struct NovaLab: AsyncParsableCommand {
         version: "0.1",
         subcommands: [
             RunCommand.self, CheckCommand.self, ChaosCommand.self, ReplayCommand.self,
-            ShrinkCommand.self, ReportCommand.self, RunsCommand.self, DatasetCommand.self,
-            DoctorCommand.self, CalibrateCommand.self,
+            ShrinkCommand.self, ReportCommand.self, RunsCommand.self, VerifyCommand.self,
+            DatasetCommand.self, DoctorCommand.self, CalibrateCommand.self,
             InitCommand.self,
             SchemaCommand.self, AgentCommand.self, EmulateCommand.self, SeedsCommand.self,
             WorkloadCommand.self,

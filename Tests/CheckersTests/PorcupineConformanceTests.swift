@@ -64,7 +64,10 @@ import Testing
             var report = checker.check(history)
             let clock = ContinuousClock()
             let prepared = clock.measure { _ = KeyValueModel.prepare(clients, initial: "") }
-            let time = clock.measure { report = checker.check(history) }
+            let times = (0..<11).map { _ in
+                clock.measure { report = checker.check(history) }
+            }
+            let time = times.sorted()[5]
             let wanted: LinearizabilityVerdict =
                 expectation.isLinearizable ? .linearizable : .notLinearizable
             #expect(report.verdict == wanted, "\(expectation.file)")

@@ -139,12 +139,13 @@ import Units
         var group = Self.settled
         group.replicate(4...5, term: 1, to: [0])
         group.tell(0, .truncated(from: 5))
-        group.tell(0, .appended(index: 4, term: 1, digest: 401))
+        group.tell(0, .appended(index: 4, term: 1, digest: 999))
         #expect(
             group.signatures == [
                 "leader-append-only: a leader threw entries away",
                 "leader-append-only: a leader appended inside its log",
                 "leader-append-only: a leader threw entries away",
+                "log-matching: equal index and term, different entries",
             ]
         )
     }
@@ -456,7 +457,10 @@ private struct RaftWorld {
             tell(node, .applied(index: index, term: entry.term, digest: entry.digest))
         }
         let applied = nodes[node].applied
-        if applied > nodes[node].snapshot, nodes[node].disk.count >= applied, random.below(3) == 0 {
+        let isOnDisk =
+            nodes[node].disk.count >= applied
+            && zip(nodes[node].disk, nodes[node].memory).prefix(applied).allSatisfy { $0 == $1 }
+        if applied > nodes[node].snapshot, isOnDisk, random.below(3) == 0 {
             nodes[node].snapshot = applied
             let term = nodes[node].memory[applied - 1].term
             tell(node, .snapshotTaken(index: UInt64(applied), term: term))

@@ -11,6 +11,7 @@ import Testing
             "", "run", "check", "chaos", "shrink", "report", "replay", "runs", "dataset",
             "dataset list",
             "dataset show", "dataset capture", "dataset import", "doctor", "init", "schema",
+            "verify",
         ]
     )
     func helpHasAnExample(verb: String) async throws {

@@ -1,5 +1,6 @@
 import Checkers
 import Determinism
+import Glibc
 import Units
 
 // What the linearizability checker takes for histories of several shapes: the time and the number of
@@ -154,7 +155,7 @@ for shape in shapes where wanted.map({ shape.name.hasPrefix($0) }) ?? true {
             times.append(
                 clock.measure {
                     let (model, operations, _) = KeyValueModel.prepare(history)
-                    let limits = LinearizabilityLimits(steps: 2_000_000)
+                    let limits = LinearizabilityLimits(steps: 500_000)
                     let checker = LinearizabilityChecker(
                         model,
                         limits: limits,
@@ -171,5 +172,6 @@ for shape in shapes where wanted.map({ shape.name.hasPrefix($0) }) ?? true {
             "\(shape.name), \(mutations) changed: median \(times.sorted()[2]), "
                 + "most \(times.max()!), \(steps) steps at most; \(words.joined(separator: ", "))"
         )
+        fflush(nil)
     }
 }

@@ -130,7 +130,7 @@ public struct HistoryPicture: Sendable {
         let count = failure.linearized.count
         let more = omitted > 0 ? " \(omitted) earlier operations are not drawn." : ""
         let state = "After the numbered operations the state is \(failure.state)."
-        let found = "The deepest order found explains \(count) operations.\(more) \(state)"
+        let found = "The deepest order found has length \(count).\(more) \(state)"
         return """
             <text class="title" x="16" y="24">\(escaped(summary))</text>
             <text class="quiet" x="16" y="44">\(escaped(found))</text>

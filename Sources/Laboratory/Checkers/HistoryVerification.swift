@@ -69,7 +69,7 @@ public struct HistoryVerification: Sendable {
                 + (failure.isMinimal ? "" : "; a shorter one may exist, a bound was reached"),
             "no order explains '\(bars[failure.stuck].label)' of process "
                 + "\(bars[failure.stuck].process), called at \(history.called(stuck))",
-            "the deepest order found explains \(failure.linearized.count) operations and leaves "
+            "the deepest order found, of length \(failure.linearized.count), leaves the value "
                 + failure.state,
         ]
     }

@@ -7,29 +7,104 @@ extension KeyValueModel {
 
     /// Reads demand what they returned, successful swaps what they expected. Writes supply their
     /// value; an append supplies every demanded value that ends with its piece.
-    public func foresight(_ operations: [Operation]) -> Foresight<Fact> {
+    ///
+    /// Where only one operation can supply a demanded value, it must happen in the one state that it
+    /// makes that value of. That state is demanded, too, and so on backwards: where pieces are distinct,
+    /// a value that was read tells the order of the appends that led to it.
+    public func foresight(_ operations: [Operation], counts: [Int]) -> Foresight<Fact> {
         var foresight = Foresight<Fact>(count: operations.count)
+        var open: [Demanded] = []
         for (index, operation) in operations.enumerated() {
-            for fact in demands(of: operation) { foresight.demand(fact, by: index) }
+            for fact in demands(of: operation) where foresight.demand(fact, by: index) {
+                open.append(Demanded(fact, self))
+            }
         }
-        let endings = Endings(of: foresight.numbers.keys, operations, self)
-        for (index, operation) in operations.enumerated() {
-            switch operation.kind {
-            case .put: foresight.supply(written(by: operation), by: index)
-            case .swapped, .swapUnknown:
-                guard operation.value != operation.other else { continue }
-                foresight.supply(written(by: operation), by: index)
-            case .delete, .deletedValue:
-                let place = place(of: operation.key)
-                foresight.supply(Fact(place: place, value: .absent), by: index)
-            case .append:
-                for fact in endings.facts(endingWith: written(by: operation)) {
-                    foresight.supply(fact, by: index)
-                }
-            case .get, .refused, .deletedNothing, .scan, .unansweredRead: break
+        let suppliers = Suppliers(operations, self)
+        var viable = noteMentioned(by: operations, in: &foresight)
+        while let demanded = open.popLast() {
+            let (exact, appending) = suppliers.of(demanded, self)
+            for index in exact + appending { foresight.supply(demanded.fact, by: index) }
+            guard exact.count + appending.count == 1, demanded.fact.value != initial,
+                let index = exact.first ?? appending.first, counts[index] == 1
+            else { continue }
+            let operation = operations[index]
+            if operation.kind == .swapUnknown {
+                let expected = expectation(of: operation)
+                if foresight.demand(expected, by: index) { open.append(Demanded(expected, self)) }
+            } else if operation.kind == .append,
+                let before = demanded.before(operation.value, self),
+                foresight.demand(before.fact, by: index)
+            {
+                open.append(before)
+            }
+        }
+        while let value = viable.popLast() {
+            for index in suppliers.of(value, self).appending {
+                guard let before = value.before(operations[index].value, self) else { continue }
+                if foresight.note(viable: before.fact) { viable.append(before) }
             }
         }
         return foresight
+    }
+
+    /// Everything that an answer or a swap compares a value with.
+    private func noteMentioned(
+        by operations: [Operation],
+        in foresight: inout Foresight<Fact>
+    ) -> [Demanded] {
+        var found: [Demanded] = []
+        for operation in operations {
+            let isSwap = operation.kind == .refused || operation.kind == .swapUnknown
+            for fact in demands(of: operation) + (isSwap ? [expectation(of: operation)] : [])
+            where foresight.note(viable: fact) {
+                found.append(Demanded(fact, self))
+            }
+        }
+        return found
+    }
+
+    /// A text that is no beginning of anything mentioned, made of the pieces that are appended, stays
+    /// without meaning until it is overwritten; all such texts are one.
+    public func collapsed(
+        _ state: State,
+        at operation: Operation,
+        _ foresight: Foresight<Fact>
+    ) -> State {
+        guard operation.key >= 0 else { return state }
+        let place = place(of: operation.key)
+        let value = state[place]
+        guard value.length > 0, !foresight.viable.contains(Fact(place: place, value: value)) else {
+            return state
+        }
+        var collapsed = state
+        collapsed[place] = .lost
+        return collapsed
+    }
+
+    /// Values that are written and that no answer and no swap mentions are all the same to everybody,
+    /// on keys that nothing is appended to.
+    public func simplified(_ operations: [Operation]) -> [Operation] {
+        var mentioned: Set<Fact> = []
+        var appended: Set<Int32> = []
+        for operation in operations {
+            if operation.kind == .append { appended.insert(place(of: operation.key)) }
+            for fact in demands(of: operation) { mentioned.insert(fact) }
+            if operation.kind == .refused || operation.kind == .swapUnknown {
+                mentioned.insert(expectation(of: operation))
+            }
+        }
+        var common: [Int32: Int32] = [:]
+        return operations.map { operation in
+            guard operation.value >= 0, operation.kind != .append else { return operation }
+            let place = place(of: operation.key)
+            guard !appended.contains(place), !mentioned.contains(written(by: operation)) else {
+                return operation
+            }
+            var simple = operation
+            simple.value = common[place, default: operation.value]
+            common[place] = simple.value
+            return simple
+        }
     }
 
     /// The facts without which an answer is not possible.
@@ -43,7 +118,7 @@ extension KeyValueModel {
         }
     }
 
-    private func written(by operation: Operation) -> Fact {
+    func written(by operation: Operation) -> Fact {
         Fact(place: place(of: operation.key), value: digest(operation.value))
     }
 
@@ -185,40 +260,77 @@ extension KeyValueModel {
     }
 }
 
-/// Demanded values by the texts that they end with, for the pieces that are appended.
-private struct Endings {
-    private var found: [KeyValueModel.Fact: [KeyValueModel.Fact]] = [:]
+/// A fact that somebody demands: a beginning of one of the history's texts, or no value.
+private struct Demanded {
+    var fact: KeyValueModel.Fact
+    /// The text, and how many of its bytes the value has; absent for a value without a text.
+    var text: Int32
+    var length: Int
 
-    init(
-        of facts: some Collection<KeyValueModel.Fact>,
-        _ operations: [KeyValueModel.Operation],
-        _ model: KeyValueModel
-    ) {
-        var wanted: Set<KeyValueModel.Fact> = []
-        for operation in operations where operation.kind == .append {
-            wanted.insert(
-                KeyValueModel.Fact(
-                    place: model.place(of: operation.key),
-                    value: model.digest(operation.value)
-                )
-            )
-        }
-        guard !wanted.isEmpty else { return }
-        let lengths = Set(wanted.map { Int($0.value.length) }).sorted()
-        for fact in facts {
-            guard let text = model.textOf(fact.value) else { continue }
-            let bytes = text.utf8
-            for length in lengths where length <= bytes.count {
-                let ending = KeyValueModel.Fact(
-                    place: fact.place,
-                    value: ValueDigest(bytes: bytes.suffix(length))
-                )
-                if wanted.contains(ending) { found[ending, default: []].append(fact) }
-            }
-        }
+    init(_ fact: KeyValueModel.Fact, _ model: KeyValueModel) {
+        self.fact = fact
+        text = model.number(of: fact.value)
+        length = Int(max(0, fact.value.length))
     }
 
-    func facts(endingWith piece: KeyValueModel.Fact) -> [KeyValueModel.Fact] {
-        found[piece] ?? []
+    /// The value to which appending a piece gives this one; `nil` when that is all of it, because
+    /// nothing and an empty value lead to the same.
+    func before(_ piece: Int32, _ model: KeyValueModel) -> Demanded? {
+        let digest = model.digest(piece)
+        guard digest.length > 0, Int(digest.length) < length else { return nil }
+        var before = self
+        before.length -= Int(digest.length)
+        before.fact.value = fact.value.removing(ending: digest)
+        return before
+    }
+}
+
+/// Which operations leave which value.
+private struct Suppliers {
+    private var exact: [KeyValueModel.Fact: [Int]] = [:]
+    private var appending: [KeyValueModel.Fact: [Int]] = [:]
+    private var lengths: [Int] = []
+
+    init(_ operations: [KeyValueModel.Operation], _ model: KeyValueModel) {
+        var found: Set<Int> = []
+        for (index, operation) in operations.enumerated() {
+            switch operation.kind {
+            case .put, .swapped, .swapUnknown:
+                let isChange = operation.kind == .put || operation.value != operation.other
+                guard isChange else { continue }
+                exact[model.written(by: operation), default: []].append(index)
+            case .delete, .deletedValue:
+                let place = model.place(of: operation.key)
+                let fact = KeyValueModel.Fact(place: place, value: .absent)
+                exact[fact, default: []].append(index)
+            case .append:
+                let piece = model.written(by: operation)
+                found.insert(Int(piece.value.length))
+                appending[piece, default: []].append(index)
+            case .get, .refused, .deletedNothing, .scan, .unansweredRead: break
+            }
+        }
+        lengths = found.sorted()
+    }
+
+    func of(_ demanded: Demanded, _ model: KeyValueModel) -> (exact: [Int], appending: [Int]) {
+        let exact = exact[demanded.fact] ?? []
+        guard !lengths.isEmpty, demanded.text >= 0, let text = model.text(demanded.text) else {
+            return (exact, [])
+        }
+        var found: [Int] = []
+        let bytes = text.utf8
+        let end = bytes.index(bytes.startIndex, offsetBy: demanded.length)
+        for length in lengths where length <= demanded.length {
+            // An empty piece makes a value only of nothing.
+            guard length > 0 || demanded.length == 0 else { continue }
+            let start = bytes.index(end, offsetBy: -length)
+            let piece = KeyValueModel.Fact(
+                place: demanded.fact.place,
+                value: ValueDigest(bytes: bytes[start..<end])
+            )
+            found += appending[piece] ?? []
+        }
+        return (exact, found)
     }
 }

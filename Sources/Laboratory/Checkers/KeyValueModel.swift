@@ -18,7 +18,7 @@ public struct KeyValueModel: SequentialModel {
     private var numberOf: [ValueDigest: Int32] = [:]
     /// Texts that are keys, in the order of their bytes.
     private var keys: [Int32] = []
-    private let initial: ValueDigest
+    let initial: ValueDigest
 
     /// What an answered scan says about each key in its reach.
     struct Scan: Hashable, Sendable {
@@ -46,6 +46,12 @@ public struct KeyValueModel: SequentialModel {
     public struct State: Hashable, Sendable {
         var first: ValueDigest
         var rest: [ValueDigest] = []
+
+        /// Of many keys mostly one differs, and any of them can be it.
+        public func hash(into hasher: inout Hasher) {
+            hasher.combine(first)
+            for value in rest { hasher.combine(value) }
+        }
 
         subscript(place: Int32) -> ValueDigest {
             get { place == 0 ? first : rest[Int(place) - 1] }

@@ -209,6 +209,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     // MARK: - Candidates
 
     private mutating func propose(_ state: Int32, _ frontier: Int) {
+        let first = candidates.count
         let due = ~problem.entries[frontier]
         let dueClass = problem.liveClass[Int(due)]
         let mask = usesFootprints ? connected(to: dueClass, frontier) : .max
@@ -232,7 +233,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
             guard classMark[Int(number)] == stamp, classBest[Int(number)] == operation else {
                 continue
             }
-            consider(operation, number, state, due, dueClass)
+            consider(operation, number, state)
         }
         for (index, group) in problem.groups.enumerated() {
             let position = Int(group.start &+ used[index])
@@ -240,42 +241,41 @@ struct LinearizabilitySearch<Model: SequentialModel> {
                 classMark[Int(group.number)] != stamp,
                 problem.footprints[Int(group.number)] & mask != 0
             else { continue }
-            consider(~Int32(index), group.number, state, due, dueClass)
+            consider(~Int32(index), group.number, state)
         }
-        sortCandidates(from: candidates.count - proposed)
-        proposed = 0
+        guard candidates.count - first > 1 else { return }
+        preferHelpful(from: first, due, dueClass)
+        sortCandidates(from: first)
     }
 
-    private var proposed = 0
-
-    private mutating func consider(
-        _ item: Int32,
-        _ number: Int32,
-        _ state: Int32,
-        _ due: Int32,
-        _ dueClass: Int32
-    ) {
+    private mutating func consider(_ item: Int32, _ number: Int32, _ state: Int32) {
         let step = transition(state, number)
         guard step.next >= 0, item >= 0 || step.next != state else { return }
-        let helps = item == due || transition(step.next, dueClass).next >= 0
-        var rank: Int32 =
-            item >= 0 ? problem.returnEntry[Int(item)] : Int32(problem.entries.count)
-        if !helps { rank += 2 * Int32(problem.entries.count) }
         candidates.append(
             Candidate(
                 item: item,
                 next: step.next,
-                rank: rank,
+                rank: item >= 0
+                    ? problem.returnEntry[Int(item)] : Int32(problem.entries.count),
                 lost: step.lost,
                 gained: step.gained
             )
         )
-        proposed += 1
+    }
+
+    /// What makes the answer that is due next possible comes before everything else: it uses up as
+    /// few of the other operations as can be.
+    private mutating func preferHelpful(from first: Int, _ due: Int32, _ dueClass: Int32) {
+        for index in first..<candidates.count {
+            let candidate = candidates[index]
+            let helps =
+                candidate.item == due || transition(candidate.next, dueClass).next >= 0
+            if !helps { candidates[index].rank += 2 * Int32(problem.entries.count) }
+        }
     }
 
     /// Insertion sort by rank; there are as many as clients are waiting.
     private mutating func sortCandidates(from first: Int) {
-        guard candidates.count - first > 1 else { return }
         for index in (first + 1)..<candidates.count {
             let item = candidates[index]
             var place = index
@@ -333,6 +333,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
             record[pendingWord &+ bit >> 6] |= 1 << UInt64(bit & 63)
             used[group] &+= 1
             if !demandCount.isEmpty {
+                for fact in problem.groupDemands[group] { demandCount[Int(fact)] &-= 1 }
                 for fact in problem.groupSupplies[group] { supplyCount[Int(fact)] &-= 1 }
             }
         }
@@ -360,6 +361,7 @@ struct LinearizabilitySearch<Model: SequentialModel> {
                 let bit = Int(problem.groups[group].start &+ used[group])
                 record[pendingWord &+ bit >> 6] &= ~(1 << UInt64(bit & 63))
                 if !demandCount.isEmpty {
+                    for fact in problem.groupDemands[group] { demandCount[Int(fact)] &+= 1 }
                     for fact in problem.groupSupplies[group] { supplyCount[Int(fact)] &+= 1 }
                 }
             }
@@ -405,7 +407,9 @@ struct LinearizabilitySearch<Model: SequentialModel> {
     ) -> TransitionTable.Transition {
         let operation = problem.classes[Int(classNumber)]
         var transition = TransitionTable.Transition.impossible
-        if let next = problem.model.step(states[Int(state)], operation) {
+        if let step = problem.model.step(states[Int(state)], operation) {
+            let next =
+                problem.foresight.map { problem.model.collapsed(step, at: operation, $0) } ?? step
             transition.next = number(of: next)
             if transition.next != state, !demandCount.isEmpty {
                 let before = problem.model.fact(of: states[Int(state)], at: operation)

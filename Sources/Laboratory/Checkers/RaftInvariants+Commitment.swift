@@ -100,7 +100,10 @@ extension RaftInvariants {
             let terms = "index \(index), of term \(mark.term), elsewhere of term \(before.term)"
             report(.appliedDifferently, slot, time, [index], terms)
         }
-        if index == appliedMarks.last + 1 { appliedMarks.append(mark) }
+        // Where the log knows better, what was applied by mistake is not what others are held to.
+        if index == appliedMarks.last + 1 {
+            appliedMarks.append(node.log.entries[index] ?? mark)
+        }
     }
 
     mutating func install(_ slot: Int, _ index: UInt64, _ term: UInt64, _ time: Instant) {

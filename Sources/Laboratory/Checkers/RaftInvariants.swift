@@ -205,6 +205,9 @@ public struct RaftInvariants: Sendable {
     private mutating func append(_ slot: Int, _ index: UInt64, _ mark: RaftMark, _ time: Instant) {
         let last = nodes[slot].log.last
         if index <= last {
+            // What the node has already, or what lies in its snapshot, changes nothing.
+            let own = nodes[slot].log.entries[index]
+            if own == mark || index <= nodes[slot].log.base { return }
             if nodes[slot].leads > 0 {
                 report(.leaderOverwrote, slot, time, [index, last], "index \(index) of \(last)")
             }

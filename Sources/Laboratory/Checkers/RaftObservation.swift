@@ -34,6 +34,7 @@ public enum RaftObservation: Hashable, Sendable {
     case configuration(voters: [NodeID], outgoing: [NodeID])
     /// The node has put everything up to this index into a snapshot of its own.
     case snapshotTaken(index: UInt64, term: UInt64)
-    /// A leader's snapshot replaced the node's state up to this index, durably.
+    /// A leader's snapshot replaced the node's state up to this index; durable with the next
+    /// `persisted` that reaches it.
     case snapshotInstalled(index: UInt64, term: UInt64)
 }

@@ -52,7 +52,7 @@ public struct RegisterModel: SequentialModel {
         }
     }
 
-    public func foresight(_ operations: [Operation]) -> Foresight<Fact> {
+    public func foresight(_ operations: [Operation], counts: [Int]) -> Foresight<Fact> {
         var foresight = Foresight<Fact>(count: operations.count)
         for (index, operation) in operations.enumerated() {
             switch operation {
@@ -70,6 +70,31 @@ public struct RegisterModel: SequentialModel {
             }
         }
         return foresight
+    }
+
+    public func simplified(_ operations: [Operation]) -> [Operation] {
+        var mentioned: Set<Int64> = []
+        for operation in operations {
+            switch operation {
+            case .read(let value): if let value { mentioned.insert(value) }
+            case .swap(let from, _, _): mentioned.insert(from)
+            case .write: break
+            }
+        }
+        var common: Int64?
+        func simple(_ value: Int64) -> Int64 {
+            if mentioned.contains(value) { return value }
+            if common == nil { common = value }
+            return common ?? value
+        }
+        return operations.map { operation in
+            switch operation {
+            case .read: operation
+            case .write(let value): .write(simple(value))
+            case .swap(let from, let to, let outcome):
+                .swap(from: from, to: simple(to), outcome)
+            }
+        }
     }
 
     public func fact(of state: State, at operation: Operation) -> Fact? { .some(state) }

@@ -37,9 +37,12 @@ struct SearchProblem<Model: SequentialModel> {
     private(set) var demandCount: [Int32] = []
     private(set) var supplyCount: [Int32] = []
     private(set) var factNumbers: [Model.Fact: Int32] = [:]
+    /// `nil` without foresight.
+    private(set) var foresight: Foresight<Model.Fact>?
     private(set) var liveDemands: [[Int32]] = []
     private(set) var liveSupplies: [[Int32]] = []
     private(set) var groupSupplies: [[Int32]] = []
+    private(set) var groupDemands: [[Int32]] = []
 
     struct Group {
         var number: Int32
@@ -81,12 +84,16 @@ struct SearchProblem<Model: SequentialModel> {
             places = kept.indices.filter { !useless.contains($0) }.map { places[$0] }
             kept = kept.indices.filter { !useless.contains($0) }.map { kept[$0] }
         }
+        for (position, operation) in model.simplified(kept.map(\.operation)).enumerated() {
+            kept[position].operation = operation
+        }
         lay(kept, places)
-        if usesForesight { foresee(kept) }
+        if usesForesight { foresee() }
         if liveDemands.isEmpty {
             liveDemands = Array(repeating: [], count: liveClass.count)
             liveSupplies = liveDemands
             groupSupplies = Array(repeating: [], count: groups.count)
+            groupDemands = groupSupplies
         }
     }
 
@@ -180,8 +187,12 @@ struct SearchProblem<Model: SequentialModel> {
         }
     }
 
-    private mutating func foresee(_ kept: [ObservedOperation<Model.Operation>]) {
-        let foresight = model.foresight(classes)
+    private mutating func foresee() {
+        var counts = Array(repeating: 0, count: classes.count)
+        for number in liveClass { counts[Int(number)] += 1 }
+        for group in groups { counts[Int(group.number)] += Int(group.count) }
+        let foresight = model.foresight(classes, counts: counts)
+        self.foresight = foresight
         factNumbers = foresight.numbers
         guard !factNumbers.isEmpty else { return }
         demandCount = Array(repeating: 0, count: factNumbers.count)
@@ -189,6 +200,10 @@ struct SearchProblem<Model: SequentialModel> {
         liveDemands = liveClass.map { foresight.demands[Int($0)] }
         liveSupplies = liveClass.map { foresight.supplies[Int($0)] }
         groupSupplies = groups.map { foresight.supplies[Int($0.number)] }
+        groupDemands = groups.map { foresight.demands[Int($0.number)] }
+        for (group, facts) in zip(groups, groupDemands) {
+            for fact in facts { demandCount[Int(fact)] += group.count }
+        }
         for fact in liveDemands.joined() { demandCount[Int(fact)] += 1 }
         for fact in liveSupplies.joined() { supplyCount[Int(fact)] += 1 }
         for (group, facts) in zip(groups, groupSupplies) {

@@ -11,7 +11,7 @@ public protocol SequentialModel: Sendable {
     /// A call with its answer, or a call that was never answered.
     associatedtype Operation: Hashable & Sendable
     associatedtype State: Hashable & Sendable
-    /// Something that an answer can show about a state; see ``foresight(_:)``.
+    /// Something that an answer can show about a state; see ``foresight(_:counts:)``.
     associatedtype Fact: Hashable & Sendable = Never
 
     /// The state before all of `operations`, which are the operations of one part.
@@ -35,9 +35,17 @@ public protocol SequentialModel: Sendable {
     /// Bits of what the operation reads or changes. Two operations without a common bit commute.
     func footprint(_ operation: Operation) -> UInt64
     /// Which answers need which facts, and which operations can make them true.
-    func foresight(_ operations: [Operation]) -> Foresight<Fact>
+    ///
+    /// - Parameter counts: how often each of the distinct `operations` is there.
+    func foresight(_ operations: [Operation], counts: [Int]) -> Foresight<Fact>
+    /// Operations that may stand for the given ones, one by one, without changing whether the part is
+    /// linearizable: values that no answer mentions need not be told apart.
+    func simplified(_ operations: [Operation]) -> [Operation]
     /// The fact about the part of `state` that `operation` changes.
     func fact(of state: State, at operation: Operation) -> Fact?
+    /// A state that stands for all that differ from it only in what no answer can tell any more, after
+    /// `operation` has changed something.
+    func collapsed(_ state: State, at operation: Operation, _ foresight: Foresight<Fact>) -> State
     /// Which of the unanswered operations can be left out because nobody saw their effect.
     ///
     /// - Parameter part: the operations of one part in the order of their calls.
@@ -50,10 +58,16 @@ extension SequentialModel {
     public func partition(_ operations: [Operation]) -> [[Int]] { [Array(operations.indices)] }
     public func isReadOnly(_ operation: Operation) -> Bool { false }
     public func footprint(_ operation: Operation) -> UInt64 { .max }
-    public func foresight(_ operations: [Operation]) -> Foresight<Fact> {
+    public func foresight(_ operations: [Operation], counts: [Int]) -> Foresight<Fact> {
         Foresight(count: operations.count)
     }
+    public func simplified(_ operations: [Operation]) -> [Operation] { operations }
     public func fact(of state: State, at operation: Operation) -> Fact? { nil }
+    public func collapsed(
+        _ state: State,
+        at operation: Operation,
+        _ foresight: Foresight<Fact>
+    ) -> State { state }
     public func unobserved(_ part: [ObservedOperation<Operation>]) -> [Int] { [] }
 }
 
@@ -90,18 +104,33 @@ public struct Foresight<Fact: Hashable & Sendable>: Sendable {
     public private(set) var demands: [[Int32]]
     /// For each operation the demanded facts that it can make true.
     public private(set) var supplies: [[Int32]]
+    /// Facts that some answer could come to depend on; what is none of these is lost, see
+    /// ``SequentialModel/collapsed(_:at:_:)``.
+    public private(set) var viable: Set<Fact> = []
 
     public init(count: Int) {
         demands = Array(repeating: [], count: count)
         supplies = demands
     }
 
-    /// Operation `index` is possible only where `fact` holds.
-    public mutating func demand(_ fact: Fact, by index: Int) {
-        let number = numbers[fact] ?? Int32(numbers.count)
-        numbers[fact] = number
-        demands[index].append(number)
+    /// Operation `index` is possible, or of use, only where `fact` holds; an operation without an
+    /// answer demands something only when it must have happened.
+    ///
+    /// - Returns: whether nobody demanded the fact before.
+    @discardableResult
+    public mutating func demand(_ fact: Fact, by index: Int) -> Bool {
+        let known = numbers[fact]
+        let number = known ?? Int32(numbers.count)
+        if known == nil { numbers[fact] = number }
+        if !demands[index].contains(number) { demands[index].append(number) }
+        return known == nil
     }
+
+    /// A state with this fact may lead to one that an answer tells apart.
+    ///
+    /// - Returns: whether that was not known.
+    @discardableResult
+    public mutating func note(viable fact: Fact) -> Bool { viable.insert(fact).inserted }
 
     /// Operation `index` may make `fact` true. Facts that nobody demands are not kept, so demands
     /// come first.

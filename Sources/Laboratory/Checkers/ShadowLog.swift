@@ -24,13 +24,11 @@ struct IndexedWindow<Item: Sendable>: Sendable {
 
     mutating func append(_ item: Item) { items.append(item) }
 
-    /// Keeps what lies up to `index`; returns the rest.
-    mutating func truncate(after index: UInt64) -> [Item] {
-        guard index < last else { return [] }
+    /// Keeps what lies up to `index`.
+    mutating func truncate(after index: UInt64) {
+        guard index < last else { return }
         let kept = index > base ? Int(index - base) : 0
-        let rest = Array(items[(dead + kept)...])
-        items.removeLast(rest.count)
-        return rest
+        items.removeLast(items.count - dead - kept)
     }
 
     /// Forgets what lies up to `index`.
@@ -61,10 +59,17 @@ struct ShadowLog: Sendable {
     private(set) var entries = IndexedWindow<RaftMark>()
     /// The term of the entry at the window's base; `nil` when it is not known.
     private(set) var baseTerm: UInt64? = 0
-    /// Up to here the log is on disk.
+    /// A restart finds at least everything up to here.
     private(set) var durable: UInt64 = 0
-    /// What was thrown away in memory, and may still be on the disk: newest last.
-    private var thrownAway: [(from: UInt64, entries: [RaftMark])] = []
+    /// What the log was before a change that may not have reached the disk yet: newest last.
+    private var older: [Version] = []
+
+    private struct Version: Sendable {
+        var entries: IndexedWindow<RaftMark>
+        var baseTerm: UInt64?
+        /// The change is on the disk when everything up to here is.
+        var until: UInt64
+    }
 
     var last: UInt64 { entries.last }
     var base: UInt64 { entries.base }
@@ -76,16 +81,16 @@ struct ShadowLog: Sendable {
     mutating func append(_ mark: RaftMark) { entries.append(mark) }
 
     mutating func truncate(from index: UInt64) {
-        let rest = entries.truncate(after: index - 1)
+        older.append(Version(entries: entries, baseTerm: baseTerm, until: index))
+        entries.truncate(after: index - 1)
         durable = min(durable, index - 1)
-        if !rest.isEmpty { thrownAway.append((index, rest)) }
     }
 
     mutating func persist(upTo index: UInt64, term: UInt64) {
-        guard self.term(at: index) == term, index > durable else { return }
-        durable = index
-        // Records are durable in order, so what was thrown away below is gone for good.
-        thrownAway.removeAll { $0.from <= index }
+        guard self.term(at: index) == term else { return }
+        durable = max(durable, index)
+        // Records become durable in order, so earlier changes are on the disk, too.
+        if !older.isEmpty { older.removeAll { $0.until <= index } }
     }
 
     mutating func takeSnapshot(upTo index: UInt64, term: UInt64) {
@@ -96,56 +101,63 @@ struct ShadowLog: Sendable {
 
     /// Whatever follows the snapshot stays when the log has the snapshot's last entry (section 7).
     mutating func installSnapshot(upTo index: UInt64, term: UInt64) {
-        if self.term(at: index) == term, index <= entries.last {
+        guard index > entries.base else { return }
+        older.append(Version(entries: entries, baseTerm: baseTerm, until: index))
+        if index <= entries.last, self.term(at: index) == term {
             entries.drop(upTo: index)
-        } else if index > entries.base {
-            entries.reset(to: index)
         } else {
-            return
+            entries.reset(to: index)
+            durable = min(durable, index)
         }
         baseTerm = term
-        durable = max(durable, index)
-        thrownAway.removeAll()
     }
 
-    /// What a restart found on the disk; `nil` when it is one of the states that the disk can be
-    /// in.
+    /// What a restart found on the disk; `nil` when it is one of the states that the disk can be in.
     mutating func recover(
         snapshot: UInt64,
         snapshotTerm: UInt64?,
         last: UInt64,
         lastTerm: UInt64
     ) -> RaftFault? {
-        defer { thrownAway.removeAll() }
-        if last < durable {
-            accept(snapshot: snapshot, snapshotTerm: snapshotTerm, last: last)
-            return .lostDurable
-        }
+        defer { older.removeAll() }
+        let isLost = last < durable
         // From the newest state in memory back to the older ones that may be on the disk.
         var hadLonger = false
-        while true {
-            let found = last == entries.base ? baseTerm ?? lastTerm : entries[last]?.term
-            if found == lastTerm || last == 0 && entries.base == 0 {
-                accept(snapshot: snapshot, snapshotTerm: snapshotTerm, last: last)
+        while !isLost {
+            // Entries that only a snapshot in memory had replaced are unknown by now.
+            let found = last < entries.base ? nil : term(at: last)
+            if last < entries.base || last == entries.base && found == nil || found == lastTerm {
+                accept(snapshot: snapshot, snapshotTerm: snapshotTerm, last: last, lastTerm)
                 return nil
             }
             if last <= entries.last { hadLonger = true }
-            guard let newest = thrownAway.popLast() else { break }
-            _ = entries.truncate(after: newest.from - 1)
-            for mark in newest.entries { entries.append(mark) }
+            guard let version = older.popLast() else { break }
+            entries = version.entries
+            baseTerm = version.baseTerm
         }
-        adopt(snapshot: snapshot, snapshotTerm: snapshotTerm, last: last, lastTerm: lastTerm)
+        if isLost {
+            accept(snapshot: snapshot, snapshotTerm: snapshotTerm, last: last, lastTerm)
+            return .lostDurable
+        }
+        adopt(snapshot: snapshot, snapshotTerm: snapshotTerm, last: last, lastTerm)
         return hadLonger ? .neverHad : .cameBack
     }
 
-    private mutating func accept(snapshot: UInt64, snapshotTerm: UInt64?, last: UInt64) {
-        _ = entries.truncate(after: last)
+    private mutating func accept(
+        snapshot: UInt64,
+        snapshotTerm: UInt64?,
+        last: UInt64,
+        _ lastTerm: UInt64
+    ) {
+        guard last >= entries.base, last <= entries.last, snapshot <= last else {
+            return adopt(snapshot: snapshot, snapshotTerm: snapshotTerm, last: last, lastTerm)
+        }
+        entries.truncate(after: last)
         if snapshot > entries.base {
             baseTerm = snapshotTerm ?? term(at: snapshot)
             entries.drop(upTo: snapshot)
-            if entries.base < snapshot { entries.reset(to: snapshot) }
         }
-        durable = entries.last
+        durable = last
     }
 
     /// A log whose contents the checker cannot know: only its end is.
@@ -153,7 +165,7 @@ struct ShadowLog: Sendable {
         snapshot: UInt64,
         snapshotTerm: UInt64?,
         last: UInt64,
-        lastTerm: UInt64
+        _ lastTerm: UInt64
     ) {
         entries.reset(to: last)
         baseTerm = last == snapshot ? snapshotTerm ?? lastTerm : lastTerm

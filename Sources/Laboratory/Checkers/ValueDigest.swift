@@ -11,7 +11,12 @@ public struct ValueDigest: Hashable, Sendable {
     let second: UInt64
 
     public static let absent = ValueDigest(length: -1, first: 0, second: 0)
+    /// Some text that no answer can come to depend on.
+    static let lost = ValueDigest(length: -2, first: 1, second: 1)
     public static let empty = ValueDigest(length: 0, first: 0, second: 0)
+
+    /// One of the polynomials is hash enough; equality still compares everything.
+    public func hash(into hasher: inout Hasher) { hasher.combine(first) }
 
     static let modulus: UInt64 = (1 << 61) - 1
     static let bases: (UInt64, UInt64) = (0x0B5A_D4EC_EDA1_CE2B, 0x1C1F_E7DF_9A4D_3F67)
@@ -47,11 +52,25 @@ public struct ValueDigest: Hashable, Sendable {
     /// This text with `other` behind it; `power` belongs to `other`.
     func appending(_ other: ValueDigest, _ power: Power) -> ValueDigest {
         // Nothing with something behind it is that something.
-        guard length > 0 else { return other }
+        guard length > 0 else { return self == .lost ? self : other }
         return ValueDigest(
             length: length + other.length,
             first: ValueDigest.sum(ValueDigest.product(first, power.first), other.first),
             second: ValueDigest.sum(ValueDigest.product(second, power.second), other.second)
+        )
+    }
+
+    /// This text without the `ending` that it has.
+    func removing(ending: ValueDigest) -> ValueDigest {
+        let inverse = Power(length: Int(ending.length), of: Power.inverseBases)
+        let rest = (
+            ValueDigest.sum(first, ValueDigest.modulus - ending.first),
+            ValueDigest.sum(second, ValueDigest.modulus - ending.second)
+        )
+        return ValueDigest(
+            length: length - ending.length,
+            first: ValueDigest.product(rest.0, inverse.first),
+            second: ValueDigest.product(rest.1, inverse.second)
         )
     }
 
@@ -67,9 +86,12 @@ public struct ValueDigest: Hashable, Sendable {
             self.second = second
         }
 
-        init(length: Int) {
+        static let bases = Power(first: ValueDigest.bases.0, second: ValueDigest.bases.1)
+        static let inverseBases = bases.inverse
+
+        init(length: Int, of bases: Power = Power.bases) {
             var result = Power.one
-            var base = Power(first: ValueDigest.bases.0, second: ValueDigest.bases.1)
+            var base = bases
             var rest = length
             while rest > 0 {
                 if rest & 1 == 1 { result = result.times(base) }
@@ -77,6 +99,19 @@ public struct ValueDigest: Hashable, Sendable {
                 rest >>= 1
             }
             self = result
+        }
+
+        /// By Fermat's little theorem; the modulus is prime.
+        var inverse: Power {
+            var result = Power.one
+            var base = self
+            var rest = ValueDigest.modulus - 2
+            while rest > 0 {
+                if rest & 1 == 1 { result = result.times(base) }
+                base = base.times(base)
+                rest >>= 1
+            }
+            return result
         }
 
         private func times(_ other: Power) -> Power {
