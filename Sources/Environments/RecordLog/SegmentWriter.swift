@@ -6,9 +6,9 @@
 /// an earlier one had been acknowledged. To share a sync, several requests become one batch.
 public struct SegmentWriter: Sendable {
     /// The longest record in bytes.
-    public static let recordLimit = 1 << 28
+    public static let recordLimit = 1 << 31
     /// The most bytes of one batch, the records' lengths included.
-    public static let batchLimit = 1 << 30
+    public static let batchLimit = Int(UInt32.max)
     /// A segment that has grown to this is followed by another.
     public static let segmentLimit = 1 << 26
 
