@@ -119,11 +119,12 @@ let environments = [
         ["Determinism", "LinkModel", "Machines", "SimulationKernel", "StreamLinks", "Units"]
     ),
     room("Environments", "HardwareModel", ["Determinism", "Machines", "Units"]),
+    room("Environments", "RecordLog", ["Determinism", "Machines"]),
     room(
         "Environments",
         "SimulatedEnvironment",
         [
-            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel",
+            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel", "RecordLog",
             "SimulationKernel", "Units",
         ]
     ),
@@ -137,8 +138,8 @@ let environments = [
         "Environments",
         "SocketEnvironment",
         [
-            "Determinism", "Effects", "Machines", "Units", asn1, certificates, nioCore, nioPosix,
-            nioSSL, nioTLS,
+            "Determinism", "Effects", "Machines", "RecordLog", "Units", asn1, certificates, nioCore,
+            nioPosix, nioSSL, nioTLS,
         ]
     ),
     // Types only: the library is opened at run time, where there is one.
@@ -346,6 +347,7 @@ let testTargets: [Target] = [
         ["Determinism", "LinkModel", "Machines", "SimulationKernel", "Units"]
     ),
     tests("HardwareModel", ["Machines", "Units"]),
+    tests("RecordLog", ["Determinism", "Machines", "Units"]),
     tests("Measurements", ["Units"]),
     tests("Statistics", ["Determinism"]),
     tests("Checkers", ["Determinism", "Measurements", "Units"]),
@@ -396,7 +398,7 @@ let testTargets: [Target] = [
     tests(
         "SimulatedEnvironment",
         [
-            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel",
+            "Determinism", "HardwareModel", "LinkModel", "Machines", "NetworkModel", "RecordLog",
             "SimulationKernel", "Units",
         ]
     ),
@@ -407,8 +409,8 @@ let testTargets: [Target] = [
     tests(
         "SocketEnvironment",
         [
-            "Determinism", "Effects", "HostEffects", "Machines", "NodePlatform", "Units", nioCore,
-            nioPosix,
+            "Determinism", "Effects", "HostEffects", "Machines", "NodePlatform", "RecordLog",
+            "Units", nioCore, nioPosix,
         ]
     ),
     tests("RDMAEnvironment", ["Determinism", "Machines", "StreamLinks", "Units"]),

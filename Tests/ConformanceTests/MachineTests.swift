@@ -149,6 +149,48 @@ struct MachineTests {
         #expect(records == (1...UInt64(records.count)).map { $0 })
     }
 
+    // Goal: a record that supersedes earlier ones is where the next life begins, also when the batch has
+    // records before it; before it is durable the earlier ones count. Method: batches around two such
+    // records, a crash, and a second life that adds one and dies, too.
+    @Test(arguments: Arm.allCases)
+    func compaction(on arm: Arm) async throws {
+        let play = Play<Probe>(
+            nodes: 1,
+            incidents: [
+                .crash(0) { $0.contains { $0.event == .persisted(4) } },
+                .restart(0) { _ in true },
+                .crash(0) { $0.contains { $0.event == .persisted(5) } },
+                .restart(0) { _ in true },
+            ]
+        ) { birth in
+            Probe(birth) { memory, input, now, actions in
+                switch (input, memory.incarnation) {
+                case (.started, 0):
+                    actions.persist([ProbeRecord(1), ProbeRecord(2)], id: WriteID(1))
+                    actions.persist([ProbeRecord(3, supersedesEarlier: true)], id: WriteID(2))
+                    actions.persist(
+                        [
+                            ProbeRecord(4), ProbeRecord(5, supersedesEarlier: true),
+                            ProbeRecord(6),
+                        ],
+                        id: WriteID(3)
+                    )
+                    actions.persist([ProbeRecord(7)], id: WriteID(4))
+                case (.started, 1):
+                    actions.persist([ProbeRecord(8)], id: WriteID(5))
+                default:
+                    break
+                }
+            }
+        } until: { story in
+            story.contains { if case .started(2, _) = $0.event { true } else { false } }
+        }
+        let recovered = try await play.run(on: arm).compactMap { entry -> [UInt64]? in
+            if case .started(_, let recovered) = entry.event { recovered } else { nil }
+        }
+        #expect(recovered == [[], [5, 6, 7], [5, 6, 7, 8]])
+    }
+
     // Goal: jobs answer under their own numbers with what they compute, and a job of an earlier life
     // never answers. Method: two jobs, then a long one during which the node dies; the next life
     // waits longer than the long job takes.

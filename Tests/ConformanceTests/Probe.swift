@@ -178,13 +178,22 @@ struct ProbeMessage: WireMessage {
 
 struct ProbeRecord: DurableRecord {
     var number: UInt64
+    var supersedesEarlier: Bool
 
-    init(_ number: UInt64) {
+    init(_ number: UInt64, supersedesEarlier: Bool = false) {
         self.number = number
+        self.supersedesEarlier = supersedesEarlier
     }
 
-    func encode(into writer: inout WireWriter) { writer.write(number) }
-    init(from reader: inout WireReader) throws(WireError) { number = try reader.read() }
+    func encode(into writer: inout WireWriter) {
+        writer.write(number)
+        writer.write(UInt8(supersedesEarlier ? 1 : 0))
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        number = try reader.read()
+        supersedesEarlier = try reader.read(UInt8.self) == 1
+    }
 }
 
 /// Steps a generator `rounds` times; `megabytes` is what a hardware profile charges for it.

@@ -40,16 +40,27 @@ struct NodeState<Program: Machine> {
     // Durability.
     var disk: DiskModel
     var diskFaults = ActiveDiskFaults()
-    /// Batches given to the disk and not yet durable, oldest first.
-    var writing = SlotTable<(id: WriteID, records: [[UInt8]], token: EventToken)>()
-    /// The durable records in their byte form, oldest first.
-    var durable: [[UInt8]] = []
+    /// What faults do to the disk by chance.
+    var diskRandom: SeededRandom
+    /// Batches given to the disk and not yet durable.
+    var writing = SlotTable<Writing>()
+    /// Numbers them in the order in which the disk writes them.
+    var writes: UInt64 = 0
+    var log: SimulatedLog
 
     // Streams.
     var connections: [StreamID: Connection] = [:]
 
     /// Application bytes that streams delivered to this node.
     var streamBytesReceived: UInt64 = 0
+
+    /// A batch on its way to the disk.
+    struct Writing {
+        let number: UInt64
+        let id: WriteID
+        let batch: DurableBatch
+        var token: EventToken
+    }
 
     /// One side of a stream, from its opening until both sides finished or it was reset.
     struct Connection {
@@ -74,12 +85,18 @@ struct NodeState<Program: Machine> {
     /// Whether inputs have to wait.
     var isPaused: Bool { isBusy || !pausedBy.isEmpty }
 
-    init(node: NodeID, profile: HardwareProfile) {
+    init(node: NodeID, profile: HardwareProfile, seed: UInt64) {
         self.node = node
         origin = EventOrigin(EntityID(node))
         chain = HashChain(key: UInt64(EntityID(node).rawValue))
         cores = CoreSchedule(cores: profile.cores)
         disk = DiskModel(profile)
+        diskRandom = SeededRandom(
+            seed: seed,
+            entity: EntityID(node),
+            purpose: "disk faults"
+        )
+        log = SimulatedLog(identity: UInt64(node.rawValue))
     }
 }
 

@@ -70,7 +70,9 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         network = Network(topology: topology, seed: seed, parameters: parameters)
         faultyRates = Array(repeating: nil, count: network.linkCount)
         self.profile = profile
-        nodes = topology.nodes.indices.map { NodeState(node: NodeID(UInt32($0)), profile: profile) }
+        nodes = topology.nodes.indices.map {
+            NodeState(node: NodeID(UInt32($0)), profile: profile, seed: seed)
+        }
     }
 
     public mutating func perform(_ action: Action<Program>, on node: NodeID, at local: Instant) {
@@ -199,30 +201,6 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
 
     // MARK: Durability and work
 
-    /// - Returns: When the batch is durable.
-    private mutating func persist(
-        _ records: [Program.Write],
-        _ id: WriteID,
-        on index: Int
-    ) -> Instant {
-        let encoded = records.map { record in
-            var writer = WireWriter()
-            record.encode(into: &writer)
-            return writer.bytes
-        }
-        let size = ByteCount(encoded.reduce(0) { $0 + $1.count })
-        let durable = nodes[index].disk.persist(size, at: now)
-        let slot = nodes[index].writing.insert((id, encoded, .none))
-        let event = LocalEvent(
-            kind: LocalKind.write.rawValue,
-            node: UInt32(index),
-            first: slot,
-            second: nodes[index].incarnation
-        )
-        nodes[index].writing[slot].token = schedule(event, at: durable, on: index)
-        return durable
-    }
-
     private mutating func compute(_ job: Program.Job, _ id: JobID, on index: Int) {
         work.start()
         let output = job.run()
@@ -329,9 +307,14 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         queue.schedule(.local(event), at: time, from: &nodes[index].origin)
     }
 
-    /// Forgets everything that dies with a node's process; `silently` when nobody is told.
-    mutating func crash(_ node: NodeID, silently: Bool = false) {
+    /// Forgets everything that dies with a node's process.
+    ///
+    /// - Parameters:
+    ///   - silently: nobody is told.
+    ///   - tearing: a part of what is being written may be kept, as when writing has just failed.
+    mutating func crash(_ node: NodeID, silently: Bool = false, tearing: Bool = false) {
         let index = Int(node.rawValue)
+        nodes[index].loseUnsynced(tearing: tearing)
         for slot in nodes[index].timerSlots.occupied {
             queue.cancel(nodes[index].timerSlots.take(slot).token)
         }

@@ -99,21 +99,28 @@ extension Simulation {
 
     // MARK: Nodes
 
-    private mutating func crash(_ node: NodeID, number: Int, silently: Bool = false) {
+    mutating func crash(
+        _ node: NodeID,
+        number: Int,
+        silently: Bool = false,
+        tearing: Bool = false
+    ) {
         let index = Int(node.rawValue)
         medium.nodes[index].downBy.append(number)
         guard hosts[index].isRunning else { return }
         keepCoverage(of: index)
         hosts[index].crash()
-        medium.crash(node, silently: silently)
+        medium.crash(node, silently: silently, tearing: tearing)
     }
 
-    private mutating func restart(_ node: NodeID, number: Int) {
+    mutating func restart(_ node: NodeID, number: Int) {
         let index = Int(node.rawValue)
         medium.nodes[index].downBy.removeAll { $0 == number }
-        guard !hosts[index].isRunning, medium.nodes[index].downBy.isEmpty else { return }
+        guard !hosts[index].isRunning, medium.nodes[index].downBy.isEmpty,
+            let recovered = recoverRecords(of: index)
+        else { return }
         medium.network.restoreNode(node)
-        boot(index)
+        boot(index, recovered: recovered)
     }
 
     private mutating func resume(_ index: Int, number: Int) {
@@ -273,6 +280,6 @@ extension SimulatedMedium {
 
     /// Nothing that the node wrote is left.
     mutating func eraseDisk(of index: Int) {
-        nodes[index].durable = []
+        nodes[index].log.erase()
     }
 }

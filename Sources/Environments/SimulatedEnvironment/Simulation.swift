@@ -81,6 +81,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     public private(set) var checkpoints: [(time: Instant, fingerprint: Fingerprint)] = []
     /// The changes that faults made, in order.
     public internal(set) var faultLog: [FaultLogEntry] = []
+    /// What disk faults did to durable records, in order.
+    public internal(set) var storageFacts: [StorageFact] = []
     /// Processor seconds of the event loop without jobs, and of the jobs.
     public private(set) var kernelSeconds = 0.0
     public private(set) var workSeconds = 0.0
@@ -173,18 +175,11 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         }
         scheduleSample(at: .zero)
         medium.network.startCrossTraffic(queue: &medium.queue)
-        for index in hosts.indices { boot(index) }
+        for index in hosts.indices { boot(index, recovered: []) }
         drainNetwork()
     }
 
-    mutating func boot(_ index: Int) {
-        let recovered = medium.nodes[index].durable.map { bytes in
-            var reader = WireReader(bytes)
-            guard let record = try? Program.Write(from: &reader) else {
-                preconditionFailure("a durable record of node \(index) does not decode")
-            }
-            return record
-        }
+    mutating func boot(_ index: Int, recovered: [Program.Write]) {
         let birth = Birth<Program>(
             node: NodeID(UInt32(index)),
             incarnation: medium.nodes[index].incarnation,
@@ -223,9 +218,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
                 to: index
             )
         case .write:
-            let entry = medium.nodes[index].writing.take(event.first)
-            medium.nodes[index].durable += entry.records
-            deliver(.persisted(entry.id), .persisted, digest: entry.id.rawValue, to: index)
+            finishWrite(event.first, on: index)
         case .loopback:
             let datagram = medium.takeDatagram(event.first)
             guard event.second == medium.nodes[index].incarnation else { return }

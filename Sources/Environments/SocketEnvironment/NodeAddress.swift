@@ -40,8 +40,16 @@ public enum MonotonicClock {
 /// Why a node on sockets cannot begin or go on; caused from outside.
 public struct SocketFailure: Error, Hashable, Sendable, CustomStringConvertible {
     public let description: String
+    /// What went wrong with the durable records, when it was that.
+    public let storage: StorageFailure?
 
     public init(_ description: String) {
         self.description = description
+        storage = nil
+    }
+
+    init(_ node: NodeID, _ storage: StorageFailure) {
+        description = "\(node): \(storage)"
+        self.storage = storage
     }
 }

@@ -16,8 +16,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     let loop: any EventLoop
     private let threads: NIOThreadPool
     private let diskThread: NIOThreadPool
-    private let journal: SocketJournal?
-    private let recovered: [[UInt8]]
+    private let journal: RecordFiles?
+    private let recovered: [Bytes]
     private let makeMachine: @Sendable (Birth<Program>) -> Program
     /// Called on the event loop with each fact the machine reports.
     private let observe: @Sendable (Program.Event, Instant) -> Void
@@ -55,7 +55,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private static var unnamedLimit: Int { 256 }
 
     /// - Parameters:
-    ///   - journalPath: where durable records go; machines without records need none.
+    ///   - journalPath: the folder for durable records, which is made when it is missing; machines
+    ///     without records need none.
     ///   - security: puts TLS below streams; without it they are plain TCP.
     ///   - workers: threads for jobs.
     ///   - fail: hears of what makes it impossible to go on; at most a few times.
@@ -103,7 +104,14 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         diskThread = NIOThreadPool(numberOfThreads: 1)
         diskThread.start()
         if let journalPath {
-            (journal, recovered) = try SocketJournal.open(journalPath)
+            do throws(StorageFailure) {
+                (journal, recovered) = try RecordFiles.open(
+                    journalPath,
+                    identity: UInt64(node.rawValue)
+                )
+            } catch {
+                throw SocketFailure(node, error)
+            }
         } else {
             (journal, recovered) = (nil, [])
         }
@@ -204,33 +212,38 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// Closes everything; nothing is observed afterwards.
     public func stop() async {
-        try? await loop.submit { [self] in
-            isRunning = false
-            hasStopped = true
-            if host.isRunning { host.crash() }
-            for stream in streams.values { stream.reset() }
-            streams = [:]
-            for stream in unnamed.values { stream.reset() }
-            unnamed = [:]
-            for timer in timers.values { timer.cancel() }
-            timers = [:]
-            listener?.close(promise: nil)
-            datagrams?.close(promise: nil)
-        }.get()
+        try? await loop.submit { [self] in end() }.get()
         await carrier?.stop()
         try? await threads.shutdownGracefully()
         try? await diskThread.shutdownGracefully()
     }
 
+    /// The machine and all that belongs to it is gone.
+    private func end() {
+        isRunning = false
+        hasStopped = true
+        if host.isRunning { host.crash() }
+        for stream in streams.values { stream.reset() }
+        streams = [:]
+        for stream in unnamed.values { stream.reset() }
+        unnamed = [:]
+        for timer in timers.values { timer.cancel() }
+        timers = [:]
+        listener?.close(promise: nil)
+        datagrams?.close(promise: nil)
+    }
+
     private func begin(incarnation: UInt32, seed: UInt64) {
         guard !hasStopped else { return }
-        let records = recovered.compactMap { bytes -> Program.Write? in
+        var records: [Program.Write] = []
+        records.reserveCapacity(recovered.count)
+        for bytes in recovered {
             var reader = WireReader(bytes)
-            return try? Program.Write(from: &reader)
-        }
-        guard records.count == recovered.count else {
-            fail(SocketFailure("the journal of \(node) holds records of another protocol"))
-            return
+            guard let record = try? Program.Write(from: &reader) else {
+                fail(SocketFailure(node, .undecodable(record: records.count)))
+                return
+            }
+            records.append(record)
         }
         let birth = Birth<Program>(
             node: node,
@@ -522,20 +535,27 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             fail(SocketFailure("\(node) has no journal for its durable records"))
             return
         }
-        let encoded = records.map { record in
+        // What a record in the same batch supersedes is not written.
+        let first = records.lastIndex { $0.supersedesEarlier }
+        let encoded = records[(first ?? 0)...].map { record in
             var writer = WireWriter()
             record.encode(into: &writer)
             return writer.bytes
         }
-        diskThread.runIfActive(eventLoop: loop) { try journal.append(encoded) }
-            .whenComplete { [self] result in
-                switch result {
-                case .success: deliver(.persisted(id))
-                case .failure(let error):
-                    // A node that has stopped drops what it had not yet written.
-                    if isRunning { fail(SocketFailure("\(node): \(error)")) }
-                }
+        diskThread.runIfActive(eventLoop: loop) {
+            try journal.append(encoded, supersedesEarlier: first != nil)
+        }
+        .whenComplete { [self] result in
+            switch result {
+            case .success: deliver(.persisted(id))
+            case .failure(let error):
+                // A node that has stopped drops what it had not yet written.
+                guard isRunning else { return }
+                end()
+                let failure = (error as? StorageFailure).map { SocketFailure(node, $0) }
+                fail(failure ?? SocketFailure("\(node): \(error)"))
             }
+        }
     }
 
     private func compute(_ job: Program.Job, _ id: JobID) {
