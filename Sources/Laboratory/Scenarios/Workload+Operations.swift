@@ -6,7 +6,7 @@ extension Scenario.Workload {
             switch self {
             case .echo(let echo): echo.requests
             case .migration(let migration): migration.count
-            case .bulk, .transfer, .boot: nil
+            case .bulk, .transfer, .boot, .requests: nil
             }
         }
         set {
@@ -19,7 +19,7 @@ extension Scenario.Workload {
                 migration.count = newValue
                 migration.concurrency = min(migration.concurrency, newValue)
                 self = .migration(migration)
-            case .bulk, .transfer, .boot: break
+            case .bulk, .transfer, .boot, .requests: break
             }
         }
     }

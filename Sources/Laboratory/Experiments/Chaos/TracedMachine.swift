@@ -34,6 +34,8 @@ public struct TracedMachine<Base: Machine>: Machine {
 
     public func checkInvariants() { base.checkInvariants() }
 
+    public var biasedPoints: BiasedPoints { base.biasedPoints }
+
     public mutating func step(
         _ input: Input<Self>,
         at now: Instant,
@@ -168,7 +170,8 @@ public struct TracedExperiment<Kind: Experiment>: Experiment {
             node: birth.node,
             incarnation: birth.incarnation,
             recovered: birth.recovered,
-            seed: birth.seed
+            seed: birth.seed,
+            points: birth.points
         )
         return TracedMachine(kind.makeMachine(inner), birth: inner, recorder: recorder)
     }
