@@ -33,6 +33,7 @@ public struct TracedMachine<Base: Machine>: Machine {
     }
 
     public func checkInvariants() { base.checkInvariants() }
+    public var biasedPoints: BiasedPoints { base.biasedPoints }
 
     public var biasedPoints: BiasedPoints { base.biasedPoints }
 
