@@ -2,6 +2,7 @@ import Foundation
 import Judging
 import Measurements
 import Scenarios
+import Statistics
 import Testing
 import Units
 

@@ -31,7 +31,7 @@ import Units
               - {kind: net.route-change, at: 1 s, for: 5 s, delay: 30 ms, outage: 100 ms}
               - {kind: net.flap, at: 1 s, for: 10 s, period: 2 s, down: 25 %}
               - {kind: net.clog, every: 10 s, for: 1..2 s, direction: outbound}
-              - {kind: net.swizzle, probability: 1 %, for: 10 s, select: {pick: all}}
+              - {kind: net.swizzle, probability: 1 %, for: 10 s, select: {region: a, pick: 3}}
               - {kind: net.reset-peer, every: 10 s, until: 50 s, select: {role: client}}
               - {kind: net.partition, mode: majority-minority, at: 1 s, for: 4 s, period: 1 s}
               - {kind: net.partition, mode: bridge, at: 1 s}

@@ -96,10 +96,11 @@ import Units
         )
         for tick in ticks {
             let isSlow = (95..<205).contains(tick.sent)
-            #expect((tick.came - tick.sent > 13) == isSlow, "sent at \(tick.sent)")
+            let isLate: Bool = tick.came - tick.sent > 13
+            #expect(isLate == isSlow, "sent at \(tick.sent)")
         }
         let fixed = FaultTests.ticks(
-            fault(0, .rate(FaultTests.there, .absolute(.kilobits(50))), from: 95, to: 205)
+            fault(0, .rate(FaultTests.there, .absolute(BitRate(bitsPerSecond: 50_000))), from: 95, to: 205)
         )
         #expect(fixed.contains { $0.came - $0.sent > 17 })
     }
@@ -133,10 +134,13 @@ import Units
             verdict: .hold
         )
         let ticks = FaultTests.ticks(fault(0, .block([rule]), from: 95, to: 205))
-        #expect(ticks.map(\.sent) == (1...39).map { Double($0) * 10 }.filter { $0 < 390 })
+        let expected: [Double] = (1...38).map { Double($0) * 10 }
+        let sent: [Double] = ticks.map(\.sent)
+        #expect(sent == expected)
         for tick in ticks {
             let isHeld = (95..<205).contains(tick.sent)
-            #expect((tick.came >= 215) == (isHeld || tick.sent > 205))
+            let isLate: Bool = tick.came >= 215
+            #expect(isLate == (isHeld || tick.sent > 205))
         }
     }
 
@@ -158,12 +162,17 @@ import Units
         #expect(world.faultLog.map(\.phase) == [.fired, .healed])
         let ticks = FaultTests.ticks(changes)
         let sent = ticks.map(\.sent)
-        #expect(!sent.contains { (95..<125).contains($0) || (155..<185).contains($0) })
+        let lost = sent.filter { time in
+            (95.0..<125.0).contains(time) || (155.0..<185.0).contains(time)
+        }
+        #expect(lost.isEmpty)
         #expect(
             sent.contains(130) && sent.contains(150) && sent.contains(190) && sent.contains(210)
         )
         for tick in ticks {
-            #expect((tick.came - tick.sent > 14) == (185..<205).contains(tick.sent))
+            let isLate: Bool = tick.came - tick.sent > 14
+            let isDelayed: Bool = (185.0..<205.0).contains(tick.sent)
+            #expect(isLate == isDelayed)
         }
     }
 

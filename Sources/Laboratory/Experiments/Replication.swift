@@ -25,11 +25,13 @@ public enum Replication {
         case .boot:
             BootReplication(setting, commit: commit, until: until).run(isCancelled: isCancelled)
         case .requests:
-            SimulatedReplication<RequestExperiment<StandardRules>>(
+            machines(
+                RequestExperiment<StandardRules>.self,
                 setting,
-                commit: commit,
-                until: until
-            ).run(isCancelled: isCancelled)
+                commit,
+                until,
+                isCancelled
+            )
         }
     }
 

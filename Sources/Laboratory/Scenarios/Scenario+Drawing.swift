@@ -84,7 +84,7 @@ extension Scenario {
             guard presence.chance(swarm.present) else { continue }
             var rule = rule
             let factor = strength.factor(in: swarm.intensity)
-            guard hasCandidates(rule) else { continue }
+            guard fit(&rule) else { continue }
             if rule.schedule.multiply(by: factor), factor != 1 {
                 words.append("\(rule.action.kind) ×\(Scenario.shortText(factor))")
             } else {
@@ -99,16 +99,24 @@ extension Scenario {
         faults = present
     }
 
-    /// Whether the rule selects anything among the nodes that were drawn.
-    private func hasCandidates(_ rule: FaultRule) -> Bool {
+    /// Whether the rule strikes anything among the nodes that were drawn; a pick of more than there are
+    /// is then one of all.
+    private func fit(_ rule: inout FaultRule) -> Bool {
         if let direction = rule.linkDirection {
-            return !linkCandidates(for: rule.selection, direction: direction).isEmpty
+            let links = linkCandidates(for: rule.selection, direction: direction).count
+            rule.selection.pick.limit(to: links)
+            return links > 0
         }
         if rule.action.service != nil { return true }
-        let nodes = nodeCandidates(for: rule.selection).count
-        guard case .netPartition(let mode, _) = rule.action else { return nodes > 0 }
-        let picked = min(nodes, rule.selection.pick.count(of: nodes))
-        return mode.partsSelected ? picked >= mode.leastNodes : nodes > 0 && topology.nodeCount > 1
+        let groups = nodeGroups(for: rule.selection).count
+        rule.selection.pick.limit(to: groups)
+        guard groups > 0 else { return false }
+        guard case .netPartition(let mode, _) = rule.action, rule.selection.unit == .node else {
+            return true
+        }
+        let picked = rule.selection.pick.count(of: groups)
+        if mode.partsSelected { return picked >= mode.leastNodes }
+        return topology.nodeCount > 1 && (mode == .isolate || picked < topology.nodeCount)
     }
 
     fileprivate static func stream(
@@ -166,6 +174,12 @@ extension Scenario.PathProperties {
             words.append("loss \(Scenario.shortText(100 * share.value)) %")
         }
         if !words.isEmpty { drawing.add(name, words.joined(separator: ", ")) }
+    }
+}
+
+extension FaultRule.Pick {
+    fileprivate mutating func limit(to candidates: Int) {
+        if case .count(let count) = self, count > candidates { self = .count(max(1, candidates)) }
     }
 }
 

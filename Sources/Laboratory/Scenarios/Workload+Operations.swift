@@ -1,12 +1,13 @@
 extension Scenario.Workload {
-    /// How many operations a run makes, where the kind has such a number: requests of each client,
-    /// or migrations. Setting it changes nothing where there is none.
+    /// How much a run asks for, where the kind has such a number: requests of each client, migrations,
+    /// or sessions of clients. Setting it changes nothing where there is none.
     public var operations: Int? {
         get {
             switch self {
             case .echo(let echo): echo.requests
             case .migration(let migration): migration.count
-            case .bulk, .transfer, .boot, .requests: nil
+            case .requests(let requests): requests.load.clients
+            case .bulk, .transfer, .boot: nil
             }
         }
         set {
@@ -19,8 +20,22 @@ extension Scenario.Workload {
                 migration.count = newValue
                 migration.concurrency = min(migration.concurrency, newValue)
                 self = .migration(migration)
-            case .bulk, .transfer, .boot, .requests: break
+            case .requests(var requests):
+                requests.load.clients = newValue
+                self = .requests(requests)
+            case .bulk, .transfer, .boot: break
             }
+        }
+    }
+
+    /// Asks for no more replicas than there are nodes for, where the kind has replicas.
+    public mutating func fit(into topology: Scenario.Topology) {
+        switch self {
+        case .requests(var requests):
+            let nodes = topology.nodeCount - requests.load.places.count
+            requests.replicas = min(requests.replicas, nodes / max(1, requests.groups))
+            self = .requests(requests)
+        case .echo, .bulk, .transfer, .migration, .boot: break
         }
     }
 }

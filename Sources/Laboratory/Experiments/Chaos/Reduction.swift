@@ -61,6 +61,9 @@ extension ReplicationSetting {
                 setting.scenario.topology.regions[index].nodes = size.nodes
             }
         }
+        if !reduction.regions.isEmpty {
+            setting.scenario.workload.fit(into: setting.scenario.topology)
+        }
         if let operations = reduction.operations {
             setting.scenario.workload.operations = operations
         }

@@ -211,6 +211,7 @@ enum TraceWords {
     /// How Swift prints `value`, without module names, labels of raw values and the elements of byte
     /// arrays.
     static func of(_ value: Any) -> String {
+        if let value = value as? any TraceText { return value.traceText }
         let text = String(String(describing: value).prefix(4096))
             // [1, 2, 3, 4, 5] and ArraySlice([1, 2, …]) of more than four numbers; the end may be cut.
             .replacing(/(?:ArraySlice\()?\[(?:\d+, ){4,}\d*\]?\)?/) { match in

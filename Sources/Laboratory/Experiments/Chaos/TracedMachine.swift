@@ -33,6 +33,9 @@ public struct TracedMachine<Base: Machine>: Machine {
     }
 
     public func checkInvariants() { base.checkInvariants() }
+    public var biasedPoints: BiasedPoints { base.biasedPoints }
+
+    public var biasedPoints: BiasedPoints { base.biasedPoints }
 
     public mutating func step(
         _ input: Input<Self>,
@@ -168,7 +171,8 @@ public struct TracedExperiment<Kind: Experiment>: Experiment {
             node: birth.node,
             incarnation: birth.incarnation,
             recovered: birth.recovered,
-            seed: birth.seed
+            seed: birth.seed,
+            points: birth.points
         )
         return TracedMachine(kind.makeMachine(inner), birth: inner, recorder: recorder)
     }
