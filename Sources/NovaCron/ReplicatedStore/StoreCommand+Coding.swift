@@ -1,11 +1,12 @@
 import Machines
 
-// Facts that cross a process boundary carry commands and results in their byte form.
+// For reports and histories: commands and results as the array of their bytes on the wire, because byte
+// slices have no coded form of their own.
 
 extension StoreCommand: Codable {
     public init(from decoder: any Decoder) throws {
         var reader = WireReader(try [UInt8](from: decoder))
-        try self.init(from: &reader)
+        self = try StoreCommand(from: &reader)
         try reader.expectEnd()
     }
 
@@ -19,7 +20,7 @@ extension StoreCommand: Codable {
 extension StoreResult: Codable {
     public init(from decoder: any Decoder) throws {
         var reader = WireReader(try [UInt8](from: decoder))
-        try self.init(from: &reader)
+        self = try StoreResult(from: &reader)
         try reader.expectEnd()
     }
 
