@@ -294,7 +294,11 @@ let testTargets: [Target] = [
         ],
         exclude: ["Scripts"]
     ),
-    tests("Raft", ["Determinism", "Machines", "RaftDefects", "Units"]),
+    tests(
+        "Raft",
+        ["Determinism", "InteractionScripts", "Machines", "RaftDefects", "Units"],
+        exclude: ["Scripts"]
+    ),
     tests(
         "ReplicatedStore",
         [

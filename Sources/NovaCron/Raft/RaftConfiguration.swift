@@ -34,7 +34,8 @@ public struct RaftConfiguration: Hashable, Sendable {
     /// Batches at the disk at once. What comes meanwhile goes into the next one together.
     public var writesInFlight = 2
 
-    /// A snapshot is wanted when this many entries were applied since the last one.
+    /// A snapshot is wanted when this many entries were applied since the last one, or twice as many
+    /// while a follower receives it.
     public var snapshotInterval: UInt64 = 10_000
     /// Entries that stay in memory behind a snapshot, for followers that lag a little.
     public var trailingEntries: UInt64 = 1_000

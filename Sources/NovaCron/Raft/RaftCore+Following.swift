@@ -57,10 +57,11 @@ extension RaftCore {
             return
         }
         guard log.term(at: request.previousIndex) == request.previousTerm else {
-            let hint = log.lastIndex(
+            var hint = log.lastIndex(
                 atOrBefore: request.previousIndex,
                 termAtMost: request.previousTerm
             )
+            if hint > commit, points.strikes("raft: hint too far back") { hint = commit }
             reject(request.previousIndex, hint: hint, sender, into: &effects)
             return
         }
@@ -137,6 +138,8 @@ extension RaftCore {
         let before = log.membershipIndex
         log.truncate(from: index, rollsBackMembership: rules.rollsBackMembership)
         noteTruncation(from: index)
+        points.sometimes("raft: log truncated")
+        points.sometimes("raft: membership rolled back", log.membershipIndex != before)
         effects.report(.truncated(from: index))
         if log.membershipIndex != before { membershipChanged(into: &effects) }
         if log.membershipIndex > log.lastIndex {
@@ -192,5 +195,8 @@ extension RaftCore {
             if role == .leader { reign.uncommittedBytes -= entry.size }
         }
         releaseAppliedReads(into: &effects)
+        if points.strikes("raft: snapshot before its time", chance: Ratio(0.02)) {
+            isSnapshotDue = true
+        }
     }
 }

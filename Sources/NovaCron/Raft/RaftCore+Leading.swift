@@ -40,6 +40,8 @@ extension RaftCore {
         reign.quorumCheck = now + configuration.electionTimeout
         for entry in log.suffix(from: commit + 1) { reign.uncommittedBytes += entry.size }
         updateFollowers(at: now)
+        points.sometimes("raft: election asked for by the leader", ballot.isTransfer)
+        points.sometimes("raft: elected in a joint phase", log.membership.isJoint)
         effects.report(.becameLeader(term: term, lastIndex: log.lastIndex))
         effects.append(.leadership(isLeader: true, term: term))
         lead(.nothing, at: now, into: &effects)
@@ -52,6 +54,9 @@ extension RaftCore {
         into effects: inout RaftEffects
     ) {
         effects.report(.steppedDown(term: term, reason))
+        points.sometimes("raft: leader without a quorum", reason == .quorumLost)
+        points.sometimes("raft: leader removed", reason == .removed)
+        points.sometimes("raft: deposed during a transfer", reign.transfer != nil)
         failLeaderReads(into: &effects)
         if let transfer = reign.transfer {
             let succeeded = reason == .higherTerm
@@ -154,9 +159,10 @@ extension RaftCore {
         var entries: [LogEntry] = []
         var bytes = 0
         if previous < log.lastIndex {
+            let isAlone = points.strikes("raft: append of one entry")
             (entries, bytes) = log.slice(
                 from: previous + 1,
-                count: configuration.appendEntries,
+                count: isAlone ? 1 : configuration.appendEntries,
                 bytes: Int(configuration.appendBytes.bytes)
             )
         }
@@ -247,6 +253,10 @@ extension RaftCore {
         guard index > commit, index <= log.lastIndex, let entryTerm = log.term(at: index),
             rules.mayCommitByCounting(entryTerm: entryTerm, currentTerm: term)
         else { return }
+        points.sometimes(
+            "raft: entry of an earlier term committed",
+            (log.term(at: commit + 1) ?? term) < term
+        )
         commit(through: index, at: now, into: &effects)
         if entryTerm == term, !reign.hasCommitted {
             reign.hasCommitted = true
@@ -277,7 +287,9 @@ extension RaftCore {
             reign.transfer = nil
             effects.report(.transferEnded(to: transfer.target, term: term, succeeded: false))
         }
-        sendHeartbeats(at: now, into: &effects)
+        if !points.strikes("raft: heartbeat left out") {
+            sendHeartbeats(at: now, into: &effects)
+        }
         effects.append(.setTimer(.heartbeat, at: now + configuration.heartbeat))
     }
 

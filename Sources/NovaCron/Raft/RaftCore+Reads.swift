@@ -35,6 +35,7 @@ extension RaftCore {
                 throw .busy
             }
         } else if let leader {
+            points.sometimes("raft: read forwarded")
             forwarded.append((read, now))
             effects.send(.readRequest(term: term, read: read), to: leader)
         } else {

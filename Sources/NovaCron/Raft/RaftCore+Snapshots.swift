@@ -25,7 +25,10 @@ extension RaftCore {
             term: term,
             membership: log.membership(at: applied)
         )
-        log.compact(to: point, state: state, trailing: configuration.trailingEntries)
+        isSnapshotDue = false
+        let keepsNone = points.strikes("raft: no entries kept behind a snapshot")
+        let trailing = keepsNone ? 0 : configuration.trailingEntries
+        log.compact(to: point, state: state, trailing: trailing)
         durability.snapshot = .unsaved
         effects.report(.snapshotTaken(index: point.index, term: term))
         flush(at: now, into: &effects)
@@ -161,6 +164,9 @@ extension RaftCore {
         noteInstallation(keepingEntries: keeps)
         commit = point.index
         applied = point.index
+        points.sometimes("raft: snapshot installed")
+        points.sometimes("raft: snapshot installed before a suffix", log.lastIndex > point.index)
+        isSnapshotDue = false
         effects.append(.restore(point, state: log.state))
         effects.report(.snapshotInstalled(index: point.index, term: point.term))
         effects.report(.membership(index: log.membershipIndex, log.membership))

@@ -20,6 +20,8 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     public let node: NodeID
     public let configuration: RaftConfiguration
     public let rules: Rules
+    /// Where a simulation goes the unlikely way, and what it must have seen.
+    public var points: BiasedPoints
     var random: SeededRandom
 
     // MARK: What is durable, as it is in memory
@@ -53,6 +55,8 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     var durability = Durability()
     /// What was recovered does not fit together: reported when the node starts.
     var recoveryProblem: RaftFact.Contradiction?
+    /// A snapshot is wanted before its time.
+    var isSnapshotDue = false
 
     public enum Role: UInt8, Hashable, Sendable {
         case follower
@@ -72,9 +76,11 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
         configuration: RaftConfiguration,
         rules: Rules,
         bootstrap: Membership,
-        recovered: [RaftRecord]
+        recovered: [RaftRecord],
+        points: BiasedPoints = .off
     ) {
         configuration.checkBounds()
+        self.points = points
         self.node = node
         self.configuration = configuration
         self.rules = rules
@@ -111,8 +117,17 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     }
     /// Whether enough was applied since the last snapshot; the parent then calls `snapshotTaken`.
     public var wantsSnapshot: Bool {
-        applied >= log.snapshot.index + configuration.snapshotInterval
+        // A newer snapshot makes followers that receive this one begin again: give them time.
+        let interval = configuration.snapshotInterval * (isSendingSnapshot ? 2 : 1)
+        let isDue = applied >= log.snapshot.index + interval
+        return (isDue || isSnapshotDue) && applied > log.snapshot.index
             && durability.snapshot == .saved
+    }
+    private var isSendingSnapshot: Bool {
+        role == .leader
+            && reign.followers.contains {
+                $0.state == .snapshot && latest - $0.heard < configuration.electionTimeout
+            }
     }
     /// The snapshot that the state machine begins with after a restart; `nil` for the empty state.
     public var recoveredSnapshot: (point: SnapshotPoint, state: Bytes)? {
@@ -272,7 +287,12 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     private mutating func drawTimeout() -> Interval {
         let range = configuration.electionTimeout...configuration.electionTimeoutLimit
         let steps = Int64(configuration.priorityLimit - configuration.priority)
-        return random.interval(in: range) + configuration.priorityDelay * steps
+        let drawn = random.interval(in: range) + configuration.priorityDelay * steps
+        // Leases rest on the shortest timeout.
+        guard !configuration.leaseReads, points.strikes("raft: election timeout cut short") else {
+            return drawn
+        }
+        return drawn / 4
     }
 }
 

@@ -5,8 +5,7 @@ public import Units
 /// Facts come in the order in which they happened on the node. After a restart `restarted` is the
 /// first one, and tells what the node still knows.
 public enum RaftFact: Hashable, Sendable, Codable {
-    /// The node lives again (or for the first time) with this much of its past. `digest` chains the
-    /// recovered entries' digests.
+    /// The node lives again, or for the first time, with this much of its past.
     case restarted(
         term: Term,
         vote: NodeID?,

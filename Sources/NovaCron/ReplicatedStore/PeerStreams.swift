@@ -205,6 +205,11 @@ struct PeerStreams: Sendable {
             return
         }
         incoming.append(Incoming(peer: peer, stream: stream))
+        // The peer lives, so our own stream to it need not wait any longer.
+        if let place = outgoing.firstIndex(where: { $0.peer == peer && $0.state == .waiting }) {
+            outgoing[place].state = .idle
+            outgoing[place].delay = configuration.reopenDelay
+        }
     }
 
     mutating func writable<Program: StoreProgram>(

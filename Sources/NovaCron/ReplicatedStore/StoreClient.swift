@@ -105,9 +105,10 @@ public struct StoreClient: Sendable {
         node = birth.node
         self.configuration = configuration
         random = SeededRandom(
-            seed: birth.seed,
+            // A purpose is a literal, so lines differ in the seed.
+            seed: birth.seed ^ UInt64(line) &* 0x9E37_79B9_7F4A_7C15,
             entity: EntityID(birth.node),
-            purpose: line == 0 ? "store client" : "store client \(line)",
+            purpose: "store client",
             incarnation: birth.incarnation
         )
         // Answers to an earlier life must not be taken for ours.

@@ -1,7 +1,7 @@
 public import Machines
 
 /// One operation on the store.
-public enum StoreCommand: Hashable, Sendable, Codable {
+public enum StoreCommand: Hashable, Sendable {
     /// The longest key and value, in bytes; longer ones do not decode.
     public static let keyLimit = 256
     public static let valueLimit = 16 << 10
@@ -42,7 +42,7 @@ public enum StoreCommand: Hashable, Sendable, Codable {
 }
 
 /// What an operation led to.
-public enum StoreResult: Hashable, Sendable, Codable {
+public enum StoreResult: Hashable, Sendable {
     /// What `get` found.
     case value(Bytes?)
     /// `put` and `append` are done.
@@ -56,7 +56,7 @@ public enum StoreResult: Hashable, Sendable, Codable {
     /// Nothing was changed: the store or the value would grow beyond its limit.
     case full
 
-    public struct Entry: Hashable, Sendable, Codable {
+    public struct Entry: Hashable, Sendable {
         public var key: Bytes
         public var value: Bytes
 

@@ -57,7 +57,8 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
             configuration: configuration.raft,
             rules: rules,
             bootstrap: bootstrap,
-            recovered: birth.recovered
+            recovered: birth.recovered,
+            points: birth.points
         )
         streams = PeerStreams(
             node: birth.node,
@@ -67,6 +68,9 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
         state = StoreState(configuration)
         if let (_, bytes) = raft.recoveredSnapshot { restore(bytes) }
     }
+
+    /// What this life has seen; see ``BiasedPoints``.
+    public var biasedPoints: BiasedPoints { raft.points }
 
     // MARK: Inputs
 
@@ -335,6 +339,7 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
             )
             answer = .result(result)
         case .recognised(let session, let sequence, let result):
+            raft.points.sometimes("store: update recognised")
             actions.emit(
                 Program.wrap(.recognised(session: session, sequence: sequence, index: index))
             )
