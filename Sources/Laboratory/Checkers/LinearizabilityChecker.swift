@@ -9,6 +9,8 @@ public struct LinearizabilityChecker<Model: SequentialModel>: Sendable {
     public var dropsUnobserved: Bool
     /// Cuts the search where an answer needs what nothing can bring about any more.
     public var usesForesight: Bool
+    /// Spends a few steps without foresight first, which most histories need no more than.
+    public var triesEasyFirst = true
     /// Looks for the shortest failing prefix of a history that is not linearizable.
     public var locatesFailure: Bool
 
@@ -86,13 +88,34 @@ public struct LinearizabilityChecker<Model: SequentialModel>: Sendable {
         usesForesight: Bool? = nil,
         _ report: inout LinearizabilityReport
     ) -> Searched {
+        let foresees = usesForesight ?? self.usesForesight
+        guard foresees else { return search(history, part, cut, false, limits, &report) }
+        // Most histories are right and easy; those need no foresight, which has its price.
+        var few = limits
+        few.steps = triesEasyFirst ? min(limits.steps, 2 * part.count + 64) : 0
+        let first = search(history, part, cut, false, few, &report)
+        guard case .stopped = first.ending else { return first }
+        var scratch = LinearizabilityReport(verdict: .linearizable)
+        var second = search(history, part, cut, true, limits, &scratch)
+        second.steps += first.steps
+        return second
+    }
+
+    private func search(
+        _ history: [ObservedOperation<Model.Operation>],
+        _ part: [Int],
+        _ cut: Int,
+        _ usesForesight: Bool,
+        _ limits: LinearizabilityLimits,
+        _ report: inout LinearizabilityReport
+    ) -> Searched {
         let problem = SearchProblem(
             model,
             part.map { history[$0] },
             indices: part,
             cut: cut,
             dropsUnobserved: dropsUnobserved,
-            usesForesight: usesForesight ?? self.usesForesight,
+            usesForesight: usesForesight,
             dropped: &report.dropped
         )
         var search = LinearizabilitySearch(problem, limits)
