@@ -171,11 +171,12 @@ package final class RecordFiles: @unchecked Sendable {
     }
 
     private static func makeFolder(_ folder: String) throws(StorageFailure) {
-        var status = stat()
-        if stat(folder, &status) == 0 {
-            guard status.st_mode & S_IFMT == S_IFDIR else { throw .earlierFormat(path: folder) }
+        let existing = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if existing >= 0 {
+            Glibc.close(existing)
             return
         }
+        guard errno != ENOTDIR else { throw .earlierFormat(path: folder) }
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw StorageFailure(errno, "make", folder)
         }
