@@ -49,6 +49,8 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
     }
 
     public func checkInvariants() { replica?.checkInvariants() }
+
+    public var biasedPoints: BiasedPoints { replica?.biasedPoints ?? .off }
 }
 
 /// Timers of replicas and clients.
