@@ -290,6 +290,13 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     /// What a node that goes on is to hear; `nil` for a timer that is no longer due.
     mutating func input(for held: NodeState<Program>.Held, on index: Int) -> Input<Program>? {
         switch held {
+        case .input(.writable(let stream, let credit)):
+            // What came before it may have been answered with writes: only what is left is told.
+            guard let connection = nodes[index].connections[stream] else {
+                return .writable(stream, credit: credit)
+            }
+            let left = network.credit(connection.id, connection.side)
+            return .writable(stream, credit: left)
         case .input(let input):
             return input
         case .timer(let slot, let token):
