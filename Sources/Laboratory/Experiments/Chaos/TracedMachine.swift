@@ -35,8 +35,6 @@ public struct TracedMachine<Base: Machine>: Machine {
     public func checkInvariants() { base.checkInvariants() }
     public var biasedPoints: BiasedPoints { base.biasedPoints }
 
-    public var biasedPoints: BiasedPoints { base.biasedPoints }
-
     public mutating func step(
         _ input: Input<Self>,
         at now: Instant,
