@@ -1,3 +1,4 @@
+import HardwareModel
 import Machines
 import Scenarios
 import Testing
