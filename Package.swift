@@ -221,9 +221,10 @@ let laboratory = [
             "Checkers", "DataSets", "DeltaEncoding", "Determinism", "Echoing", "Effects",
             "FaultInjection", "HardwareModel", "Initialization", "Judging", "LinkEmulator",
             "LinkModel", "Machines", "Measurements", "Migration", "NetworkModel", "NodeOperations",
-            "NodePlatform", "RDMAEnvironment", "Raft", "RealNodes", "ReplicatedStore", "Scenarios",
-            "SimulatedEffects", "SimulatedEnvironment", "SimulationKernel", "SocketEnvironment",
-            "Statistics", "Transport", "Units", nioCore, nioPosix,
+            "NodePlatform", "RDMAEnvironment", "Raft", "RaftDefects", "RealNodes",
+            "ReplicatedStore",
+            "Scenarios", "SimulatedEffects", "SimulatedEnvironment", "SimulationKernel",
+            "SocketEnvironment", "Statistics", "Transport", "Units", nioCore, nioPosix,
         ]
     ),
 ]
@@ -233,10 +234,9 @@ let commands: [Target] = [
         name: "novalab",
         dependencies: [
             "Checkers", "DataSets", "Determinism", "Experiments", "FaultInjection",
-            "HardwareModel", "Judging",
-            "LinkEmulator", "LinkModel", "Measurements", "RDMAEnvironment", "RealNodes",
-            "Reporting",
-            "ResultsStore", "Scenarios", "SocketEnvironment", "Units", argumentParser,
+            "HardwareModel", "Judging", "LinkEmulator", "LinkModel", "Measurements",
+            "RDMAEnvironment", "RaftDefects", "RealNodes", "Reporting", "ResultsStore", "Scenarios",
+            "SocketEnvironment", "Units", argumentParser,
         ],
         path: "Sources/novalab",
         swiftSettings: settings
@@ -379,8 +379,7 @@ let testTargets: [Target] = [
         [
             "DataSets", "Echoing", "FakeNodes", "FaultInjection", "HardwareModel",
             "Initialization", "Judging", "LinkModel", "Machines", "Measurements", "Migration",
-            "NetworkModel", "Scenarios",
-            "Transport", "Units",
+            "NetworkModel", "RaftDefects", "Scenarios", "Transport", "Units",
         ]
     ),
     // Run the built programs, so they are built with them.

@@ -27,9 +27,8 @@ struct NovaLab: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, ChaosCommand.self, ReplayCommand.self,
             ShrinkCommand.self, ReportCommand.self, RunsCommand.self, VerifyCommand.self,
-            DatasetCommand.self, DoctorCommand.self, CalibrateCommand.self,
-            InitCommand.self,
-            SchemaCommand.self, AgentCommand.self, EmulateCommand.self, SeedsCommand.self,
+            DatasetCommand.self, DoctorCommand.self, CalibrateCommand.self, BenchCommand.self,
+            InitCommand.self, SchemaCommand.self, AgentCommand.self, EmulateCommand.self, SeedsCommand.self,
             WorkloadCommand.self,
         ]
     )

@@ -39,7 +39,7 @@ import Units
     private func degrees(_ mode: String) throws -> [[Int]] {
         try (1...20).map { seed in
             let rule = "{kind: net.partition, mode: \(mode), at: 1 s}"
-            guard case .cut(let cuts) = try plan(rule, seed: seed).faults[0].effect else {
+            guard case .cut(let cuts) = try plan(rule, seed: UInt64(seed)).faults[0].effect else {
                 return []
             }
             let nodes = (0..<5).map { NodeID($0) }

@@ -97,6 +97,28 @@ struct SimulationTests {
         #expect(story[3].hasPrefix("60000 ") && story[6].hasPrefix("65000 "))
     }
 
+    // Goal: a node that goes on never hears of more credit than it has, although what it hears first is
+    // answered with writes. Method: a sender that writes whatever it is told it may is paused while
+    // acknowledgements come; writing more would trap.
+    @Test func creditAfterAPause() {
+        let faults = fault(0, .pause([NodeID(0)]), from: 60, healing: .resume([NodeID(0)]), to: 120)
+        var world = simulation(plan(until: at(300), faults: faults)) { birth, input, _, actions in
+            switch (birth.node.rawValue, input) {
+            case (0, .started):
+                actions.openStream(StreamID(opener: birth.node, number: 1), to: NodeID(1))
+            case (0, .writable(let stream, let credit)):
+                actions.write(stream, [UInt8](repeating: 7, count: credit)[...])
+            case (1, .readable(let stream, let bytes)):
+                actions.grant(stream, bytes: bytes.count)
+                actions.emit("read \(bytes.count)")
+            default: break
+            }
+        }
+        _ = world.run()
+        let late = world.observer.story.filter { $0.time > at(140) && $0.node == NodeID(1) }
+        #expect(late.contains { $0.text.hasPrefix("read ") })
+    }
+
     // Goal: faults that overlap end with the last of them. Method: two crashes and two pauses of
     // which the second begins within the first.
     @Test func overlappingNodeFaults() {

@@ -4,6 +4,7 @@ public import HardwareModel
 public import LinkModel
 public import Machines
 public import Measurements
+public import RaftDefects
 public import Scenarios
 public import SimulationKernel
 public import Units
@@ -43,6 +44,8 @@ public struct ReplicationSetting: Sendable {
     public var biasedPoints: BiasedPoints.Chances?
     /// The planned faults that are carried out; all without it.
     public var keptFaults: [PlannedFault.Name]?
+    /// A known defect that is planted into consensus; only to see whether it is found.
+    public var defect: RaftDefect?
     /// Writes the run down for people; nobody does without it.
     public var recorder: TraceRecorder?
 

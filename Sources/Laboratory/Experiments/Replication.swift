@@ -1,5 +1,6 @@
 public import Measurements
 import Raft
+import RaftDefects
 import Scenarios
 import SocketEnvironment
 public import Units
@@ -24,6 +25,14 @@ public enum Replication {
             machines(MigrationExperiment.self, setting, commit, until, isCancelled)
         case .boot:
             BootReplication(setting, commit: commit, until: until).run(isCancelled: isCancelled)
+        case .requests where setting.defect != nil:
+            machines(
+                RequestExperiment<DefectiveRules>.self,
+                setting,
+                commit,
+                until,
+                isCancelled
+            )
         case .requests:
             machines(
                 RequestExperiment<StandardRules>.self,

@@ -10,6 +10,8 @@ public struct SeedOrder: Hashable, Sendable, Codable {
     public var keepsCheckpoints: Bool
     /// The faults that were planned come back in words.
     public var tellsFaults: Bool
+    /// A known defect that is planted, by its name.
+    public var defect: String?
     /// What is written down for people; nothing without it.
     public var window: Window?
 
@@ -29,6 +31,7 @@ public struct SeedOrder: Hashable, Sendable, Codable {
         reduction: Reduction = .none,
         keepsCheckpoints: Bool = false,
         tellsFaults: Bool = false,
+        defect: String? = nil,
         window: Window? = nil
     ) {
         self.variant = variant
@@ -36,6 +39,7 @@ public struct SeedOrder: Hashable, Sendable, Codable {
         self.reduction = reduction
         self.keepsCheckpoints = keepsCheckpoints
         self.tellsFaults = tellsFaults
+        self.defect = defect
         self.window = window
     }
 }

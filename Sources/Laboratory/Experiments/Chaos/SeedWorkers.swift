@@ -2,6 +2,7 @@ import FaultInjection
 import Foundation
 import Glibc
 import Measurements
+import RaftDefects
 import Scenarios
 import Synchronization
 import Units
@@ -253,6 +254,7 @@ public enum SeedWorkerProgram {
                 refusal: error.description
             )
         }
+        reduced.defect = order.defect.flatMap(RaftDefect.init(rawValue:))
         if let window = order.window {
             reduced.recorder = TraceRecorder(
                 lanes: reduced.lanes,

@@ -182,7 +182,10 @@ public struct Shrinker: Sendable {
         let found = candidates.indices.first { known[$0]?.fails(with: signature) ?? false }
         // A later candidate may have failed while an earlier one was cut off by the interruption.
         if isInterrupted() { throw Interruption() }
-        if let found, let answer = known[found] {
+        if let found, var answer = known[found] {
+            // A process that crashed tells nothing, but its faults are known.
+            answer.faults =
+                (try? setting.reduced(by: candidates[found]))?.faultLines ?? answer.faults
             search.best = answer
             search.reduction = candidates[found]
             listener.smaller(search.reduction, faults: answer.faults.count, runs: search.runs)

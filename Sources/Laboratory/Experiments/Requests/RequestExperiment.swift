@@ -1,6 +1,7 @@
 public import Machines
 import Measurements
 public import Raft
+public import RaftDefects
 import ReplicatedStore
 import Scenarios
 import Units
@@ -12,6 +13,10 @@ public protocol ExperimentRules: RaftRules {
 
 extension StandardRules: ExperimentRules {
     public init(_ setting: ReplicationSetting) { self.init() }
+}
+
+extension DefectiveRules: ExperimentRules {
+    public init(_ setting: ReplicationSetting) { self.init(setting.defect) }
 }
 
 /// The workload kind `requests`: replicated groups, and clients that load them openly.

@@ -1,0 +1,120 @@
+import Experiments
+import FaultInjection
+import Foundation
+import HardwareModel
+import Measurements
+import RaftDefects
+import Scenarios
+import Testing
+import Units
+
+/// Goal: requests to replicated groups are counted as clients met them, their promises are checked, and
+/// a planted defect breaks one of them.
+/// Method: small runs of a scenario, with and without faults, with the sound rules and with defective
+/// ones.
+@Suite struct RequestTests {
+    static func scenario(_ faults: String = "", groups: Int = 1) throws -> Scenario {
+        try ScenarioFile.parse(
+            """
+            version: 1
+            name: requests
+            topology:
+              regions:
+                east: {nodes: \(2 * groups)}
+                west: {nodes: \(groups)}
+                clients: {nodes: 1}
+              links:
+                - {between: [east, west], rtt: 20 ms, rate: 1 Gbit/s}
+                - {between: [east, clients], rtt: 10 ms, rate: 1 Gbit/s}
+                - {between: [west, clients], rtt: 10 ms, rate: 1 Gbit/s}
+            workload:
+              kind: requests
+              groups: \(groups)
+              replicas: 3
+              load: {rate: 40 /s, clients: 8, keys: 3, timeout: 2 s,
+                mix: {get: 40 %, put: 20 %, cas: 20 %, append: 10 %, delete: 5 %, scan: 5 %}}
+              duration: {warmup: 2 s, measure: 18 s}
+            system: {consensus: {election: 300..600 ms, snapshot-entries: 40}}
+            recovery: {heal-at: 12 s, progress-within: 5 s, data-loss: none, replicas: replica}
+            faults: [\(faults)]
+            invariants: [linearizable, raft-safety, commands-applied-once, replicas-converge,
+              progress-after-heal]
+            budget: {replications: {min: 2, max: 2}}
+
+            """,
+            file: "requests.yaml"
+        )
+    }
+
+    static let faults = """
+        {kind: node.crash, every: 2 s, for: 200 ms..1 s},
+        {kind: node.pause, every: 3 s, for: 300 ms},
+        {kind: net.partition, mode: majority-minority, every: 4 s, for: 1..2 s}
+        """
+
+    private func run(
+        _ scenario: Scenario,
+        seed: UInt64 = 1,
+        defect: RaftDefect? = nil
+    ) -> RunRecord {
+        var setting = ChaosSamples.setting(scenario, seed: seed)
+        setting.defect = defect
+        return Replication.simulated(setting, commit: "abc", isCancelled: { false })
+    }
+
+    private func value(_ metric: String, _ record: RunRecord) throws -> Double {
+        try #require(record.metrics.first { $0.metric == metric }).value
+    }
+
+    @Test func withoutFaultsEverythingIsAnswered() throws {
+        let record = run(try RequestTests.scenario())
+        #expect(record.outcome == .completed)
+        #expect(try value("availability", record) == 100)
+        #expect(try value("error-rate", record) == 0)
+        // Poisson arrivals at 40 a second over 18 seconds: within five deviations.
+        #expect(abs(try value("throughput", record) - 40) < 5 * (40.0 / 18).squareRoot())
+        let commit = try #require(record.metrics.first { $0.metric == "commit-latency" })
+        // Two replicas of each group are in one region, whose own links are the nearest majority.
+        #expect(commit.bound?.admits(commit.value) == true)
+        #expect(record.invariants.allSatisfy { $0.checked > 0 && $0.violationCount == 0 })
+        #expect(record.invariants.map(\.name).contains("raft-safety"))
+    }
+
+    @Test func faultsBreakServiceAndNoPromise() throws {
+        let record = run(try RequestTests.scenario(RequestTests.faults))
+        #expect(record.outcome == .completed)
+        #expect(record.faults.contains { $0.fired != nil })
+        #expect(try value("availability", record) < 100)
+        #expect(record.invariants.allSatisfy { $0.checked > 0 && $0.violationCount == 0 })
+        let recoveries = try #require(record.metrics.first { $0.metric == "mttr" })
+        #expect(recoveries.value > 0 && recoveries.value < 10)
+    }
+
+    @Test func equalSeedsGiveEqualRuns() throws {
+        let scenario = try RequestTests.scenario(RequestTests.faults)
+        let first = run(scenario, seed: 9)
+        let second = run(scenario, seed: 9)
+        #expect(first.fingerprint == second.fingerprint)
+        #expect(first.metrics == second.metrics)
+        #expect(run(scenario, seed: 10).fingerprint != first.fingerprint)
+    }
+
+    @Test func groupsAreOnTheirOwn() throws {
+        let scenario = try RequestTests.scenario(groups: 2)
+        #expect(scenario.replicaGroups.map(\.count) == [3, 3])
+        #expect(Set(scenario.replicaGroups.flatMap { $0 }).count == 6)
+        let record = run(scenario)
+        #expect(record.invariants.allSatisfy { $0.checked > 0 && $0.violationCount == 0 })
+        #expect(abs(try value("throughput", record) - 80) < 5 * (80.0 / 18).squareRoot())
+    }
+
+    @Test(arguments: [RaftDefect.retryAppliedTwice, .deposedLeaderReads, .acknowledgesEarly])
+    func plantedDefectsAreSeen(_ defect: RaftDefect) throws {
+        let scenario = try RequestTests.scenario(RequestTests.faults)
+        let seen = (UInt64(1)...200).contains { seed in
+            let record = run(scenario, seed: seed, defect: defect)
+            return record.invariants.contains { $0.violationCount > 0 }
+        }
+        #expect(seen, "\(defect.rawValue) was not noticed in 200 seeds")
+    }
+}
