@@ -28,7 +28,8 @@ struct NovaLab: AsyncParsableCommand {
             RunCommand.self, CheckCommand.self, ChaosCommand.self, ReplayCommand.self,
             ShrinkCommand.self, ReportCommand.self, RunsCommand.self, VerifyCommand.self,
             DatasetCommand.self, DoctorCommand.self, CalibrateCommand.self, BenchCommand.self,
-            InitCommand.self, SchemaCommand.self, AgentCommand.self, EmulateCommand.self, SeedsCommand.self,
+            InitCommand.self, SchemaCommand.self, AgentCommand.self, EmulateCommand.self,
+            SeedsCommand.self,
             WorkloadCommand.self,
         ]
     )

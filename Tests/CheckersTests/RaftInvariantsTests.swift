@@ -121,6 +121,18 @@ import Units
         #expect(group.signatures == ["leader-completeness: a leader lacks a committed entry"])
     }
 
+    @Test func aCandidateMayHearLateThatItWasElected() {
+        var group = Self.settled
+        // Votes for term 2 wait for a node that stands still; meanwhile term 3 has a leader.
+        group.tell(1, .becameLeader(term: 3))
+        group.replicate(4...4, term: 3, to: [0, 1])
+        group.tell(1, .committed(index: 4))
+        group.tell(2, .becameLeader(term: 2))
+        #expect(group.signatures == [])
+        group.tell(2, .becameLeader(term: 4))
+        #expect(group.signatures == ["leader-completeness: a leader lacks a committed entry"])
+    }
+
     @Test func aDeposedLeaderMayLearnLateThatAnEntryIsCommitted() {
         var group = Self.settled
         group.replicate(4...4, term: 1, to: [0, 1])

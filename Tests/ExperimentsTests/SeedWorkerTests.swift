@@ -24,7 +24,7 @@ import Testing
     private let order = SeedOrder(variant: "default", seed: 9)
 
     @Test func aTrapBecomesTheSeedsFailure() throws {
-        let workers = workers("read order; echo Fatal error at 17 >&2; kill -ABRT $$")
+        let workers = workers("read order; echo Fatal error at 17 >&2; kill -ILL $$")
         for _ in 0..<2 {
             let answer = try #require(try workers.run(order, 0, { false }))
             #expect(answer.result.seed == 9 && answer.result.isFailing)

@@ -190,7 +190,7 @@ import Units
         ("swarm: {nodes: {a: 3..1}}", "ends before it starts", ""),
         ("swarm: {nodes: {a: 0..1}}", "the number is 0", ""),
         ("swarm: {intensity: 0..1}", "the number is 0", ""),
-        ("swarm: {loss: 0..1}", "has no unit", ""),
+        ("swarm: {loss: 0..1}", "unknown unit '..1'", ""),
         ("swarm: {knobs: {k: [{transport: {streans: 1}}]}}", "streans", "streams"),
     ])
     func mistakesAreReportedWithTheirPlace(_ text: String, _ message: String, _ suggestion: String)

@@ -200,8 +200,11 @@ import Units
         for file in Samples.shipped {
             let scenario = try Samples.parsed(String(contentsOf: file, encoding: .utf8))
             #expect(scenario.name == file.deletingPathExtension().lastPathComponent)
-            // What breaks at random is judged by its invariants alone.
-            #expect(!scenario.targets.isEmpty || file.path.contains("/chaos/"))
+            // What breaks at random, and what once trapped, is judged by its invariants alone.
+            let isJudgedByInvariants = ["/chaos/", "/regression/"].contains {
+                file.path.contains($0)
+            }
+            #expect(!scenario.targets.isEmpty || isJudgedByInvariants)
             #expect(!scenario.invariants.isEmpty)
             let hardware = Samples.folder.appendingPathComponent("hardware").path
             let profile = try HardwareProfileFile.load(named: scenario.hardware, in: hardware)

@@ -100,7 +100,12 @@ import Units
             #expect(isLate == isSlow, "sent at \(tick.sent)")
         }
         let fixed = FaultTests.ticks(
-            fault(0, .rate(FaultTests.there, .absolute(BitRate(bitsPerSecond: 50_000))), from: 95, to: 205)
+            fault(
+                0,
+                .rate(FaultTests.there, .absolute(BitRate(bitsPerSecond: 50_000))),
+                from: 95,
+                to: 205
+            )
         )
         #expect(fixed.contains { $0.came - $0.sent > 17 })
     }

@@ -25,6 +25,9 @@ public struct RaftInvariants: Sendable {
     /// Leaders by term, the recent ones.
     private var leaders: [UInt64: NodeID] = [:]
     private var newestTerm: UInt64 = 0
+    /// How far was committed while this was the newest term with a leader; terms and indices ascend. A
+    /// leader of an earlier term, which was elected and heard of it late, need not have it.
+    private var commitEpochs: [(term: UInt64, index: UInt64)] = []
     /// The committed entries above the oldest snapshot.
     var committedMarks = IndexedWindow<RaftMark>()
     var appliedMarks = IndexedWindow<RaftMark>()
@@ -168,7 +171,8 @@ public struct RaftInvariants: Sendable {
         // Terms only grow, so leaders of long ago need no memory.
         if leaders.count > 4096 { leaders = leaders.filter { $0.key + 2048 > newestTerm } }
         nodes[slot].leads = term
-        checkCompleteness(slot, upTo: committed, time)
+        let earlier = commitEpochs.last { $0.term < term }
+        if let earlier { checkCompleteness(slot, upTo: earlier.index, time) }
     }
 
     /// Whether a leader's log has what is committed. By log matching it is enough to look at the
@@ -185,7 +189,13 @@ public struct RaftInvariants: Sendable {
         committedMarks[index].flatMap { $0.term > 0 ? $0 : nil }
     }
 
-    mutating func setCommitted(_ index: UInt64) { committed = index }
+    mutating func setCommitted(_ index: UInt64) {
+        committed = index
+        if commitEpochs.last?.term == newestTerm { commitEpochs.removeLast() }
+        commitEpochs.append((newestTerm, index))
+        // A leader that hears of its election so late has long been voted out.
+        if commitEpochs.count > 4096 { commitEpochs.removeFirst(2048) }
+    }
 
     mutating func checkCompleteness(_ slot: Int, upTo index: UInt64, _ time: Instant) {
         let log = nodes[slot].log

@@ -97,7 +97,9 @@ struct RulePlanning {
     private mutating func plan(_ occurrence: Occurrence, bounded atlas: inout FaultAtlas?) {
         var occurrence = occurrence
         if let direction = rule.linkDirection {
-            add(linkEffect(direction, &occurrence), occurrence)
+            var flapping: FaultRule.Flapping?
+            if case .link(.flap(let turns), _) = rule.action { flapping = turns }
+            add(linkEffect(direction, &occurrence), occurrence, flapping: flapping)
             return
         }
         if case .boot(let fault) = rule.action, fault.service != nil {

@@ -46,7 +46,10 @@ enum QuantityText {
     static let frequency = Kind(
         name: "a rate of events",
         example: "50 /s",
-        units: [Kind.Unit(name: "/s", scale: 1_000_000), Kind.Unit(name: "req/s", scale: 1_000_000)],
+        units: [
+            Kind.Unit(name: "/s", scale: 1_000_000),
+            Kind.Unit(name: "req/s", scale: 1_000_000),
+        ],
         misnomers: [("Hz", "/s"), ("rps", "/s"), ("ops/s", "/s")]
     )
 

