@@ -78,5 +78,10 @@ enum Interrupt {
             }
             sigaction(number, &action, nil)
         }
+        // Who started this program may have held signals up, and left them so.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, number) }
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }

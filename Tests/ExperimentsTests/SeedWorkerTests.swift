@@ -8,6 +8,9 @@ import Testing
 /// told as such.
 /// Method: shell scripts stand for processes: they trap, refuse, hang, or print nonsense.
 @Suite struct SeedWorkerTests {
+    // An order for a process that has ended must not end this one; the program does the same.
+    init() { signal(SIGPIPE, SIG_IGN) }
+
     private func workers(_ script: String, limit: Double = 30) -> SeedWorkers {
         SeedWorkers(limitSeconds: limit) {
             try SeedWorker(
