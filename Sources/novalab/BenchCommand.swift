@@ -59,7 +59,8 @@ struct DetectionCommand: ParsableCommand {
     var json = false
 
     static let shipped = [
-        "scenarios/chaos/raft-swarm.yaml", "scenarios/chaos/raft-partitions.yaml",
+        "scenarios/chaos/raft-swarm.yaml", "scenarios/chaos/reads.yaml",
+        "scenarios/chaos/leases.yaml", "scenarios/chaos/raft-partitions.yaml",
     ]
 
     func validate() throws {
