@@ -65,6 +65,7 @@ let core = [
     room("Core", "Determinism", ["Units"]),
     room("Core", "Machines", ["Determinism", "Units"]),
     room("Core", "Effects", ["Machines", "Units"]),
+    room("Core", "JSON"),
 ]
 
 let novaCron = [
@@ -103,8 +104,8 @@ let novaCron = [
         "NovaCron",
         "NodeOperations",
         [
-            "Determinism", "Effects", "Initialization", "NodeFoundation", "NodePlatform", "Units",
-            logging, metrics,
+            "Determinism", "Effects", "Initialization", "JSON", "NodeFoundation", "NodePlatform",
+            "Units", logging, metrics,
         ]
     ),
 ]
@@ -176,12 +177,12 @@ let environments = [
 let laboratory = [
     room("Laboratory", "Measurements", ["Units"]),
     room("Laboratory", "Statistics", ["Determinism"]),
-    room("Laboratory", "Checkers", ["Determinism", "Measurements", "Units"]),
+    room("Laboratory", "Checkers", ["Determinism", "JSON", "Measurements", "Units"]),
     room(
         "Laboratory",
         "Scenarios",
         [
-            "Determinism", "HardwareModel", "Initialization", "LinkModel", "Machines",
+            "Determinism", "HardwareModel", "Initialization", "JSON", "LinkModel", "Machines",
             "Measurements", "Units", crypto, yams,
         ]
     ),
@@ -275,6 +276,7 @@ let testSupport: [Target] = [
 
 let testTargets: [Target] = [
     tests("Units"),
+    tests("JSON", ["Determinism", "Units"]),
     tests("Determinism", ["Units"]),
     tests("Machines", ["Determinism"]),
     tests(
@@ -377,9 +379,10 @@ let testTargets: [Target] = [
     tests(
         "Experiments",
         [
-            "DataSets", "Echoing", "FakeNodes", "FaultInjection", "HardwareModel",
+            "Checkers", "DataSets", "Echoing", "FakeNodes", "FaultInjection", "HardwareModel",
             "Initialization", "Judging", "LinkModel", "Machines", "Measurements", "Migration",
-            "NetworkModel", "RaftDefects", "Scenarios", "Transport", "Units",
+            "NetworkModel", "Raft", "RaftDefects", "RecordLog", "ReplicatedStore", "Scenarios",
+            "SimulatedEnvironment", "Transport", "Units",
         ]
     ),
     // Run the built programs, so they are built with them.

@@ -1,3 +1,4 @@
+import JSON
 import Units
 
 /// Histories as files: one event a line, in the order in which they happened.
@@ -34,21 +35,21 @@ extension ClientHistory {
     private func callFields(_ operation: Int) -> String {
         var text = ",\"type\":\"invoke\""
         switch call(of: operation) {
-        case .get(let key): text += ",\"operation\":\"get\",\"key\":\(JSONText.quoted(key))"
+        case .get(let key): text += ",\"operation\":\"get\",\"key\":\(JSONValue.quoted(key))"
         case .put(let key, let value):
-            text += ",\"operation\":\"put\",\"key\":\(JSONText.quoted(key))"
-            text += ",\"value\":\(JSONText.quoted(value))"
+            text += ",\"operation\":\"put\",\"key\":\(JSONValue.quoted(key))"
+            text += ",\"value\":\(JSONValue.quoted(value))"
         case .append(let key, let value):
-            text += ",\"operation\":\"append\",\"key\":\(JSONText.quoted(key))"
-            text += ",\"value\":\(JSONText.quoted(value))"
+            text += ",\"operation\":\"append\",\"key\":\(JSONValue.quoted(key))"
+            text += ",\"value\":\(JSONValue.quoted(value))"
         case .compareAndSwap(let key, let expected, let value):
-            text += ",\"operation\":\"cas\",\"key\":\(JSONText.quoted(key))"
-            text += ",\"expected\":\(expected.map { JSONText.quoted($0) } ?? "null")"
-            text += ",\"value\":\(JSONText.quoted(value))"
-        case .delete(let key): text += ",\"operation\":\"delete\",\"key\":\(JSONText.quoted(key))"
+            text += ",\"operation\":\"cas\",\"key\":\(JSONValue.quoted(key))"
+            text += ",\"expected\":\(expected.map { JSONValue.quoted($0) } ?? "null")"
+            text += ",\"value\":\(JSONValue.quoted(value))"
+        case .delete(let key): text += ",\"operation\":\"delete\",\"key\":\(JSONValue.quoted(key))"
         case .scan(let first, let end, let limit):
-            text += ",\"operation\":\"scan\",\"first\":\(JSONText.quoted(first))"
-            if let end { text += ",\"end\":\(JSONText.quoted(end))" }
+            text += ",\"operation\":\"scan\",\"first\":\(JSONValue.quoted(first))"
+            if let end { text += ",\"end\":\(JSONValue.quoted(end))" }
             if let limit { text += ",\"limit\":\(limit)" }
         }
         if intended(of: operation) != called(operation) {
@@ -66,12 +67,12 @@ extension ClientHistory {
         switch answer {
         case .done: return text
         case .value(let value):
-            return text + ",\"value\":\(value.map { JSONText.quoted($0) } ?? "null")"
+            return text + ",\"value\":\(value.map { JSONValue.quoted($0) } ?? "null")"
         case .swapped(let isTrue): return text + ",\"swapped\":\(isTrue)"
         case .deleted(let isTrue): return text + ",\"existed\":\(isTrue)"
         case .entries(let entries):
             let pairs = entries.map {
-                "[\(JSONText.quoted($0.key)),\(JSONText.quoted($0.value))]"
+                "[\(JSONValue.quoted($0.key)),\(JSONValue.quoted($0.value))]"
             }
             return text + ",\"entries\":[\(pairs.joined(separator: ","))]"
         }
@@ -87,11 +88,11 @@ extension ClientHistory {
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             number += 1
             guard line.contains(where: { $0 > 0x20 }) else { continue }
-            do throws(JSONText.Problem) {
+            do throws(JSONProblem) {
                 guard line.count <= lineLimit else {
-                    throw JSONText.Problem("the line is too long")
+                    throw JSONProblem("the line is too long")
                 }
-                var event = EventFields(try JSONText.object(Array(line)))
+                var event = EventFields(try JSONLine.object(Array(line)))
                 try history.take(&event, &lastTime)
             } catch {
                 throw .line(number, problem: error.text)
@@ -103,20 +104,20 @@ extension ClientHistory {
     private mutating func take(
         _ event: inout EventFields,
         _ lastTime: inout Int64
-    ) throws(JSONText.Problem) {
+    ) throws(JSONProblem) {
         let time = try event.integer("time")
         guard time >= lastTime else {
-            throw JSONText.Problem("time \(time) is before \(lastTime), that of an earlier line")
+            throw JSONProblem("time \(time) is before \(lastTime), that of an earlier line")
         }
         guard let process = Int32(exactly: try event.integer("process")), process >= 0 else {
-            throw JSONText.Problem("'process' is a number from 0 to \(Int32.max)")
+            throw JSONProblem("'process' is a number from 0 to \(Int32.max)")
         }
-        guard eventCount < Int(Int32.max) - 1 else { throw JSONText.Problem("too many events") }
+        guard eventCount < Int(Int32.max) - 1 else { throw JSONProblem("too many events") }
         let type = try event.text("type")
         let instant = Instant(nanoseconds: time)
         if type == "invoke" {
             guard openOperation(of: process) == nil else {
-                throw JSONText.Problem("process \(process) has not ended its operation yet")
+                throw JSONProblem("process \(process) has not ended its operation yet")
             }
             let call = try event.call()
             let intended = try event.optionalInteger("intended") ?? time
@@ -129,7 +130,7 @@ extension ClientHistory {
             )
         } else {
             guard let operation = openOperation(of: process) else {
-                throw JSONText.Problem("process \(process) has no open operation")
+                throw JSONProblem("process \(process) has no open operation")
             }
             try event.end(kind(of: operation), type) { outcome, answer in
                 switch outcome {
@@ -145,53 +146,54 @@ extension ClientHistory {
 
 /// The fields of one line, taken one by one, so that what nobody asked for is an error.
 private struct EventFields {
-    private var fields: [String: JSONText.Value]
+    private var fields: [String: JSONValue]
 
-    init(_ fields: [String: JSONText.Value]) {
+    init(_ fields: [String: JSONValue]) {
         self.fields = fields
     }
 
-    private mutating func take(_ name: String) throws(JSONText.Problem) -> JSONText.Value {
+    private mutating func take(_ name: String) throws(JSONProblem) -> JSONValue {
         guard let value = fields.removeValue(forKey: name) else {
-            throw JSONText.Problem("'\(name)' is missing")
+            throw JSONProblem("'\(name)' is missing")
         }
         return value
     }
 
-    mutating func integer(_ name: String) throws(JSONText.Problem) -> Int64 {
+    mutating func integer(_ name: String) throws(JSONProblem) -> Int64 {
         guard case .integer(let value) = try take(name) else {
-            throw JSONText.Problem("'\(name)' is no whole number")
+            throw JSONProblem("'\(name)' is no whole number")
         }
         return value
     }
 
-    mutating func optionalInteger(_ name: String) throws(JSONText.Problem) -> Int64? {
+    mutating func optionalInteger(_ name: String) throws(JSONProblem) -> Int64? {
         fields[name] == nil ? nil : try integer(name)
     }
 
-    mutating func text(_ name: String) throws(JSONText.Problem) -> String {
+    mutating func text(_ name: String) throws(JSONProblem) -> String {
         guard case .text(let value) = try take(name) else {
-            throw JSONText.Problem("'\(name)' is no text")
+            throw JSONProblem("'\(name)' is no text")
         }
         return value
     }
 
-    mutating func textOrNull(_ name: String) throws(JSONText.Problem) -> String? {
+    mutating func textOrNull(_ name: String) throws(JSONProblem) -> String? {
         switch try take(name) {
         case .null: return nil
         case .text(let value): return value
-        case .integer, .boolean, .list: throw JSONText.Problem("'\(name)' is neither text nor null")
+        case .integer, .boolean, .list, .real, .object:
+            throw JSONProblem("'\(name)' is neither text nor null")
         }
     }
 
-    mutating func boolean(_ name: String) throws(JSONText.Problem) -> Bool {
+    mutating func boolean(_ name: String) throws(JSONProblem) -> Bool {
         guard case .boolean(let value) = try take(name) else {
-            throw JSONText.Problem("'\(name)' is neither true nor false")
+            throw JSONProblem("'\(name)' is neither true nor false")
         }
         return value
     }
 
-    mutating func call() throws(JSONText.Problem) -> ClientHistory.Call {
+    mutating func call() throws(JSONProblem) -> ClientHistory.Call {
         let name = try text("operation")
         switch name {
         case "get": return .get(key: try text("key"))
@@ -210,10 +212,10 @@ private struct EventFields {
             let end = fields["end"] == nil ? nil : try textOrNull("end")
             let limit = try optionalInteger("limit")
             guard limit.map({ (0...Int64(Int32.max)).contains($0) }) ?? true else {
-                throw JSONText.Problem("'limit' is a number from 0 to \(Int32.max)")
+                throw JSONProblem("'limit' is a number from 0 to \(Int32.max)")
             }
             return .scan(first: first, end: end, limit: limit.map { Int($0) })
-        default: throw JSONText.Problem("there is no operation '\(name)'")
+        default: throw JSONProblem("there is no operation '\(name)'")
         }
     }
 
@@ -221,7 +223,7 @@ private struct EventFields {
         _ kind: ClientHistory.Kind,
         _ type: String,
         _ close: (ClientHistory.Outcome, ClientHistory.Answer?) -> Void
-    ) throws(JSONText.Problem) {
+    ) throws(JSONProblem) {
         switch type {
         case "ok":
             let answer = try answer(kind)
@@ -234,13 +236,13 @@ private struct EventFields {
             try finish()
             close(.unknown, nil)
         default:
-            throw JSONText.Problem("'type' is invoke, ok, fail or unknown, not '\(type)'")
+            throw JSONProblem("'type' is invoke, ok, fail or unknown, not '\(type)'")
         }
     }
 
     private mutating func answer(
         _ kind: ClientHistory.Kind
-    ) throws(JSONText.Problem) -> ClientHistory.Answer {
+    ) throws(JSONProblem) -> ClientHistory.Answer {
         switch kind {
         case .get: return .value(try textOrNull("value"))
         case .put, .append: return .done
@@ -248,13 +250,13 @@ private struct EventFields {
         case .delete: return fields["existed"] == nil ? .done : .deleted(try boolean("existed"))
         case .scan:
             guard case .list(let items) = try take("entries") else {
-                throw JSONText.Problem("'entries' is no list")
+                throw JSONProblem("'entries' is no list")
             }
             var entries: [ClientHistory.Entry] = []
             for item in items {
                 guard case .list(let pair) = item, pair.count == 2, case .text(let key) = pair[0],
                     case .text(let value) = pair[1]
-                else { throw JSONText.Problem("an entry is a list of two texts") }
+                else { throw JSONProblem("an entry is a list of two texts") }
                 entries.append(ClientHistory.Entry(key: key, value: value))
             }
             return .entries(entries)
@@ -262,7 +264,7 @@ private struct EventFields {
     }
 
     /// Nothing may be left over.
-    func finish() throws(JSONText.Problem) {
-        if let name = fields.keys.min() { throw JSONText.Problem("'\(name)' does not belong here") }
+    func finish() throws(JSONProblem) {
+        if let name = fields.keys.min() { throw JSONProblem("'\(name)' does not belong here") }
     }
 }

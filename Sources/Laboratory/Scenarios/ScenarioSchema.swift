@@ -1,3 +1,5 @@
+import JSON
+
 /// The JSON Schema (draft 2020-12) of scenario files, for editors.
 ///
 /// It is made from the tables that the checker follows, so it knows the same keys. It cannot state
@@ -5,15 +7,15 @@
 public enum ScenarioSchema {
     /// The schema as JSON.
     public static var text: String {
-        var members: [(key: String, value: JSONText)] = [
+        var members: [(key: String, value: JSONValue)] = [
             ("$schema", .text("https://json-schema.org/draft/2020-12/schema")),
             ("title", .text("NovaCron Lab scenario")),
         ]
         members += object(ScenarioShapes.scenario.fields, requires: true)
-        return JSONText.object(members).rendered() + "\n"
+        return JSONValue.object(members).indented() + "\n"
     }
 
-    private static func schema(_ shape: Shape, requires: Bool) -> JSONText {
+    private static func schema(_ shape: Shape, requires: Bool) -> JSONValue {
         switch shape {
         case .scalar(let kind):
             return .object(scalar(kind))
@@ -37,7 +39,7 @@ public enum ScenarioSchema {
         case .tagged(let tagged):
             let words = tagged.cases.filter { $0.unsupported == nil }
             let records = words.map { word in
-                JSONText.object(
+                JSONValue.object(
                     [("description", .text(word.documentation))]
                         + object(
                             word.fields,
@@ -58,27 +60,27 @@ public enum ScenarioSchema {
             let alone = words.filter { word in
                 !word.fields.contains { $0.presence == .required }
             }
-            let choice = JSONText.object([("enum", .list(alone.map { .text($0.word) }))])
+            let choice = JSONValue.object([("enum", .list(alone.map { .text($0.word) }))])
             return .object([("anyOf", .list((alone.isEmpty ? [] : [choice]) + records))])
         }
     }
 
-    private static let extensionMember: (key: String, value: JSONText) = ("^x-", .flag(true))
+    private static let extensionMember: (key: String, value: JSONValue) = ("^x-", .boolean(true))
 
     private static func object(
         _ fields: [Field],
         tag: (key: String, word: String)? = nil,
         requires: Bool,
         requiresTag: Bool = false
-    ) -> [(key: String, value: JSONText)] {
-        var properties: [(key: String, value: JSONText)] = []
-        var required: [JSONText] = []
+    ) -> [(key: String, value: JSONValue)] {
+        var properties: [(key: String, value: JSONValue)] = []
+        var required: [JSONValue] = []
         if let tag {
             properties.append((tag.key, .object([("const", .text(tag.word))])))
             if requiresTag { required.append(.text(tag.key)) }
         }
         for field in fields {
-            var members: [(key: String, value: JSONText)] = []
+            var members: [(key: String, value: JSONValue)] = []
             if case .object(let schema) = schema(field.shape, requires: requires) {
                 members = schema
             }
@@ -90,13 +92,13 @@ public enum ScenarioSchema {
         return [
             ("type", .text("object")),
             ("properties", .object(properties)),
-            ("patternProperties", .object([extensionMember, ("^<<$", .flag(true))])),
-            ("additionalProperties", .flag(false)),
+            ("patternProperties", .object([extensionMember, ("^<<$", .boolean(true))])),
+            ("additionalProperties", .boolean(false)),
             ("required", .list(required)),
         ]
     }
 
-    private static func scalar(_ kind: ScalarKind) -> [(key: String, value: JSONText)] {
+    private static func scalar(_ kind: ScalarKind) -> [(key: String, value: JSONValue)] {
         let number = "[0-9]+(\\.[0-9]+)?"
         let duration = "\(number) *(ns|us|µs|ms|s|min|h|d)"
         switch kind {
@@ -121,13 +123,15 @@ public enum ScenarioSchema {
         case .factors:
             return alternatives([
                 pattern("\(number)(\\.\\.\(number))?"),
-                [("type", .text("number")), ("exclusiveMinimum", .number(0))],
+                [("type", .text("number")), ("exclusiveMinimum", .integer(0))],
             ])
         case .shares: return pattern("\(number) *%|\(number)( *%)?\\.\\.\(number) *%")
         case .number(let bound, let orEqual):
+            let limit =
+                bound == bound.rounded() ? JSONValue.integer(Int64(bound)) : .real(bound)
             return [
                 ("type", .text("number")),
-                (orEqual ? "minimum" : "exclusiveMinimum", .number(bound)),
+                (orEqual ? "minimum" : "exclusiveMinimum", limit),
             ]
         case .streams:
             return alternatives([
@@ -145,11 +149,13 @@ public enum ScenarioSchema {
         case .choice(let choices):
             let words = choices.filter { $0.unsupported == nil }.map(\.word)
             // YAML editors read a word of digits as a number.
-            let numbers = words.compactMap { Int64($0) }.map { JSONText.integer($0) }
+            let numbers = words.compactMap { Int64($0) }.map { JSONValue.integer($0) }
             return [("enum", .list(words.map { .text($0) } + numbers))]
         case .flag: return [("type", .text("boolean"))]
         case .pick:
-            return alternatives([pattern("one|all|\(number) *%"), scalar(.integer(1...10_000))])
+            return alternatives([
+                pattern("one|leader|all|\(number) *%"), scalar(.integer(1...10_000)),
+            ])
         case .expectation:
             let statistic =
                 "(count|rate|mean|min|median|max|p\\(\(number)\\)|"
@@ -163,14 +169,14 @@ public enum ScenarioSchema {
     private static func pattern(
         _ pattern: String,
         type: [String] = ["string"]
-    ) -> [(key: String, value: JSONText)] {
-        let types: JSONText = type.count == 1 ? .text(type[0]) : .list(type.map { .text($0) })
+    ) -> [(key: String, value: JSONValue)] {
+        let types: JSONValue = type.count == 1 ? .text(type[0]) : .list(type.map { .text($0) })
         return [("type", types), ("pattern", .text("^(\(pattern))$"))]
     }
 
     private static func alternatives(
-        _ schemas: [[(key: String, value: JSONText)]]
-    ) -> [(key: String, value: JSONText)] {
+        _ schemas: [[(key: String, value: JSONValue)]]
+    ) -> [(key: String, value: JSONValue)] {
         [("anyOf", .list(schemas.map { .object($0) }))]
     }
 }

@@ -1,6 +1,7 @@
 public import Effects
 import Initialization
 public import Units
+import JSON
 
 /// What the health server answers: read from the node's status and registry, without asking any
 /// component.
@@ -77,44 +78,44 @@ public struct HealthAnswers: Sendable {
         json(
             isWell ? 200 : 503,
             .object([
-                ("status", .string(isWell ? "ok" : "unavailable")),
-                ("stage", .string(snapshot.stage.rawValue)),
+                ("status", .text(isWell ? "ok" : "unavailable")),
+                ("stage", .text(snapshot.stage.rawValue)),
             ])
         )
     }
 
     private func problem(_ status: Int, _ text: String) -> HTTPResponse {
-        json(status, .object([("error", .string(text))]))
+        json(status, .object([("error", .text(text))]))
     }
 
-    private func json(_ status: Int, _ value: JSONText) -> HTTPResponse {
+    private func json(_ status: Int, _ value: JSONValue) -> HTTPResponse {
         HTTPResponse(
             status: status,
             contentType: "application/json",
-            body: Array((value.text + "\n").utf8)
+            body: Array((value.compact + "\n").utf8)
         )
     }
 }
 
 extension HealthAnswers {
-    private func document(_ snapshot: NodeStatus.Snapshot, _ now: Instant) -> JSONText {
-        let age = snapshot.healthChecked.map { JSONText.real((now - $0).seconds) }
+    private func document(_ snapshot: NodeStatus.Snapshot, _ now: Instant) -> JSONValue {
+        let age = snapshot.healthChecked.map { JSONValue.real((now - $0).seconds) }
         return .object([
-            ("name", .string(name)),
+            ("name", .text(name)),
             ("pid", .integer(Int64(effects.machine.processID))),
             ("uptimeSeconds", .real((now - (snapshot.bootStarted ?? now)).seconds)),
-            ("stage", .string(snapshot.stage.rawValue)),
+            ("stage", .text(snapshot.stage.rawValue)),
             ("phase", .optional(snapshot.phase?.rawValue)),
             ("bootSeconds", snapshot.bootDuration.map { .real($0.seconds) } ?? .null),
             ("failure", .optional(snapshot.failure)),
-            ("degraded", .array(snapshot.degraded.map { .string($0) })),
+            ("degraded", .list(snapshot.degraded.map { .text($0) })),
             ("healthAgeSeconds", age ?? .null),
-            ("components", .array(snapshot.components.map { document($0) })),
+            ("components", .list(snapshot.components.map { document($0) })),
             ("previousBoot", status.previousBoot.map { document($0) } ?? .null),
         ])
     }
 
-    private func document(_ component: NodeStatus.ComponentStatus) -> JSONText {
+    private func document(_ component: NodeStatus.ComponentStatus) -> JSONValue {
         let (health, detail): (String?, String?) =
             switch component.health {
             case .healthy: ("healthy", nil)
@@ -123,10 +124,10 @@ extension HealthAnswers {
             case nil: (nil, nil)
             }
         return .object([
-            ("name", .string(component.name)),
-            ("phase", .string(component.phase.rawValue)),
-            ("criticality", .string(component.criticality.rawValue)),
-            ("state", .string(component.state.rawValue)),
+            ("name", .text(component.name)),
+            ("phase", .text(component.phase.rawValue)),
+            ("criticality", .text(component.criticality.rawValue)),
+            ("state", .text(component.state.rawValue)),
             ("fallback", .optional(component.fallback)),
             ("attempts", .integer(Int64(component.attempts))),
             ("seconds", component.duration.map { .real($0.seconds) } ?? .null),
@@ -135,13 +136,13 @@ extension HealthAnswers {
         ])
     }
 
-    private func document(_ boot: PreviousBoot) -> JSONText {
+    private func document(_ boot: PreviousBoot) -> JSONValue {
         .object([
             ("number", .integer(Int64(clamping: boot.number))),
-            ("wasReady", .bool(boot.wasReady)),
-            ("stoppedInOrder", .bool(boot.stoppedInOrder)),
-            ("interruptedSteps", .array(boot.interruptedSteps.map { .string($0) })),
-            ("checkpoints", .array(boot.checkpoints.map { .string($0.rawValue) })),
+            ("wasReady", .boolean(boot.wasReady)),
+            ("stoppedInOrder", .boolean(boot.stoppedInOrder)),
+            ("interruptedSteps", .list(boot.interruptedSteps.map { .text($0) })),
+            ("checkpoints", .list(boot.checkpoints.map { .text($0.rawValue) })),
         ])
     }
 }

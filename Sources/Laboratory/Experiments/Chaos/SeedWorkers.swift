@@ -130,7 +130,7 @@ public final class SeedWorker: @unchecked Sendable {
 
     func order(_ order: SeedOrder) {
         // A process that has died is noticed by the end of its output, not here.
-        try? input.write(contentsOf: SeedLines.line(order))
+        try? input.write(contentsOf: LineCoding.line(order))
     }
 
     func poll(milliseconds: Int32) -> Sight {
@@ -149,7 +149,7 @@ public final class SeedWorker: @unchecked Sendable {
         let line = Data(buffer[buffer.startIndex..<end])
         buffer.removeSubrange(buffer.startIndex...end)
         // Whatever is no answer comes from code under test that prints; the run says nothing then.
-        return SeedLines.message(line, as: SeedAnswer.self).map { .answer($0) } ?? .nothing
+        return LineCoding.message(line, as: SeedAnswer.self).map { .answer($0) } ?? .nothing
     }
 
     func kill() {
@@ -194,34 +194,6 @@ public final class SeedWorker: @unchecked Sendable {
     }
 }
 
-/// JSON objects, one a line, whose numbers may be infinite.
-enum SeedLines {
-    static func line(_ message: some Encodable) -> Data {
-        let encoder = JSONEncoder()
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "Infinity",
-            negativeInfinity: "-Infinity",
-            nan: "NaN"
-        )
-        // Messages are made of numbers, text and enums: encoding them cannot fail.
-        guard var data = try? encoder.encode(message) else {
-            preconditionFailure("a message about a seed does not encode: \(message)")
-        }
-        data.append(10)
-        return data
-    }
-
-    static func message<Message: Decodable>(_ line: Data, as type: Message.Type) -> Message? {
-        let decoder = JSONDecoder()
-        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "Infinity",
-            negativeInfinity: "-Infinity",
-            nan: "NaN"
-        )
-        return try? decoder.decode(type, from: line)
-    }
-}
-
 /// What a process does that runs seeds: reads orders from standard input, runs them one after the
 /// other and writes the answers to standard output.
 public enum SeedWorkerProgram {
@@ -236,7 +208,7 @@ public enum SeedWorkerProgram {
         while let order = lines.next(as: SeedOrder.self) {
             guard let setting = prepare(order.variant, order.seed) else { return }
             let answer = SeedWorkerProgram.answer(order, setting, commit: commit)
-            FileHandle.standardOutput.write(SeedLines.line(answer))
+            FileHandle.standardOutput.write(LineCoding.line(answer))
         }
     }
 

@@ -1,4 +1,3 @@
-import Foundation
 public import Measurements
 public import SocketEnvironment
 import Units
@@ -76,21 +75,4 @@ public enum AgentMessage<Event: Codable & Sendable>: Sendable, Codable {
     case carried(streams: Int)
     /// The last message: peak memory in bytes.
     case stopped(peakMemory: UInt64)
-}
-
-/// JSON objects, one a line.
-enum LineCoding {
-    static func line<Message: Encodable>(_ message: Message) -> Data {
-        // Messages are made of numbers, text and enums: encoding them cannot fail.
-        guard var data = try? JSONEncoder().encode(message) else {
-            preconditionFailure("a control message does not encode: \(message)")
-        }
-        data.append(10)
-        return data
-    }
-
-    /// `nil` for a line that is not such a message.
-    static func message<Message: Decodable>(_ line: Data, as type: Message.Type) -> Message? {
-        try? JSONDecoder().decode(type, from: line)
-    }
 }

@@ -1,43 +1,21 @@
-/// The part of JSON that a line of a history needs: one flat object of texts, whole numbers,
-/// booleans, nulls and lists. Whatever the bytes are, reading ends with a value or a problem.
-enum JSONText {
-    struct Problem: Error, Hashable {
-        var text: String
+/// What is no JSON of the kind that was asked for, in words.
+public struct JSONProblem: Error, Hashable, Sendable {
+    public var text: String
 
-        init(_ text: String) {
-            self.text = text
-        }
+    public init(_ text: String) {
+        self.text = text
     }
+}
 
-    enum Value: Hashable {
-        case null
-        case boolean(Bool)
-        case integer(Int64)
-        case text(String)
-        case list([Value])
-    }
-
-    static func object(_ bytes: [UInt8]) throws(Problem) -> [String: Value] {
+/// The strict part of JSON that a line of a log needs: one flat object of texts, whole numbers,
+/// booleans, nulls and lists.
+public enum JSONLine {
+    /// The members of the object that the bytes are. Whatever they are, reading ends with a value or a
+    /// problem; a member that appears twice, a number that is not whole and anything behind the object
+    /// is one.
+    public static func object(_ bytes: [UInt8]) throws(JSONProblem) -> [String: JSONValue] {
         var reader = Reader(bytes: bytes)
         return try reader.object()
-    }
-
-    static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
     }
 
     private struct Reader {
@@ -47,15 +25,15 @@ enum JSONText {
         /// Lists in lists; a scan's entries need two.
         static let depthLimit = 4
 
-        mutating func object() throws(Problem) -> [String: Value] {
-            var fields: [String: Value] = [:]
+        mutating func object() throws(JSONProblem) -> [String: JSONValue] {
+            var fields: [String: JSONValue] = [:]
             try expect("{")
             if !take("}") {
                 repeat {
                     skipSpace()
                     let name = try text()
                     try expect(":")
-                    guard fields[name] == nil else { throw Problem("'\(name)' appears twice") }
+                    guard fields[name] == nil else { throw JSONProblem("'\(name)' appears twice") }
                     fields[name] = try value(depth: 0)
                 } while take(",")
                 try expect("}")
@@ -65,7 +43,7 @@ enum JSONText {
             return fields
         }
 
-        private mutating func value(depth: Int) throws(Problem) -> Value {
+        private mutating func value(depth: Int) throws(JSONProblem) -> JSONValue {
             skipSpace()
             guard position < bytes.count else { throw problem("a value") }
             switch bytes[position] {
@@ -78,9 +56,9 @@ enum JSONText {
             }
         }
 
-        private mutating func list(depth: Int) throws(Problem) -> [Value] {
-            guard depth < Reader.depthLimit else { throw Problem("lists are nested too deep") }
-            var items: [Value] = []
+        private mutating func list(depth: Int) throws(JSONProblem) -> [JSONValue] {
+            guard depth < Reader.depthLimit else { throw JSONProblem("lists are nested too deep") }
+            var items: [JSONValue] = []
             try expect("[")
             if take("]") { return items }
             repeat { items.append(try value(depth: depth + 1)) } while take(",")
@@ -88,7 +66,9 @@ enum JSONText {
             return items
         }
 
-        private mutating func word(_ word: String, _ value: Value) throws(Problem) -> Value {
+        private mutating func word(_ word: String, _ value: JSONValue) throws(JSONProblem)
+            -> JSONValue
+        {
             let end = position + word.utf8.count
             guard end <= bytes.count, bytes[position..<end].elementsEqual(word.utf8) else {
                 throw problem("a value")
@@ -97,7 +77,7 @@ enum JSONText {
             return value
         }
 
-        private mutating func integer() throws(Problem) -> Int64 {
+        private mutating func integer() throws(JSONProblem) -> Int64 {
             let first = position
             while position < bytes.count,
                 (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position])
@@ -106,12 +86,12 @@ enum JSONText {
             let digits = String(decoding: bytes[first..<position], as: UTF8.self)
             guard let value = Int64(digits) else { throw problem("a value") }
             if position < bytes.count, [0x2E, 0x65, 0x45].contains(bytes[position]) {
-                throw Problem("numbers are whole")
+                throw JSONProblem("numbers are whole")
             }
             return value
         }
 
-        private mutating func text() throws(Problem) -> String {
+        private mutating func text() throws(JSONProblem) -> String {
             try expect("\"")
             var content: [UInt8] = []
             while position < bytes.count {
@@ -120,18 +100,18 @@ enum JSONText {
                 switch byte {
                 case UInt8(ascii: "\""):
                     guard let text = String(validating: content, as: UTF8.self) else {
-                        throw Problem("a text is not UTF-8")
+                        throw JSONProblem("a text is not UTF-8")
                     }
                     return text
                 case UInt8(ascii: "\\"): try escape(into: &content)
-                case 0..<0x20: throw Problem("a control character in a text is not escaped")
+                case 0..<0x20: throw JSONProblem("a control character in a text is not escaped")
                 default: content.append(byte)
                 }
             }
             throw problem("the end of a text")
         }
 
-        private mutating func escape(into content: inout [UInt8]) throws(Problem) {
+        private mutating func escape(into content: inout [UInt8]) throws(JSONProblem) {
             guard position < bytes.count else { throw problem("an escape") }
             let byte = bytes[position]
             position += 1
@@ -143,30 +123,30 @@ enum JSONText {
             case UInt8(ascii: "b"): content.append(0x08)
             case UInt8(ascii: "f"): content.append(0x0C)
             case UInt8(ascii: "u"): content += String(try scalar()).utf8
-            default: throw Problem("an unknown escape")
+            default: throw JSONProblem("an unknown escape")
             }
         }
 
-        private mutating func scalar() throws(Problem) -> Character {
+        private mutating func scalar() throws(JSONProblem) -> Character {
             var value = try hexadecimal()
             if (0xD800..<0xDC00).contains(value) {
                 guard position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"),
                     bytes[position + 1] == UInt8(ascii: "u")
-                else { throw Problem("half of a surrogate pair") }
+                else { throw JSONProblem("half of a surrogate pair") }
                 position += 2
                 let low = try hexadecimal()
                 guard (0xDC00..<0xE000).contains(low) else {
-                    throw Problem("half of a surrogate pair")
+                    throw JSONProblem("half of a surrogate pair")
                 }
                 value = 0x10000 + (value - 0xD800) << 10 + (low - 0xDC00)
             }
             guard let scalar = Unicode.Scalar(value) else {
-                throw Problem("half of a surrogate pair")
+                throw JSONProblem("half of a surrogate pair")
             }
             return Character(scalar)
         }
 
-        private mutating func hexadecimal() throws(Problem) -> UInt32 {
+        private mutating func hexadecimal() throws(JSONProblem) -> UInt32 {
             let end = position + 4
             guard end <= bytes.count,
                 bytes[position..<end].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
@@ -174,7 +154,7 @@ enum JSONText {
                     String(decoding: bytes[position..<end], as: UTF8.self),
                     radix: 16
                 )
-            else { throw Problem("an escape needs four hexadecimal digits") }
+            else { throw JSONProblem("an escape needs four hexadecimal digits") }
             position = end
             return value
         }
@@ -194,12 +174,12 @@ enum JSONText {
             return true
         }
 
-        private mutating func expect(_ mark: Unicode.Scalar) throws(Problem) {
+        private mutating func expect(_ mark: Unicode.Scalar) throws(JSONProblem) {
             guard take(mark) else { throw problem("'\(mark)'") }
         }
 
-        private func problem(_ expected: String) -> Problem {
-            Problem("expected \(expected) at column \(position + 1)")
+        private func problem(_ expected: String) -> JSONProblem {
+            JSONProblem("expected \(expected) at column \(position + 1)")
         }
     }
 }
