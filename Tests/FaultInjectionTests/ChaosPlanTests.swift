@@ -52,6 +52,66 @@ import Units
         }
     }
 
+    @Test func aFaultForTheLeaderIsPlannedForWhoeverMayLead() throws {
+        let scenario = try ScenarioFile.parse(
+            """
+            version: 1
+            name: chaos
+            topology:
+              regions: {a: {nodes: 4}, b: {nodes: 2}, clients: {nodes: 1}}
+              links:
+                - {between: [a, b], rtt: 80 ms, rate: 100 Mbit/s}
+                - {between: [a, clients], rtt: 80 ms, rate: 100 Mbit/s}
+                - {between: [b, clients], rtt: 80 ms, rate: 100 Mbit/s}
+            workload:
+              kind: requests
+              groups: 2
+              replicas: 3
+              load: {rate: 10 /s}
+              duration: {warmup: 1 s, measure: 100 s}
+            faults:
+              - {kind: clock.jump, every: 10 s, by: 1 ms..1 s, select: {pick: leader}}
+              - {kind: net.partition, mode: isolate, every: 10 s, for: 1..2 s,
+                 select: {region: a, pick: leader}}
+            """,
+            file: "test.yaml"
+        )
+        let plan = FaultPlan(scenario, seed: 7)
+        #expect(plan == FaultPlan(scenario, seed: 7))
+        var groups: Set<[NodeID]> = []
+        for fault in plan.faults {
+            guard case .leader(let aims) = fault.effect else {
+                Issue.record("\(fault)")
+                continue
+            }
+            let nodes = aims.map(\.node)
+            #expect(fault.effect.nodes == nodes)
+            #expect(fault.effect.target(in: scenario.topology).hasPrefix("the leader of node"))
+            for aim in aims {
+                switch aim.effect {
+                case .clock(let struck, let strike):
+                    #expect(struck == [aim.node])
+                    // What is drawn does not depend on who leads.
+                    guard case .clock(_, strike) = aims[0].effect else {
+                        Issue.record("\(aims)")
+                        continue
+                    }
+                case .cut(let cuts):
+                    #expect(cuts.allSatisfy { $0.from == [aim.node] || $0.to == [aim.node] })
+                    #expect(scenario.topology.region(of: aim.node) == RegionID(0))
+                default: Issue.record("\(aim)")
+                }
+            }
+            if fault.rule == 0 {
+                #expect(scenario.replicaGroups.contains { $0.sorted() == nodes })
+                groups.insert(nodes)
+            }
+        }
+        // Twenty draws of two groups.
+        #expect(groups.count == 2)
+        #expect(plan.faults.count == 20)
+    }
+
     @Test func partitionsHaveTheirShapes() throws {
         let shapes = [
             ("majority-minority", [2, 2, 3, 3, 3]),

@@ -94,6 +94,51 @@ import Units
         #expect(Self.times(&pipe) == [13, 18])
     }
 
+    /// Goal: a link that follows a trace for a while carries what the trace says from its own beginning
+    /// on, and then again what it carried before; what is being sent goes on. Method: items of 1,000
+    /// bytes at 8 Mbit/s; from 10.5 ms to 22 ms along 4 Mbit/s for 2 ms, nothing for 3 ms.
+    @Test func aTraceForAWhile() throws {
+        let fault = try Self.steps([0, 2], [4, 0], length: 5)
+        var pipe = LinkPipe<UInt32>(
+            LinkParameters(
+                rate: .megabits(8),
+                propagation: .zero,
+                queueLimit: .gibibytes(1)
+            ),
+            entity: EntityID(.link, 0),
+            seed: 1,
+            filler: 0
+        )
+        _ = LinkPipeTests.offer(&pipe, 0..<4, at: 10)
+        pipe.follow(fault, since: Self.at(10.5), at: Self.at(10.5))
+        let along = LinkPipeTests.drain(&pipe, until: Self.at(22)).map(\.at)
+        // Half of the first item is left, one byte more by rounding; then one item and a half a pass.
+        let expected = [11.502, 16.502, 21.502]
+        #expect(along.count == 3)
+        for (time, wanted) in zip(along, expected) { #expect(abs(time - wanted) < 0.001) }
+        pipe.setRate(.megabits(8), at: Self.at(22))
+        let after = LinkPipeTests.drain(&pipe, until: Self.at(100)).map(\.at)
+        #expect(after.count == 1)
+        #expect(abs(after[0] - 22.752) < 0.002)
+    }
+
+    /// Goal: opportunities of a trace that began later are shifted. Method: one a millisecond, begun at
+    /// 10.5 ms, on a link that was idle.
+    @Test func opportunitiesForAWhile() throws {
+        let trace = try RateTrace(.opportunities([1_000_000]), ending: .repeat)
+        var pipe = LinkPipe<UInt32>(
+            LinkParameters(rate: .gigabits(1), propagation: .zero, queueLimit: .gibibytes(1)),
+            entity: EntityID(.link, 0),
+            seed: 1,
+            filler: 0
+        )
+        pipe.follow(trace, since: Self.at(10.5), at: Self.at(10.5))
+        for item in 0..<3 as Range<UInt32> {
+            _ = pipe.offer(item, wireBytes: 1514, at: Self.at(12))
+        }
+        #expect(Self.times(&pipe) == [12.5, 13.5, 14.5])
+    }
+
     /// Goal: an outage gives back the opportunities of what it dropped. Method: five packets waiting
     /// for opportunities 1 ms apart, down at 2.5 ms; the next packet leaves at 4.
     @Test func outageOnOpportunities() throws {

@@ -28,6 +28,7 @@ import Units
               - {kind: net.reorder, at: 1 s, rate: 20 %, hold: 30 ms, correlation: 75 %}
               - {kind: net.bandwidth, at: 1 s, rate: 1 Mbit/s}
               - {kind: net.bandwidth, at: 1 s, share: 10 %}
+              - {kind: net.trace, at: 1 s, for: 5 s, trace: trains.csv, ending: hold}
               - {kind: net.bufferbloat, at: 1 s, factor: 50}
               - {kind: net.route-change, at: 1 s, for: 5 s, delay: 30 ms, outage: 100 ms}
               - {kind: net.flap, at: 1 s, for: 10 s, period: 2 s, down: 25 %}
@@ -168,6 +169,15 @@ import Units
             "faults: [{kind: net.bandwidth, at: 1 s, rate: 1 Mbit/s, share: 5 %}]",
             "both 'rate' and 'share'", ""
         ),
+        ("faults: [{kind: net.trace, at: 1 s}]", "no 'trace'", ""),
+        (
+            "faults: [{kind: node.crash, at: 1 s, select: {pick: leader}}]",
+            "nobody leads in the workload 'echo'", ""
+        ),
+        (
+            "faults: [{kind: node.crash, at: 1 s, select: {pick: leadr}}]",
+            "does not say how many", "leader"
+        ),
         ("faults: [{kind: net.partition, mode: rnig, at: 1 s}]", "rnig", "ring"),
         (
             "faults: [{kind: net.partition, mode: ring, at: 1 s, select: {region: b}}]",
@@ -206,6 +216,7 @@ import Units
         let text = ChaosLanguageTests.head + "environment: sockets\n"
         for kind in [
             "clock.freeze, for: 1 s", "net.clog, for: 1 s", "disk.torn-write", "node.reboot",
+            "net.trace, trace: t.csv",
         ] {
             let found = Samples.diagnostics("\(text)faults: [{at: 1 s, kind: \(kind)}]\n")
             #expect(found.count == 1 && found[0].message.contains("in simulation only"), "\(found)")
@@ -215,9 +226,59 @@ import Units
         )
     }
 
+    static let requests = """
+        version: 1
+        name: chaos
+        topology:
+          regions: {a: {nodes: 3, labels: [one]}, clients: {nodes: 1}}
+          links: [{between: [a, clients], rtt: 80 ms, rate: 100 Mbit/s}]
+        workload:
+          kind: requests
+          replicas: 3
+          load: {rate: 10 /s}
+          duration: {warmup: 1 s, measure: 20 s}
+
+        """
+
+    @Test func faultsMayBeAimedAtTheLeader() throws {
+        let faults = """
+            faults:
+              - {kind: node.crash, at: 1 s, for: 1 s, select: {pick: leader}}
+              - {kind: net.partition, mode: isolate, every: 5 s, for: 1 s, select: {pick: leader}}
+
+            """
+        let scenario = try Samples.parsed(ChaosLanguageTests.requests + faults)
+        #expect(scenario.faults.allSatisfy { $0.selection.pick == .leader })
+        #expect(try Samples.parsed(scenario.resolvedText) == scenario)
+        for (rule, message) in [
+            ("kind: net.partition, mode: ring", "cannot be aimed at a leader"),
+            ("kind: net.down", "cannot be aimed at a leader"),
+            ("kind: disk.bit-rot, chance: 1 %", "cannot be aimed at a leader"),
+            ("kind: node.rolling-upgrade", "cannot be aimed at a leader"),
+        ] {
+            let text = "faults: [{\(rule), at: 1 s, select: {pick: leader}}]\n"
+            let found = Samples.diagnostics(ChaosLanguageTests.requests + text)
+            #expect(found.contains { $0.message.contains(message) }, "\(rule): \(found)")
+        }
+        for (selection, message) in [
+            ("pick: leader, unit: region", "a leader is one node"),
+            ("pick: leader, role: client", "no replica is selected"),
+        ] {
+            let text = "faults: [{kind: node.crash, at: 1 s, select: {\(selection)}}]\n"
+            let found = Samples.diagnostics(ChaosLanguageTests.requests + text)
+            #expect(found.contains { $0.message.contains(message) }, "\(selection): \(found)")
+        }
+        let text = "environment: sockets\nfaults: [{kind: node.crash, at: 1 s, for: 1 s, "
+        let found = Samples.diagnostics(
+            ChaosLanguageTests.requests + text + "select: {pick: leader}}]\n"
+        )
+        #expect(found.contains { $0.message.contains("known in simulation only") }, "\(found)")
+    }
+
     @Test func theSchemaKnowsTheNewKeys() {
         for word in [
-            "net.swizzle", "node.crash-at-write", "clock.strobe", "disk.lost-fsync", "heal-at",
+            "net.swizzle", "net.trace", "node.crash-at-write", "clock.strobe", "disk.lost-fsync",
+            "heal-at",
             "data-loss", "intensity", "knobs", "constrained-election", "until",
         ] {
             #expect(ScenarioSchema.text.contains("\"\(word)\""), "\(word)")

@@ -13,6 +13,8 @@ struct Keeper: Machine {
     enum Event: Equatable {
         case started([UInt64])
         case persisted(UInt64)
+        /// At the end: the number of the batch that would come next.
+        case closed(next: UInt64)
     }
 
     /// One record of a batch; every record has the batch's number.
@@ -72,6 +74,8 @@ struct Keeper: Machine {
         }
     }
 
+    var closingEvents: [Event] { [.closed(next: next)] }
+
     private mutating func write(_ actions: inout Actions<Keeper>) {
         let size = Int(next * 7 % 5) * 500
         actions.persist(
@@ -91,7 +95,12 @@ struct Keeper: Machine {
 struct KeeperListener: RunObserver {
     typealias Program = Keeper
     var story: [(event: Keeper.Event, time: Instant)] = []
+    var incidents: [(incident: NodeIncident, time: Instant)] = []
     let isFinished = false
+
+    mutating func observe(incident: NodeIncident, on node: NodeID, at time: Instant) {
+        incidents.append((incident, time))
+    }
 
     mutating func observe(_ event: Keeper.Event, on node: NodeID, at time: Instant) {
         story.append((event, time))
@@ -105,6 +114,7 @@ struct KeeperListener: RunObserver {
             switch entry.event {
             case .started(let recovered): result.append((recovered, last))
             case .persisted(let batch): last = batch
+            case .closed: break
             }
         }
         return result

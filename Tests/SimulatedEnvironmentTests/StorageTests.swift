@@ -47,6 +47,64 @@ struct StorageTests {
         #expect(world.storageFacts.isEmpty)
     }
 
+    // Goal: an observer hears of each crash, and of a loss before the life that begins without what was
+    // lost; where a disk is honest, nothing is lost. Method: crashes with and without a lying disk.
+    @Test func observersHearWhatBefellANode() {
+        var honest = keeper(seed: 1, faults: StorageTests.crashes)
+        _ = honest.run()
+        #expect(honest.observer.incidents.map(\.incident) == Array(repeating: .crashed, count: 9))
+        #expect(honest.recoveries == 9)
+        var losses = 0
+        for seed in 0..<20 as Range<UInt64> {
+            var world = keeper(
+                seed: seed,
+                faults: StorageTests.throughout(.lostSyncs(.percent(40))) + StorageTests.crashes
+            )
+            _ = world.run()
+            let forgot = world.storageFacts.filter {
+                if case .forgot = $0.kind { true } else { false }
+            }
+            let told = world.observer.incidents.filter { $0.incident == .lostDurable }
+            #expect(told.map(\.time) == forgot.map(\.time), "seed \(seed)")
+            losses += told.count
+        }
+        #expect(losses > 5)
+        let power = fault(
+            1,
+            .powerFailure(StorageTests.node, losingDisk: true),
+            from: 100,
+            healing: .restart(StorageTests.node),
+            to: 200
+        )
+        var erased = keeper(seed: 1, faults: power)
+        _ = erased.run()
+        #expect(erased.observer.incidents.map(\.incident) == [.crashed, .lostDurable])
+    }
+
+    // Goal: machines that live at the end are asked what they have to say, and nothing changes by it.
+    // Method: one that lives, and one that is down.
+    @Test func machinesThatLiveTellTheirLast() {
+        var world = keeper(seed: 1, faults: [])
+        _ = world.run()
+        let before = world.fingerprint
+        world.hearClosingEvents()
+        #expect(world.fingerprint == before)
+        guard case .closed(let next)? = world.observer.story.last?.event else {
+            Issue.record("the keeper said nothing")
+            return
+        }
+        #expect(next > 3 && world.observer.story.last?.time == world.now)
+        var dead = keeper(
+            seed: 1,
+            faults: fault(1, .crash(StorageTests.node), from: 100, to: 5_000)
+        )
+        _ = dead.run()
+        dead.hearClosingEvents()
+        #expect(
+            !dead.observer.story.contains { if case .closed = $0.event { true } else { false } }
+        )
+    }
+
     // Goal: torn writes keep all that was acknowledged, and of the batch being written all or nothing.
     @Test func tornWrites() {
         var kept = 0

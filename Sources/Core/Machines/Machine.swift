@@ -30,11 +30,21 @@ public protocol Machine: Sendable {
     /// The points that the machine took from its birth, for the coverage that a simulation reports;
     /// ``BiasedPoints/off`` unless the machine has any. A machine that consists of others adds theirs.
     var biasedPoints: BiasedPoints { get }
+
+    /// The term in which the machine believes to lead its peers; `nil` when it does not, or knows no
+    /// such office. Faults may be aimed at whoever leads.
+    var leadership: UInt64? { get }
+
+    /// Facts that the machine tells when a run ends while it lives, for checkers that compare machines
+    /// with each other; nothing that it does depends on them. None unless a machine has any.
+    var closingEvents: [Event] { get }
 }
 
 extension Machine {
     public func checkInvariants() {}
     public var biasedPoints: BiasedPoints { .off }
+    public var leadership: UInt64? { nil }
+    public var closingEvents: [Event] { [] }
 }
 
 /// What a machine is born with.

@@ -9,6 +9,8 @@ public protocol RunObserver<Program> {
     /// unless an observer wants it, and then costs nothing: the call is resolved when the observer
     /// is compiled in.
     mutating func advance(to time: Instant)
+    /// Something befell a node from outside of its machine. Does nothing unless an observer wants it.
+    mutating func observe(incident: NodeIncident, on node: NodeID, at time: Instant)
     /// Whether everything the experiment waits for has happened; ends the run.
     var isFinished: Bool { get }
 }
@@ -16,4 +18,14 @@ public protocol RunObserver<Program> {
 extension RunObserver {
     @inline(__always)
     public mutating func advance(to time: Instant) {}
+    public mutating func observe(incident: NodeIncident, on node: NodeID, at time: Instant) {}
+}
+
+/// What the world did to a node, for checkers that have to tell it from what the node's machine did.
+public enum NodeIncident: Hashable, Sendable {
+    /// The process has ended; what was not durable is gone.
+    case crashed
+    /// A fault of the disk took something that the machine had been told is durable. The machine is born
+    /// again without it and cannot know.
+    case lostDurable
 }

@@ -42,6 +42,14 @@ public enum DiskFault: Hashable, Sendable {
             (0...1).contains(probability.value)
         }
     }
+
+    /// Whether what was reported as durable may be gone afterwards, or spoilt.
+    public var losesData: Bool {
+        switch self {
+        case .latency, .error, .full, .tornWrites: false
+        case .lostSyncs, .bitRot, .misdirected: true
+        }
+    }
 }
 
 /// A step of making a batch durable, which can fail.

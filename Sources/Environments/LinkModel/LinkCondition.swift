@@ -14,10 +14,24 @@ public struct LinkCondition: Hashable, Sendable {
     public var trouble = PacketTrouble.none
     /// Instead of the link's own rate.
     public var rate: BitRate?
+    /// Instead of the link's own rate and of ``rate``.
+    public var trace: FollowedTrace?
     /// Instead of the link's own limit.
     public var queueLimit: ByteCount?
 
     public init() {}
+}
+
+/// A trace that a link follows for a while.
+public struct FollowedTrace: Hashable, Sendable {
+    public var trace: RateTrace
+    /// When the trace began.
+    public var since: Instant
+
+    public init(_ trace: RateTrace, since: Instant) {
+        self.trace = trace
+        self.since = since
+    }
 }
 
 /// Copies, wrong bits and packets that are late, with memory: the shares hold on average, and

@@ -458,8 +458,23 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         drain(until: now)
         let old = clock
         clock.set(newRate)
-        packetTime = clock.fullPacketTime
         budget.change(to: clock.rate, at: now)
+        goOn(at: now, old)
+    }
+
+    /// What is being sent and what waits goes on along a trace, which began at `start`.
+    public mutating func follow(_ trace: RateTrace, since start: Instant, at now: Instant) {
+        if isManaged { serve(until: now) }
+        drain(until: now)
+        let old = clock
+        clock.follow(trace, since: start)
+        budget.change(to: trace, since: start, at: now)
+        goOn(at: now, old)
+    }
+
+    /// Appoints new times to what is being sent and what waits, after the rate has changed.
+    private mutating func goOn(at now: Instant, _ old: RateClock) {
+        packetTime = clock.fullPacketTime
         guard !waiting.isEmpty else { return }
         counters.busy = counters.busy - (busyUntil - now)
         var moved: [(old: Instant, new: Instant)] = []
@@ -467,7 +482,7 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         for position in waiting.start..<waiting.end {
             let entry = waiting[position]
             if position == waiting.start {
-                end = now + rest(of: entry, at: now, old)
+                end = endOfFirst(entry, at: now, old)
             } else {
                 end = clock.departure(of: Int(entry.wireBytes), from: end, offered: end)
             }
@@ -493,16 +508,24 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         if keepsOrder { lastArrival = max(latest, now) }
     }
 
-    /// What the packet in service still takes at the new rate, rounded up.
-    private func rest(of entry: Waiting, at now: Instant, _ old: RateClock) -> Interval {
-        guard !old.isTraced else {
+    /// When the packet in service is through at the new rate; what it still takes is rounded up.
+    private mutating func endOfFirst(
+        _ entry: Waiting,
+        at now: Instant,
+        _ old: RateClock
+    ) -> Instant {
+        if clock.isTraced || old.isTraced {
             let bits = min(Double(entry.wireBytes) * 8, old.bits(from: now, to: entry.departure))
-            return clock.rate.serializationTime(of: ByteCount(Int64(bits / 8) + 1))
+            let left = Int(bits / 8) + 1
+            guard !clock.isTraced else {
+                return clock.departure(of: left, from: now, offered: now)
+            }
+            return now + clock.rate.serializationTime(of: ByteCount(left))
         }
         let rest = (entry.departure - now).nanoseconds.magnitude
         let product = rest.multipliedFullWidth(by: UInt64(old.rate.bitsPerSecond))
         let scaled = UInt64(clock.rate.bitsPerSecond).dividingFullWidth(product).quotient
-        return Interval(nanoseconds: Int64(scaled) + 1)
+        return now + Interval(nanoseconds: Int64(scaled) + 1)
     }
 
     /// Rewrites what is on its way, in order.

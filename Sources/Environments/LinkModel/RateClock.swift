@@ -10,6 +10,8 @@ public struct RateClock: Sendable {
     private var serialization = SerializationTimes()
 
     private(set) var trace: RateTrace?
+    /// When the trace began.
+    private var origin: Int64 = 0
     /// What background load leaves of the trace.
     private let share: Double
     /// The trace's present pass began at `base`; `index` is its present step or opportunity.
@@ -30,6 +32,11 @@ public struct RateClock: Sendable {
         trace = parameters.trace
         whole = max(1, Int(Double(RateTrace.opportunityBytes) * share))
         left = whole
+        sumPass()
+    }
+
+    private mutating func sumPass() {
+        pass = 0
         guard let trace, trace.isSteps, trace.ending == .repeat else { return }
         for index in trace.times.indices {
             let next =
@@ -65,9 +72,15 @@ public struct RateClock: Sendable {
         offered: Instant
     ) -> Instant {
         guard let trace else { return start }
-        return trace.isSteps
-            ? along(trace, UInt128(wireBytes) * 8_000_000_000, from: max(0, start.nanoseconds))
-            : opportunity(trace, wireBytes, after: offered.nanoseconds)
+        let own =
+            trace.isSteps
+            ? along(
+                trace,
+                UInt128(wireBytes) * 8_000_000_000,
+                from: max(0, start.nanoseconds - origin)
+            )
+            : opportunity(trace, wireBytes, after: offered.nanoseconds - origin)
+        return own + Interval(nanoseconds: origin)
     }
 
     // MARK: - Steps
@@ -164,13 +177,28 @@ public struct RateClock: Sendable {
     /// Forgets what was planned after `now`.
     mutating func rewind(to now: Instant) {
         guard let trace, !trace.isSteps else { return }
-        skip(trace, past: now.nanoseconds)
+        skip(trace, past: now.nanoseconds - origin)
     }
 
     /// The bits that can leave until `end`.
     func bits(from now: Instant, to end: Instant) -> Double {
-        if let trace { return trace.bits(from: now, to: end) * share }
+        if let trace {
+            let since = Interval(nanoseconds: origin)
+            return trace.bits(from: now - since, to: end - since) * share
+        }
         return Double(rate.bitsPerSecond) * (end - now).seconds
+    }
+
+    /// A trace from now on, whose beginning is at `start`.
+    mutating func follow(_ newTrace: RateTrace, since start: Instant) {
+        trace = newTrace
+        origin = start.nanoseconds
+        rate = RateClock.available(newTrace.mean, share)
+        serialization = SerializationTimes()
+        base = 0
+        index = 0
+        left = whole
+        sumPass()
     }
 
     /// A fixed rate from now on, less the background load.
@@ -207,6 +235,7 @@ struct SerializationTimes: Sendable {
 struct RateBudget: Sendable {
     private var rate: BitRate
     private var trace: RateTrace?
+    private var origin = Interval.zero
     private let share: Double
     private var since = Instant.zero
     private var bits = 0.0
@@ -227,8 +256,15 @@ struct RateBudget: Sendable {
         trace = nil
     }
 
+    mutating func change(to newTrace: RateTrace, since start: Instant, at now: Instant) {
+        bits += allowed(until: now)
+        since = now
+        trace = newTrace
+        origin = start - .zero
+    }
+
     private func allowed(until now: Instant) -> Double {
-        if let trace { return trace.bits(from: since, to: now) * share }
+        if let trace { return trace.bits(from: since - origin, to: now - origin) * share }
         return Double(rate.bitsPerSecond) * (now - since).seconds
     }
 

@@ -116,6 +116,15 @@ struct Link {
         pipe.setRate(rate, at: now)
         schedule(queue: &queue)
     }
+
+    mutating func follow(
+        _ trace: FollowedTrace,
+        at now: Instant,
+        queue: inout EventQueue<SimulationEvent>
+    ) {
+        pipe.follow(trace.trace, since: trace.since, at: now)
+        schedule(queue: &queue)
+    }
 }
 
 extension Packet {

@@ -223,6 +223,22 @@ public struct Network: ~Copyable {
         loseDiscarded(Int(link.rawValue))
     }
 
+    /// Lets a link of packets follow a trace; ``setRate`` takes it back. Fluids and RDMA know none.
+    public mutating func follow(
+        _ link: LinkID,
+        _ trace: FollowedTrace,
+        at now: Instant,
+        queue: inout EventQueue<SimulationEvent>
+    ) {
+        let index = Int(link.rawValue)
+        precondition(
+            fluid.links[index] == nil && rdma.wires[index] == nil,
+            "\(link) carries no packets that could follow a trace"
+        )
+        links[index].follow(trace, at: now, queue: &queue)
+        loseDiscarded(index)
+    }
+
     /// Adds to the propagation delay of packets offered from now on; zero takes it back.
     public mutating func setExtraDelay(_ link: LinkID, _ delay: Interval) {
         precondition(delay >= .zero, "a link cannot be faster than its propagation")

@@ -43,7 +43,7 @@ public struct LinkFaults: Sendable {
                 condition.packetLimit = min(condition.packetLimit ?? limit, limit)
             case .jitter(_, let jitter): condition.extraJitter = jitter
             case .trouble(_, let trouble): condition.trouble.add(trouble)
-            case .rate(_, let limit): condition.rate = limit.rate(of: own)
+            case .rate(_, let limit): limit.put(into: &condition, of: own)
             case .queue(_, let factor): queueFactor *= factor
             default: break
             }
@@ -69,5 +69,17 @@ extension PacketTrouble {
             faults.hold = other.faults.hold
         }
         correlation = max(correlation, other.correlation)
+    }
+}
+
+/// What faults have made of a link's rate; there is none while it has its own.
+struct FaultyRate: Hashable, Sendable {
+    let rate: BitRate?
+    let trace: FollowedTrace?
+
+    init?(_ condition: LinkCondition) {
+        guard condition.rate != nil || condition.trace != nil else { return nil }
+        rate = condition.rate
+        trace = condition.trace
     }
 }

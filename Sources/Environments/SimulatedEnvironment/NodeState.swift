@@ -40,6 +40,8 @@ struct NodeState<Program: Machine> {
     // Durability.
     var disk: DiskModel
     var diskFaults = ActiveDiskFaults()
+    /// A fault has struck that can take what was reported as durable.
+    var hasFaithlessDisk = false
     /// What faults do to the disk by chance.
     var diskRandom: SeededRandom
     /// Batches given to the disk and not yet durable.

@@ -25,7 +25,7 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     /// Facts that machines reported in the current step, for the run's observer.
     var emitted: [(event: Program.Event, node: NodeID)] = []
     /// By link: the rate that faults have given it.
-    var faultyRates: [BitRate?]
+    var faultyRates: [FaultyRate?]
     var work = Stopwatch()
     /// The run's own time; `perform` hears the node's clock, which faults may shift.
     var now = Instant.zero

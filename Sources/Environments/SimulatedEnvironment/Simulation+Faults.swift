@@ -7,13 +7,38 @@ import Units
 /// What faults do to the world.
 extension Simulation {
     mutating func carryOut(_ fault: SimulationPlan.ScheduledFault) {
-        let hasHappened = apply(fault.change, number: fault.number)
+        guard let change = aimed(fault) else { return }
+        let hasHappened = apply(change, number: fault.number)
         guard hasHappened, fault.phase != .changed else { return }
         note(fault.phase, of: fault.number)
     }
 
+    /// What the fault does now that it is known who leads; `nil` for nothing.
+    private mutating func aimed(_ fault: SimulationPlan.ScheduledFault) -> WorldFault? {
+        guard case .aimed(let choices) = fault.change else { return fault.change }
+        if fault.phase == .fired {
+            var best: (term: UInt64, node: NodeID)?
+            for choice in choices {
+                guard let term = hosts[Int(choice.node.rawValue)].machine?.leadership,
+                    best.map({ $0.term < term }) ?? true
+                else { continue }
+                best = (term, choice.node)
+            }
+            struck[fault.number] = best?.node
+        }
+        guard let victim = struck[fault.number] else { return nil }
+        return choices.first { $0.node == victim }?.change
+    }
+
     private mutating func note(_ phase: SimulationPlan.FaultPhase, of number: Int) {
-        faultLog.append(FaultLogEntry(number: number, phase: phase, time: medium.now))
+        faultLog.append(
+            FaultLogEntry(
+                number: number,
+                phase: phase,
+                time: medium.now,
+                victim: struck[number]
+            )
+        )
     }
 
     /// - Returns: Whether something happened that the log should tell.
@@ -26,7 +51,9 @@ extension Simulation {
         case .powerFailure(let nodes, let losingDisk):
             for node in nodes {
                 crash(node, number: number, silently: true)
-                if losingDisk { medium.eraseDisk(of: Int(node.rawValue)) }
+                guard losingDisk else { continue }
+                medium.eraseDisk(of: Int(node.rawValue))
+                observer.observe(incident: .lostDurable, on: node, at: medium.now)
             }
         case .crashAtWrite(let node, let crash):
             medium.nodes[Int(node.rawValue)].armed.append((number, crash))
@@ -62,6 +89,7 @@ extension Simulation {
             for node in nodes { begin(fault, number: number, on: Int(node.rawValue)) }
         case .heal:
             heal(number: number)
+        case .aimed: preconditionFailure("fault \(number) is aimed twice")
         case .turn(let next):
             heal(number: number)
             _ = apply(next, number: number)
@@ -90,10 +118,15 @@ extension Simulation {
             let condition = linkFaults.condition(of: link, own)
             medium.network.setCondition(link, condition, at: medium.now, queue: &medium.queue)
             let index = Int(link.rawValue)
-            guard condition.rate != medium.faultyRates[index] else { continue }
-            medium.faultyRates[index] = condition.rate
-            let rate = condition.rate ?? own.rate
-            medium.network.setRate(link, rate, at: medium.now, queue: &medium.queue)
+            let wanted = FaultyRate(condition)
+            guard wanted != medium.faultyRates[index] else { continue }
+            medium.faultyRates[index] = wanted
+            if let trace = condition.trace {
+                medium.network.follow(link, trace, at: medium.now, queue: &medium.queue)
+            } else {
+                let rate = condition.rate ?? own.rate
+                medium.network.setRate(link, rate, at: medium.now, queue: &medium.queue)
+            }
         }
     }
 
@@ -111,6 +144,7 @@ extension Simulation {
         keepCoverage(of: index)
         hosts[index].crash()
         medium.crash(node, silently: silently, tearing: tearing)
+        observer.observe(incident: .crashed, on: node, at: medium.now)
     }
 
     mutating func restart(_ node: NodeID, number: Int) {

@@ -68,6 +68,7 @@ extension Simulation {
     /// The records that a new incarnation is born with; `nil` when what the disk holds keeps the node
     /// down.
     mutating func recoverRecords(of index: Int) -> [Program.Write]? {
+        recoveries += 1
         for probability in medium.nodes[index].diskFaults.rot { rot(probability, on: index) }
         let recovered: SimulatedLog.Recovered
         do throws(RecoveryFailure) {
@@ -79,6 +80,11 @@ extension Simulation {
         if !recovered.repairs.isEmpty { report(.repaired(recovered.repairs), on: index) }
         if recovered.lostBatches > 0 {
             report(.forgot(batches: recovered.lostBatches), on: index)
+            // Where no fault can have taken them, the loss is the log's own doing.
+            if medium.nodes[index].hasFaithlessDisk {
+                let node = NodeID(UInt32(index))
+                observer.observe(incident: .lostDurable, on: node, at: medium.now)
+            }
         }
         var records: [Program.Write] = []
         records.reserveCapacity(recovered.records.count)
@@ -98,6 +104,8 @@ extension Simulation {
 
     mutating func begin(_ fault: DiskFault, number: Int, on index: Int) {
         medium.nodes[index].diskFaults.begin(fault, number: number)
+        medium.nodes[index].hasFaithlessDisk =
+            medium.nodes[index].hasFaithlessDisk || fault.losesData
         refreshDisk(index)
         if case .bitRot(let probability) = fault { rot(probability, on: index) }
     }

@@ -72,7 +72,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     public typealias Program = Observer.Program
 
     /// Sees every fact that the machines report.
-    public private(set) var observer: Observer
+    public internal(set) var observer: Observer
     public internal(set) var medium: SimulatedMedium<Program>
     public private(set) var samples: LinkSampler
     /// What flows of others brought and took; empty where there are none.
@@ -83,6 +83,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     public internal(set) var faultLog: [FaultLogEntry] = []
     /// What disk faults did to durable records, in order.
     public internal(set) var storageFacts: [StorageFact] = []
+    /// How often a node was born again from what its disk held, and how often that kept it down.
+    public internal(set) var recoveries: UInt64 = 0
     /// Processor seconds of the event loop without jobs, and of the jobs.
     public private(set) var kernelSeconds = 0.0
     public private(set) var workSeconds = 0.0
@@ -94,6 +96,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     private var experiment = EventOrigin(EntityID(.experiment, 0))
     private var faultOrigin = EventOrigin(EntityID(.fault, 0))
     var linkFaults = LinkFaults()
+    /// Whom faults that are aimed at an office found in it, by the fault's number.
+    var struck: [Int: NodeID] = [:]
     /// What machines that died did with their biased points.
     var coverageOfPast: [BiasedPoints.Coverage] = []
 
@@ -160,6 +164,16 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             if !medium.network.outputs.isEmpty { drainNetwork() }
         }
         return nil
+    }
+
+    /// Lets every machine that lives tell what it has to say at the end; the fingerprint stays.
+    public mutating func hearClosingEvents() {
+        for index in hosts.indices {
+            guard let machine = hosts[index].machine else { continue }
+            for event in machine.closingEvents {
+                observer.observe(event, on: NodeID(UInt32(index)), at: medium.now)
+            }
+        }
     }
 
     // MARK: Beginning
@@ -441,6 +455,8 @@ public struct FaultLogEntry: Hashable, Sendable {
     public let number: Int
     public let phase: SimulationPlan.FaultPhase
     public let time: Instant
+    /// Whom it found leading, where it was aimed at the leader.
+    public var victim: NodeID?
 }
 
 /// The kind of an input as it enters a node's fingerprint; the values never change.

@@ -53,8 +53,23 @@ public enum WorldFault: Sendable {
     /// Takes back whatever the fault of the same number did to links, rules, clocks, processors and
     /// disks.
     case heal
+    /// What happens to the one of these nodes that leads when the fault fires: of several that believe to
+    /// lead, the one with the highest term. Where nobody leads, nothing happens and nothing is logged.
+    /// Healing and turns befall the same node.
+    indirect case aimed([AimedFault])
     /// The same fault goes on in another way: what it did is taken back, and this done. Not logged.
     indirect case turn(into: WorldFault)
+}
+
+/// What a fault does if it finds its victim in office, see ``WorldFault/aimed(_:)``.
+public struct AimedFault: Sendable {
+    public var node: NodeID
+    public var change: WorldFault
+
+    public init(_ node: NodeID, _ change: WorldFault) {
+        self.node = node
+        self.change = change
+    }
 }
 
 /// What slow processors do to a node.
@@ -92,14 +107,21 @@ public struct WriteCrash: Hashable, Sendable {
 /// The rate that a fault leaves to a link.
 public enum RateLimit: Hashable, Sendable {
     case absolute(BitRate)
+    /// Along a trace from its beginning; for links of packets with a fixed rate.
+    case trace(FollowedTrace)
     /// Of the link's own rate.
     case share(Double)
 
-    func rate(of own: LinkParameters) -> BitRate {
+    /// What becomes of the rate of a link, whatever an earlier fault made of it.
+    func put(into condition: inout LinkCondition, of own: LinkParameters) {
+        condition.trace = nil
+        condition.rate = nil
         switch self {
-        case .absolute(let rate): rate
+        case .absolute(let rate): condition.rate = rate
         case .share(let share):
-            BitRate(bitsPerSecond: max(1, Int64(Double(own.rate.bitsPerSecond) * share)))
+            let bits = Int64(Double(own.rate.bitsPerSecond) * share)
+            condition.rate = BitRate(bitsPerSecond: max(1, bits))
+        case .trace(let trace): condition.trace = trace
         }
     }
 }

@@ -7,17 +7,23 @@ public struct FaultLog: Sendable {
     private let plan: FaultPlan
     private var fired: [Instant?]
     private var healed: [Instant?]
+    /// Whom faults that are aimed at a leader found in office.
+    private var victims: [NodeID?]
 
     public init(_ plan: FaultPlan) {
         self.plan = plan
         fired = Array(repeating: nil, count: plan.faults.count)
         healed = fired
+        victims = Array(repeating: nil, count: plan.faults.count)
     }
 
     /// The world has done what the fault says. Traps when it already had.
-    public mutating func fire(_ fault: Int, at now: Instant) {
+    ///
+    /// - Parameter victim: whom it struck, where only the world could know.
+    public mutating func fire(_ fault: Int, at now: Instant, victim: NodeID? = nil) {
         precondition(fired[fault] == nil, "fault \(fault) fires twice, at \(now)")
         fired[fault] = now
+        victims[fault] = victim
     }
 
     /// The world has taken it back. Traps unless the fault fired and has not healed.
@@ -39,7 +45,8 @@ public struct FaultLog: Sendable {
         plan.faults.map { fault in
             FaultRecord(
                 kind: fault.kind,
-                target: fault.effect.target(in: topology),
+                target: victims[fault.id].map { "\($0), leading" }
+                    ?? fault.effect.target(in: topology),
                 planned: fault.fireAt,
                 fired: fired[fault.id],
                 healed: healed[fault.id]

@@ -132,6 +132,11 @@ extension PlannedFault {
     private var healsAtAll: Bool {
         switch effect {
         case .resetStreams, .clock(_, .jump): false
+        case .leader(let aims):
+            switch aims.first?.effect {
+            case .resetStreams, .clock(_, .jump): false
+            default: true
+            }
         default: true
         }
     }

@@ -55,6 +55,21 @@ public struct PlannedFault: Hashable, Sendable {
         /// Something goes wrong in the boots of the nodes, or at a service that they share; then there
         /// are no nodes.
         case boot(BootFault, [NodeID])
+        /// What happens to the one of these replicas that leads when the fault strikes; nothing where none
+        /// does. All that is drawn is the same for each of them.
+        indirect case leader([Aim])
+    }
+
+    /// What a fault does to its victim, should that be the one.
+    public struct Aim: Hashable, Sendable {
+        public var node: NodeID
+        /// Never aimed itself.
+        public var effect: Effect
+
+        public init(_ node: NodeID, _ effect: Effect) {
+            self.node = node
+            self.effect = effect
+        }
     }
 
     /// One direction of a partition: from every node of one group to every node of another.
@@ -88,6 +103,7 @@ extension PlannedFault.Effect {
             .slow(let nodes, _, _), .clock(let nodes, _), .disk(let nodes, _), .boot(_, let nodes):
             nodes
         case .crashAtWrite(let node, _, _, _): [node]
+        case .leader(let aims): aims.map(\.node)
         case .down, .delay, .loss, .blackHole, .cut, .clog, .link: []
         }
     }
@@ -110,6 +126,7 @@ extension PlannedFault.Effect {
             }.joined(separator: ", ")
         case .boot(let fault, let nodes):
             fault.service ?? PlannedFault.Effect.listed(nodes)
+        case .leader: "the leader of \(PlannedFault.Effect.listed(nodes))"
         }
     }
 

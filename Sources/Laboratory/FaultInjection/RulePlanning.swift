@@ -106,6 +106,7 @@ struct RulePlanning {
             add(.boot(fault, []), occurrence)
             return
         }
+        if rule.selection.pick == .leader { return aim(&occurrence) }
         var groups = scenario.nodeGroups(for: rule.selection)
         let losesData = rule.action.losesData
         if losesData, let bound = atlas {
@@ -119,6 +120,34 @@ struct RulePlanning {
         let nodes = NodeSelection.distinct(order.sorted().flatMap { groups[$0] })
         if losesData { atlas?.note(nodes) }
         strike(nodes, inOrder: order.flatMap { groups[$0] }, &occurrence)
+    }
+
+    /// Of one group that is drawn, what would happen to each selected replica if it led. Every one of
+    /// them is planned as if it were the only one, from equal streams.
+    private mutating func aim(_ occurrence: inout Occurrence) {
+        let selected = scenario.nodeCandidates(for: rule.selection)
+        let groups = scenario.replicaGroups.map { group in
+            group.filter(selected.contains).sorted()
+        }.filter { !$0.isEmpty }
+        precondition(!groups.isEmpty, "a fault whose selection matches no replica was not checked")
+        let group = groups[Int(occurrence.picks.below(UInt64(groups.count)))]
+        let start = faults.count
+        for node in group {
+            var one = occurrence
+            strike([node], inOrder: [node], &one)
+        }
+        let planned = faults[start...]
+        precondition(
+            planned.count == group.count,
+            "an aimed fault in several parts was not checked"
+        )
+        guard var first = planned.first else { return }
+        first.effect = .leader(
+            zip(group, planned).map { PlannedFault.Aim($0, $1.effect) }
+        )
+        first.part = 0
+        faults.removeSubrange(start...)
+        faults.append(first)
     }
 
     private mutating func strike(

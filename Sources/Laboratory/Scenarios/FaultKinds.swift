@@ -1,4 +1,5 @@
-public import HardwareModel
+import HardwareModel
+public import LinkModel
 public import Units
 
 extension FaultRule {
@@ -13,6 +14,8 @@ extension FaultRule {
         /// Packets that are late by `hold`, so that others overtake them.
         case reorder(Ratio, hold: Interval, correlation: Ratio)
         case bandwidth(Bandwidth)
+        /// Along a trace, from its beginning; the content is known once it is attached.
+        case trace(Scenario.TraceReference, RateTrace?)
         /// Queues are so many times as long; whoever fills them waits for it.
         case bufferbloat(factor: Double)
         /// Nothing passes for `outage`; then the way is longer by `delay`, until it heals.
@@ -84,6 +87,7 @@ extension FaultRule.LinkFault {
         case .corrupt: "net.corrupt"
         case .reorder: "net.reorder"
         case .bandwidth: "net.bandwidth"
+        case .trace: "net.trace"
         case .bufferbloat: "net.bufferbloat"
         case .routeChange: "net.route-change"
         case .flap: "net.flap"
@@ -127,14 +131,6 @@ extension DiskFault {
         case .misdirected: "disk.misdirected"
         }
     }
-
-    /// Whether what a node was told is durable may be gone or wrong afterwards.
-    public var losesData: Bool {
-        switch self {
-        case .latency, .error, .full, .tornWrites: false
-        case .lostSyncs, .bitRot, .misdirected: true
-        }
-    }
 }
 
 extension FaultRule.Action {
@@ -147,9 +143,27 @@ extension FaultRule.Action {
         }
     }
 
+    /// Whether it can strike whoever leads at its time: all that it does to a node follows from which
+    /// node it is, and is over with it. A loss of data is planned by replica (the fault atlas).
+    var canBeAimed: Bool {
+        switch self {
+        case .nodeCrash, .nodeRestart, .nodePause, .netClog, .netResetPeer, .clock: true
+        case .netPartition(let mode, _): !mode.partsSelected
+        case .node(let fault):
+            switch fault {
+            case .reboot(let losingDisk): !losingDisk
+            case .crashAtWrite, .slow: true
+            case .rollingUpgrade: false
+            }
+        case .disk(let fault): !fault.losesData
+        case .netDown, .netDelay, .netLoss, .netBlackHole, .link, .netSwizzle, .boot: false
+        }
+    }
+
     /// Whether only a simulation can do it.
     public var needsSimulation: Bool {
         switch self {
+        case .link(.trace, _): true
         case .nodeCrash, .nodeRestart, .nodePause, .netDown, .netDelay, .netLoss, .netBlackHole,
             .netPartition, .link, .boot, .node(.rollingUpgrade):
             false

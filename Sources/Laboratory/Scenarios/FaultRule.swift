@@ -157,6 +157,8 @@ public struct FaultRule: Hashable, Sendable {
     /// How many of the nodes or links that match; drawn anew for each occurrence.
     public enum Pick: Hashable, Sendable {
         case one
+        /// The replica that leads its group when the fault strikes.
+        case leader
         case all
         case count(Int)
         /// Rounded to the nearest node, at least one.
@@ -206,7 +208,7 @@ extension FaultRule.Pick {
     /// How many of `candidates` are meant; may exceed them for `count`.
     public func count(of candidates: Int) -> Int {
         switch self {
-        case .one: 1
+        case .one, .leader: 1
         case .all: candidates
         case .count(let count): count
         case .percent(let share): max(1, Int((share.value * Double(candidates)).rounded()))

@@ -315,16 +315,17 @@ extension ScalarKind {
     private static func pick(_ text: String) throws(ValueFailure) -> FaultRule.Pick {
         switch text {
         case "one": return .one
+        case "leader": return .leader
         case "all": return .all
         default: break
         }
-        let expected = "one, all, a number or a share such as 30 %"
+        let expected = "one, leader, all, a number or a share such as 30 %"
         guard let parts = QuantityText.split(text) else {
             throw ValueFailure(
                 .badValue,
                 "'\(QuantityText.shortened(text))' does not say how many",
                 expected,
-                suggestion: NearestName.nearest(to: text, among: ["one", "all"])
+                suggestion: NearestName.nearest(to: text, among: ["one", "leader", "all"])
             )
         }
         if parts.unit == "%" { return .percent(try share(text, .positive)) }

@@ -1,4 +1,5 @@
 import HardwareModel
+import LinkModel
 import Machines
 import Units
 
@@ -83,6 +84,7 @@ extension Scenario {
             if let label = rule.selection.label { yaml.field("label", YAMLText.name(label)) }
             switch rule.selection.pick {
             case .one: yaml.field("pick", "one")
+            case .leader: yaml.field("pick", "leader")
             case .all: yaml.field("pick", "all")
             case .count(let count): yaml.field("pick", count)
             case .percent(let share): yaml.field("pick", QuantityText.percentText(share))
@@ -137,6 +139,10 @@ extension Scenario {
         case .bandwidth(.rate(let rate)): yaml.field("rate", rate)
         case .bandwidth(.share(let share)):
             yaml.field("share", QuantityText.percentText(share))
+        case .trace(let reference, _):
+            yaml.quoted("trace", reference.name)
+            yaml.field("ending", reference.ending.rawValue)
+            if let digest = reference.digest { yaml.quoted("digest", digest) }
         case .bufferbloat(let factor):
             yaml.field("factor", QuantityText.numberText(factor))
         case .routeChange(let delay, let outage):

@@ -94,6 +94,8 @@ public struct Scenario: Hashable, Sendable {
         case replicasConverge = "replicas-converge"
         /// Once faults have ended, requests are answered again within bounded time.
         case progressAfterHeal = "progress-after-heal"
+        /// A node that starts again finds what its disk had acknowledged, unless a fault took it.
+        case durableRecordsSurvive = "durable-records-survive"
         /// No link carried more than its rate.
         case linkRateRespected = "link-rate-respected"
     }

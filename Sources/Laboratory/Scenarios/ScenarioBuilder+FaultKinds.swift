@@ -1,4 +1,6 @@
 import HardwareModel
+import LinkModel
+import Measurements
 import Units
 
 /// The faults besides crashes, delays and losses, each from its keys.
@@ -34,6 +36,13 @@ extension ScenarioBuilder {
         case "net.reorder":
             return .reorder(rate, hold: record.interval("hold"), correlation: correlation)
         case "net.bandwidth": return bandwidth(record)
+        case "net.trace":
+            let reference = Scenario.TraceReference(
+                name: record.text("trace") ?? "",
+                ending: record.text("ending").flatMap(RateTrace.Ending.init) ?? .repeat,
+                digest: record.text("digest")
+            )
+            return .trace(reference, nil)
         case "net.bufferbloat": return .bufferbloat(factor: record.number("factor"))
         case "net.route-change":
             return .routeChange(
@@ -182,7 +191,12 @@ extension ScenarioBuilder {
                 ? scenario.topology.regions[Int(ends.from.rawValue)].local
                 : scenario.topology.link(from: ends.from, to: ends.to)?.path
         }
-        if case .bandwidth = fault, paths.contains(where: { $0?.source != .fixed }) {
+        let setsRate: Bool =
+            switch fault {
+            case .bandwidth, .trace: true
+            default: false
+            }
+        if setsRate, paths.contains(where: { $0?.source != .fixed }) {
             add(
                 .conflict,
                 value,
@@ -192,7 +206,7 @@ extension ScenarioBuilder {
         }
         let isOfPackets: Bool =
             switch fault {
-            case .jitter, .duplicate, .corrupt, .reorder, .bufferbloat: true
+            case .jitter, .duplicate, .corrupt, .reorder, .bufferbloat, .trace: true
             case .bandwidth, .routeChange, .flap: false
             }
         if isOfPackets,
@@ -205,5 +219,36 @@ extension ScenarioBuilder {
                 expected: "links with fidelity: packet and streams: tcp"
             )
         }
+    }
+}
+
+extension ScenarioBuilder {
+    /// Reports a fault that is aimed at a leader where there is none, or that cannot wait for it: what it
+    /// does to each replica that may lead must be known before.
+    mutating func checkAim(
+        _ rule: FaultRule,
+        _ record: CheckedRecord,
+        _ value: CheckedValue,
+        in scenario: Scenario
+    ) {
+        guard rule.selection.pick == .leader else { return }
+        var reason: String?
+        if case .requests = scenario.workload {
+            let replicas = scenario.nodeCandidates(for: rule.selection).filter {
+                !scenario.clientNodes.contains($0)
+            }
+            if replicas.isEmpty { reason = "no replica is selected that could lead" }
+        } else {
+            reason = "nobody leads in the workload '\(scenario.workload.kind.rawValue)'"
+        }
+        if !rule.action.canBeAimed {
+            reason = "'\(rule.action.kind)' cannot be aimed at a leader"
+        } else if rule.selection.unit != .node {
+            reason = "a leader is one node, no \(rule.selection.unit.rawValue)"
+        } else if scenario.environment != .simulated {
+            reason = "who leads is known in simulation only"
+        }
+        guard let reason else { return }
+        add(.conflict, record.record("select")["pick"] ?? value, reason, expected: "another 'pick'")
     }
 }

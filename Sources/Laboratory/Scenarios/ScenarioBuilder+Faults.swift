@@ -220,6 +220,7 @@ extension ScenarioBuilder {
             return
         }
         checkLinks(rule, record, value, in: scenario)
+        checkAim(rule, record, value, in: scenario)
         guard case .netPartition(let mode, _) = rule.action else { return }
         if mode.partsSelected {
             guard rule.selection.unit == .node, count < mode.leastNodes else { return }

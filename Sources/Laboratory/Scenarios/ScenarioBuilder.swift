@@ -244,15 +244,18 @@ extension Scenario.Invariant {
     static func invariants(of kind: Scenario.Workload.Kind) -> [Scenario.Invariant] {
         switch kind {
         case .echo:
-            [.echoesAnsweredUnchanged, .acknowledgedWritesSurvive, .linkRateRespected]
+            [
+                .echoesAnsweredUnchanged, .acknowledgedWritesSurvive, .durableRecordsSurvive,
+                .linkRateRespected,
+            ]
         case .bulk, .transfer:
-            [.transferIdentical, .linkRateRespected]
+            [.transferIdentical, .durableRecordsSurvive, .linkRateRespected]
         case .migration:
-            [.memoryIdenticalAfterMigration, .linkRateRespected]
+            [.memoryIdenticalAfterMigration, .durableRecordsSurvive, .linkRateRespected]
         case .requests:
             [
                 .linearizable, .raftSafety, .commandsAppliedOnce, .replicasConverge,
-                .progressAfterHeal, .linkRateRespected,
+                .progressAfterHeal, .durableRecordsSurvive, .linkRateRespected,
             ]
         case .boot:
             [

@@ -51,6 +51,11 @@ extension ScenarioShapes {
             ]
         ),
         TaggedShape.Case(
+            "net.trace",
+            "Links carry what a trace says, from its beginning.",
+            when + links + trace
+        ),
+        TaggedShape.Case(
             "net.bufferbloat",
             "Queues are longer, and whoever fills them waits.",
             when + links + [

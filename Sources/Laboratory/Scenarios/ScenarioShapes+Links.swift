@@ -31,7 +31,7 @@ extension ScenarioShapes {
         impliedWords: ["value": "fixed", "trace": "trace"]
     )
 
-    private static let trace = [
+    static let trace = [
         Field(
             "trace",
             .text,

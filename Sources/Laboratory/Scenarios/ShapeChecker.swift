@@ -382,7 +382,7 @@ extension ScalarKind {
         case .text: "a line of text"
         case .choice(let choices): choices.map(\.word).joined(separator: ", ")
         case .flag: "true, false"
-        case .pick: "one, all, a number or a share such as 30 %"
+        case .pick: "one, leader, all, a number or a share such as 30 %"
         case .expectation: "a statistic, an operator and a value such as p(99) < 500 ms"
         }
     }

@@ -204,6 +204,13 @@ extension Scenario {
         for index in topology.regions.indices {
             try topology.regions[index].local.attachTrace(load)
         }
+        for index in faults.indices {
+            guard case .link(.trace(var reference, _), let direction) = faults[index].action
+            else { continue }
+            let found = try load(reference)
+            reference.digest = found.digest
+            faults[index].action = .link(.trace(reference, found), direction)
+        }
     }
 }
 

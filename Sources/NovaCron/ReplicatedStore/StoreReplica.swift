@@ -72,6 +72,11 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     /// What this life has seen; see ``BiasedPoints``.
     public var biasedPoints: BiasedPoints { raft.points }
 
+    /// The whole state as it is now, for those who compare replicas. Costs a snapshot.
+    public var closingState: StoreEvent {
+        .closingState(index: raft.applied, digest: StoreState.digest(of: state.encoded()[...]))
+    }
+
     // MARK: Inputs
 
     public mutating func take<Program: StoreProgram>(
@@ -382,6 +387,9 @@ extension StoreReplica: StoreProgram {
 
     public static func wrap(_ timer: StoreTimer) -> StoreTimer { timer }
     public static func wrap(_ event: StoreEvent) -> StoreEvent { event }
+
+    public var leadership: UInt64? { raft.isLeader ? raft.term : nil }
+    public var closingEvents: [StoreEvent] { [closingState] }
 
     /// The replica as a whole node.
     public mutating func step(

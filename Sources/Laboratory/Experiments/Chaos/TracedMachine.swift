@@ -34,6 +34,8 @@ public struct TracedMachine<Base: Machine>: Machine {
 
     public func checkInvariants() { base.checkInvariants() }
     public var biasedPoints: BiasedPoints { base.biasedPoints }
+    public var leadership: UInt64? { base.leadership }
+    public var closingEvents: [Event] { base.closingEvents }
 
     public mutating func step(
         _ input: Input<Self>,
@@ -194,6 +196,10 @@ public struct TracedObserver<Base: ExperimentObserver>: ExperimentObserver {
     public mutating func advance(to time: Instant) {
         recorder.now = time
         base.advance(to: time)
+    }
+
+    public mutating func observe(incident: NodeIncident, on node: NodeID, at time: Instant) {
+        base.observe(incident: incident, on: node, at: time)
     }
 
     public var isFinished: Bool { base.isFinished }

@@ -51,6 +51,8 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
     public func checkInvariants() { replica?.checkInvariants() }
 
     public var biasedPoints: BiasedPoints { replica?.biasedPoints ?? .off }
+    public var leadership: UInt64? { replica?.leadership }
+    public var closingEvents: [RequestEvent] { replica.map { [.replica($0.closingState)] } ?? [] }
 }
 
 /// Timers of replicas and clients.

@@ -13,9 +13,10 @@ extension FaultPlan {
             let fault = faults[change.fault]
             let (phase, world): (SimulationPlan.FaultPhase, WorldFault) =
                 switch change.kind {
-                case .fire: (.fired, fault.effect.firing(links))
+                case .fire: (.fired, fault.effect.firing(links, at: fault.fireAt))
                 case .heal: (.healed, fault.effect.healing)
-                case .turn: (.changed, fault.effect.turning(change.turn, links))
+                case .turn:
+                    (.changed, fault.effect.turning(change.turn, links, at: fault.fireAt))
                 }
             return SimulationPlan.ScheduledFault(
                 number: change.fault,
@@ -28,8 +29,10 @@ extension FaultPlan {
 }
 
 extension PlannedFault.Effect {
-    fileprivate func firing(_ links: (LinkEnds) -> LinkID?) -> WorldFault {
+    fileprivate func firing(_ links: (LinkEnds) -> LinkID?, at time: Instant) -> WorldFault {
         switch self {
+        case .leader(let aims):
+            .aimed(aims.map { AimedFault($0.node, $0.effect.firing(links, at: time)) })
         case .crash(let nodes): .crash(nodes)
         case .pause(let nodes): .pause(nodes)
         case .reboot(let nodes, let losingDisk): .powerFailure(nodes, losingDisk: losingDisk)
@@ -44,7 +47,7 @@ extension PlannedFault.Effect {
         case .delay(let ends, let extra): .delay(ends.compactMap(links), extra)
         case .loss(let ends, let model): .loss(ends.compactMap(links), LossModel(model))
         case .blackHole(let ends, let limit): .blackHole(ends.compactMap(links), limit)
-        case .link(let ends, let fault): fault.firing(ends.compactMap(links))
+        case .link(let ends, let fault): fault.firing(ends.compactMap(links), at: time)
         case .cut(let cuts): .block(cuts.map { NetworkRule($0, .drop) })
         case .clog(let cuts): .block(cuts.map { NetworkRule($0, .hold) })
         case .boot(let fault, _):
@@ -57,6 +60,7 @@ extension PlannedFault.Effect {
         case .crash(let nodes), .reboot(let nodes, _): .restart(nodes)
         case .pause(let nodes): .resume(nodes)
         case .crashAtWrite(let node, _, _, _): .disarm(node)
+        case .leader(let aims): .aimed(aims.map { AimedFault($0.node, $0.effect.healing) })
         case .down, .delay, .loss, .blackHole, .cut, .clog, .link, .slow, .clock, .disk,
             .resetStreams, .boot:
             .heal
@@ -64,16 +68,25 @@ extension PlannedFault.Effect {
     }
 
     /// What the `turn`th turn, from one, makes of the fault.
-    fileprivate func turning(_ turn: Int, _ links: (LinkEnds) -> LinkID?) -> WorldFault {
+    fileprivate func turning(
+        _ turn: Int,
+        _ links: (LinkEnds) -> LinkID?,
+        at time: Instant
+    ) -> WorldFault {
+        if case .leader(let aims) = self {
+            return .aimed(
+                aims.map { AimedFault($0.node, $0.effect.turning(turn, links, at: time)) }
+            )
+        }
         if case .link(let ends, .routeChange(let delay, _)) = self {
             return .turn(into: .delay(ends.compactMap(links), delay))
         }
-        return turn.isMultiple(of: 2) ? firing(links) : .heal
+        return turn.isMultiple(of: 2) ? firing(links, at: time) : .heal
     }
 }
 
 extension FaultRule.LinkFault {
-    fileprivate func firing(_ links: [LinkID]) -> WorldFault {
+    fileprivate func firing(_ links: [LinkID], at time: Instant) -> WorldFault {
         switch self {
         case .jitter(let jitter): .jitter(links, LinkModel.Jitter(jitter))
         case .duplicate(let rate, let correlation):
@@ -90,6 +103,12 @@ extension FaultRule.LinkFault {
             )
         case .bandwidth(.rate(let rate)): .rate(links, .absolute(rate))
         case .bandwidth(.share(let share)): .rate(links, .share(share.value))
+        case .trace(let reference, let trace):
+            if let trace {
+                .rate(links, .trace(FollowedTrace(trace, since: time)))
+            } else {
+                preconditionFailure("the trace \(reference.name) was not attached")
+            }
         case .bufferbloat(let factor): .queue(links, factor: factor)
         case .routeChange(let delay, let outage):
             outage > .zero ? .down(links) : .delay(links, delay)

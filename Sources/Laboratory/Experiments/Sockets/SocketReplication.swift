@@ -513,7 +513,7 @@ struct SocketStage<Kind: Experiment> {
                 }
             // Only simulations can do these; a scenario that asks for them here was refused.
             case (.clog, _), (.resetStreams, _), (.reboot, _), (.crashAtWrite, _), (.slow, _),
-                (.clock, _), (.disk, _):
+                (.clock, _), (.disk, _), (.leader, _):
                 break
             case (.crash, .turn), (.pause, .turn), (.boot, _):
                 break
