@@ -62,6 +62,23 @@ import Units
         return group
     }
 
+    @Test func whatADiskLostIsTheFaultsDoingUntilOthersAreHarmed() {
+        var group = Self.settled
+        group.tell(2, .crashed)
+        group.tell(2, .lostDurable)
+        group.tell(2, .recovered(term: 0, snapshot: 0, snapshotTerm: 0, last: 0, lastTerm: 0))
+        #expect(group.signatures.isEmpty)
+        // Without the fault the same start is a loss.
+        var other = Self.settled
+        other.tell(2, .crashed)
+        other.tell(2, .recovered(term: 0, snapshot: 0, snapshotTerm: 0, last: 0, lastTerm: 0))
+        #expect(!other.signatures.isEmpty)
+        // Its vote, given again, makes a second leader of the term: that is harm.
+        group.tell(2, .voted(term: 1, candidate: NodeID(1)))
+        group.tell(1, .becameLeader(term: 1))
+        #expect(!group.signatures.isEmpty)
+    }
+
     @Test func aGroupThatKeepsThePromisesIsSilent() {
         var group = Self.settled
         // The leader dies with an entry that only it has; another one overwrites it.

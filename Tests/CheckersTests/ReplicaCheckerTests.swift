@@ -42,27 +42,43 @@ import Units
         )
     }
 
-    @Test func convergenceIsMeasuredFromTheHeal() {
+    @Test func replicasAreApartUntilAllHoldTheSame() {
         let nodes = (0..<3).map { NodeID($0) }
-        var checker = ConvergenceChecker(nodes: nodes)
+        var checker = ConvergenceChecker()
+        #expect(checker.apart(among: nodes).isEmpty)
         checker.observe(nodes[0], index: 5, digest: 50, time: Self.time(1))
         checker.observe(nodes[1], index: 5, digest: 50, time: Self.time(2))
-        checker.heal(at: Self.time(10))
-        #expect(checker.outcome(at: Self.time(12), bound: .seconds(5)) == .undecided)
-        #expect(checker.outcome(at: Self.time(16), bound: .seconds(5)) == .apart([nodes[2]]))
-        checker.observe(nodes[2], index: 5, digest: 50, time: Self.time(13))
-        let outcome = checker.outcome(at: Self.time(16), bound: .seconds(5))
-        #expect(outcome == .converged(after: .seconds(3)))
-        #expect(checker.outcome(at: Self.time(16), bound: .seconds(2)) != outcome)
-        #expect(checker.divergences.isEmpty)
+        #expect(checker.apart(among: nodes) == [nodes[2]])
+        checker.observe(nodes[2], index: 4, digest: 40, time: Self.time(3))
+        #expect(checker.apart(among: nodes) == [nodes[2]])
+        checker.observe(nodes[2], index: 5, digest: 50, time: Self.time(4))
+        #expect(checker.apart(among: nodes).isEmpty)
+        #expect(checker.divergences.isEmpty && checker.checked == 4)
     }
 
     @Test func differentStatesAtOneIndexAreFound() {
-        let nodes = (0..<2).map { NodeID($0) }
-        var checker = ConvergenceChecker(nodes: nodes)
-        checker.observe(nodes[0], index: 5, digest: 50, time: Self.time(1))
-        checker.observe(nodes[1], index: 5, digest: 51, time: Self.time(2))
-        #expect(checker.divergences.count == 1 && checker.divergences[0].index == 5)
-        #expect(checker.outcome(at: Self.time(9), bound: .seconds(5)) == .apart([nodes[0]]))
+        let nodes = (0..<3).map { NodeID($0) }
+        var checker = ConvergenceChecker()
+        for (node, digest) in zip(nodes, [UInt64(50), 51, 50]) {
+            checker.observe(node, index: 5, digest: digest, time: Self.time(Int64(node.rawValue)))
+        }
+        #expect(checker.divergences.map(\.node) == [nodes[1]])
+        #expect(checker.divergences.map(\.index) == [5])
+        #expect(checker.apart(among: nodes) == [nodes[0], nodes[2]])
+        // Later they are at other points; what was found stays.
+        checker.observe(nodes[1], index: 6, digest: 60, time: Self.time(4))
+        #expect(checker.divergences.count == 1)
+    }
+
+    @Test func digestsOfLongAgoAreForgotten() {
+        var checker = ConvergenceChecker()
+        for index in 1...3 * ConvergenceChecker.window {
+            checker.observe(NodeID(0), index: index, digest: index, time: Self.time(1))
+        }
+        checker.observe(NodeID(1), index: 1, digest: 0, time: Self.time(2))
+        #expect(checker.divergences.isEmpty)
+        let newest = 3 * ConvergenceChecker.window
+        checker.observe(NodeID(1), index: newest, digest: 0, time: Self.time(2))
+        #expect(checker.divergences.count == 1)
     }
 }

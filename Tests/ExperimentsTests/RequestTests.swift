@@ -2,6 +2,7 @@ import Experiments
 import FaultInjection
 import Foundation
 import HardwareModel
+import LinkModel
 import Measurements
 import RaftDefects
 import Scenarios
@@ -13,7 +14,11 @@ import Units
 /// Method: small runs of a scenario, with and without faults, with the sound rules and with defective
 /// ones.
 @Suite struct RequestTests {
-    static func scenario(_ faults: String = "", groups: Int = 1) throws -> Scenario {
+    static func scenario(
+        _ faults: String = "",
+        groups: Int = 1,
+        dataLoss: String = "none"
+    ) throws -> Scenario {
         try ScenarioFile.parse(
             """
             version: 1
@@ -35,7 +40,7 @@ import Units
                 mix: {get: 40 %, put: 20 %, cas: 20 %, append: 10 %, delete: 5 %, scan: 5 %}}
               duration: {warmup: 2 s, measure: 18 s}
             system: {consensus: {election: 300..600 ms, snapshot-entries: 40}}
-            recovery: {heal-at: 12 s, progress-within: 5 s, data-loss: none, replicas: replica}
+            recovery: {heal-at: 12 s, progress-within: 5 s, data-loss: \(dataLoss), replicas: replica}
             faults: [\(faults)]
             invariants: [linearizable, raft-safety, commands-applied-once, replicas-converge,
               progress-after-heal]
@@ -90,6 +95,52 @@ import Units
         #expect(recoveries.value > 0 && recoveries.value < 10)
     }
 
+    /// A fault that is aimed at the leader strikes whoever leads then, and each time another one has to
+    /// be elected.
+    @Test func theLeaderIsFoundWhenAFaultStrikes() throws {
+        let scenario = try RequestTests.scenario(
+            """
+            {kind: node.crash, every: 3 s, for: 200 ms, until: 11 s, select: {pick: leader}},
+            {kind: net.partition, mode: isolate, every: 4 s, for: 1 s, select: {pick: leader}}
+            """
+        )
+        let record = run(scenario, seed: 5)
+        #expect(run(scenario, seed: 5).fingerprint == record.fingerprint)
+        #expect(record.invariants.allSatisfy { $0.checked > 0 && $0.violationCount == 0 })
+        let struck = record.faults.filter { $0.fired != nil }
+        #expect(struck.count >= 4)
+        #expect(struck.allSatisfy { $0.target.hasSuffix(", leading") && $0.healed != nil })
+        let elections = try #require(record.fact("elections"))
+        let won = try #require(elections.split(separator: " ").first.flatMap { Int($0) })
+        #expect(won > struck.count)
+        // Every strike interrupts the service of the one group.
+        let recoveries = try #require(record.metrics.first { $0.metric == "mttr" })
+        #expect(recoveries.sampleCount >= struck.count - 1)
+    }
+
+    /// A link that follows a trace carries what the trace says, and its own rate afterwards.
+    @Test func aLinkFollowsATraceForAWhile() throws {
+        var scenario = try RequestTests.scenario(
+            """
+            {kind: net.trace, at: 6 s, for: 4 s, trace: slow, select: {region: clients, pick: all}}
+            """
+        )
+        let trace = try RateTrace(
+            .steps(starts: [0, 500_000_000], rates: [1_000_000, 0]),
+            ending: .repeat,
+            length: .seconds(1)
+        )
+        scenario.attachTraces { _ in trace }
+        let record = run(scenario)
+        #expect(record.faults.allSatisfy { $0.fired != nil && $0.healed != nil })
+        #expect(record.invariants.allSatisfy { $0.violationCount == 0 })
+        let quiet = try #require(run(try RequestTests.scenario()).metrics.first)
+        let slow = try #require(record.metrics.first)
+        // Half a second of silence in each second of the fault delays what is asked then.
+        #expect(slow.metric == "request-latency" && quiet.metric == "request-latency")
+        #expect(slow.value > quiet.value + 10)
+    }
+
     @Test func equalSeedsGiveEqualRuns() throws {
         let scenario = try RequestTests.scenario(RequestTests.faults)
         let first = run(scenario, seed: 9)
@@ -106,6 +157,35 @@ import Units
         let record = run(scenario)
         #expect(record.invariants.allSatisfy { $0.checked > 0 && $0.violationCount == 0 })
         #expect(abs(try value("throughput", record) - 80) < 5 * (80.0 / 18).squareRoot())
+    }
+
+    /// A history that is not linearizable is drawn where somebody traces the run, and drawing changes
+    /// nothing.
+    @Test func aHistoryThatFailsHasItsPicture() throws {
+        var scenario = try RequestTests.scenario(RequestTests.faults)
+        scenario.invariants = [.linearizable]
+        let failing = (UInt64(1)...200).first { seed in
+            let record = run(scenario, seed: seed, defect: .deposedLeaderReads)
+            return FailureSignature(record)?.rule == "linearizable"
+        }
+        let seed = try #require(failing)
+        var setting = ChaosSamples.setting(scenario, seed: seed)
+        setting.defect = .deposedLeaderReads
+        let plain = Replication.simulated(setting, commit: "abc", isCancelled: { false })
+        let until = try #require(plain.firstViolation?.violation?.time)
+        let recorder = TraceRecorder(lanes: setting.lanes, from: .zero, until: until)
+        setting.recorder = recorder
+        // As a report asks for it: no longer than until it fails.
+        let traced = Replication.simulated(
+            setting,
+            commit: "abc",
+            until: until,
+            isCancelled: { false }
+        )
+        #expect(FailureSignature(traced)?.rule == "linearizable")
+        let pictures = recorder.finished(traced).pictures
+        #expect(pictures.count == 1)
+        #expect(pictures.first?.drawing.contains("class=\"history\"") == true)
     }
 
     @Test(arguments: [RaftDefect.retryAppliedTwice, .acknowledgesEarly])

@@ -239,6 +239,22 @@ import Units
         #expect(cells.prefix(4) == ["net.down", "60", "40", "20"])
     }
 
+    @Test func aHistoryThatFailsIsDrawnBesideItsMessages() throws {
+        let signature = FailureSignature(.safety, rule: "linearizable", shape: "get of '#'")
+        var timeline = timeline()
+        timeline.pictures = [
+            Timeline.Picture(
+                drawing: "<svg class=\"history\" viewBox=\"0 0 9 9\"><text>get(a)</text></svg>",
+                caption: "Where the history fails <here>."
+            )
+        ]
+        let root = try #require(Markup(try page(signature, timeline)).root)
+        #expect(root.all("svg").count == 2)
+        #expect(root.all(class: "history").count == 1)
+        #expect(root.words.contains("get(a)"))
+        #expect(root.words.contains("Where the history fails <here>."))
+    }
+
     @Test func aPageWithoutFailuresSaysSo() throws {
         let words = try #require(Markup(try page(nil, nil)).root).words
         #expect(words.contains("No seed failed."))

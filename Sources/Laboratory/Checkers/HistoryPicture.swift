@@ -101,21 +101,21 @@ public struct HistoryPicture: Sendable {
 
     private func head(_ width: Double, _ height: Double) -> String {
         """
-        <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(number(width)) \(number(height))" \
+        <svg class="history" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(number(width)) \(number(height))" \
         width="\(number(width))" height="\(number(height))" role="img" \
         aria-label="\(escaped(summary))">
         <style>
-        svg { --paper: #ffffff; --text: #1c2330; --quiet: #667085; --line: #d5dae2; \
+        .history { --paper: #ffffff; --text: #1c2330; --quiet: #667085; --line: #d5dae2; \
         --done: #dbe7fb; --done-edge: #3563b8; --open: #eef0f4; --stuck: #fbdcd8; \
         --stuck-edge: #b3261e; }
-        @media (prefers-color-scheme: dark) { svg { --paper: #14181f; --text: #e6e9ef; \
+        @media (prefers-color-scheme: dark) { .history { --paper: #14181f; --text: #e6e9ef; \
         --quiet: #98a2b3; --line: #343b47; --done: #21365e; --done-edge: #8ab0f5; \
         --open: #262c37; --stuck: #5a211d; --stuck-edge: #ff9c93; } }
-        text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--text); }
-        .quiet { fill: var(--quiet); }
-        .title { font-size: 14px; font-weight: 600; }
-        .order { font-weight: 600; fill: var(--done-edge); }
-        .why { fill: var(--stuck-edge); font-weight: 600; }
+        .history text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--text); }
+        .history .quiet { fill: var(--quiet); }
+        .history .title { font-size: 14px; font-weight: 600; }
+        .history .order { font-weight: 600; fill: var(--done-edge); }
+        .history .why { fill: var(--stuck-edge); font-weight: 600; }
         </style>
         <rect width="100%" height="100%" fill="var(--paper)"/>
 

@@ -31,6 +31,8 @@ public struct HistoryVerification: Sendable {
     public var checked: Int
     /// Where it fails, for people; empty when it does not.
     public var explanation: [String] = []
+    /// The operation of the history whose answer nothing explains; `nil` when there is none.
+    public var stuck: Int?
     /// The picture of the failure; `nil` when there is none.
     public var picture: HistoryPicture?
 
@@ -60,6 +62,7 @@ public struct HistoryVerification: Sendable {
         }
         picture = HistoryPicture(bars: bars, failure: failure)
         let stuck = numbers[failure.stuck]
+        self.stuck = stuck
         let last = failure.part.first { operations[$0].returned == failure.end } ?? failure.stuck
         let length = failure.part.filter { operations[$0].called <= failure.end }.count
         explanation = [

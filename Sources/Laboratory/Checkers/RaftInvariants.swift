@@ -99,6 +99,10 @@ public struct RaftInvariants: Sendable {
         case .crashed:
             nodes[slot].isAlive = false
             nodes[slot].leads = 0
+        case .lostDurable:
+            nodes[slot].log.loseDurable()
+            nodes[slot].votedTerm = 0
+            nodes[slot].votedFor = nil
         case .voted(let term, let candidate): vote(slot, term, candidate, time)
         case .becameLeader(let term): lead(slot, term, time)
         case .ceasedToLead: nodes[slot].leads = 0

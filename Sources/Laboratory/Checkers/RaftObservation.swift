@@ -17,6 +17,9 @@ public enum RaftObservation: Hashable, Sendable {
     )
     /// The process is gone; what was not durable is lost.
     case crashed
+    /// A fault of the disk took some or all of what was durable there, votes too: the next recovery may
+    /// find any of it, and what follows is the fault's doing until others are harmed by it.
+    case lostDurable
     /// The node promised its vote, durably.
     case voted(term: UInt64, candidate: NodeID)
     case becameLeader(term: UInt64)

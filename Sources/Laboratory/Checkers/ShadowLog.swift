@@ -93,6 +93,9 @@ struct ShadowLog: Sendable {
         if !older.isEmpty { older.removeAll { $0.until <= index } }
     }
 
+    /// A restart may find any part of it.
+    mutating func loseDurable() { durable = 0 }
+
     mutating func takeSnapshot(upTo index: UInt64, term: UInt64) {
         guard index > entries.base, index <= entries.last else { return }
         entries.drop(upTo: index)

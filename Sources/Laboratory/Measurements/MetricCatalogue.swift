@@ -186,8 +186,8 @@ public struct MetricCatalogue: Sendable {
             unit: .seconds,
             direction: .lowerIsBetter,
             definition: """
-                fault fired to service answering again, over the times without service that a \
-                fault preceded
+                fault fired, or was repaired, to service answering again for good, over the \
+                changes that broke the service of a group
                 """,
             boundDescription: "a fault ends after it began",
             boundSide: .lower,

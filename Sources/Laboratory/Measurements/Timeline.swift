@@ -15,6 +15,8 @@ public struct Timeline: Hashable, Sendable, Codable {
     public var faults: [Fault]
     /// Broken promises, in order of time.
     public var violations: [Violation]
+    /// Drawings that explain a broken promise.
+    public var pictures: [Picture]
     /// More happened in the window than is kept.
     public var isCut: Bool
 
@@ -29,6 +31,7 @@ public struct Timeline: Hashable, Sendable, Codable {
         messages = []
         faults = []
         violations = []
+        pictures = []
         isCut = false
     }
 
@@ -92,6 +95,19 @@ public struct Timeline: Hashable, Sendable, Codable {
             self.received = received
             self.text = text
             self.isStream = isStream
+        }
+    }
+
+    /// A drawing that stands in a page.
+    public struct Picture: Hashable, Sendable, Codable {
+        /// SVG that brings its own style and keeps it to itself.
+        public var drawing: String
+        /// What it shows, in a sentence.
+        public var caption: String
+
+        public init(drawing: String, caption: String) {
+            self.drawing = drawing
+            self.caption = caption
         }
     }
 

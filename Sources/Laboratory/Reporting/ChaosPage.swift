@@ -1,5 +1,3 @@
-internal import Mustache
-
 /// What the templates of a chaos report print: text only, but for drawings.
 struct ChaosView {
     var title: String
@@ -10,7 +8,9 @@ struct ChaosView {
     var reasons: [String]
     var chips: [String]
     var notices: [String]
-    var again: String
+    var replay: String?
+    var replayWord = "again"
+    var contents: [PageView.Link]
     var groups: [Group]
     var noGroups: String?
     var faults: [Coverage]
@@ -33,6 +33,8 @@ struct ChaosView {
         var hasMinimal: Bool
         var commands: [String]
         var diagram: Diagram?
+        /// Of the history that failed, where one did.
+        var picture: Diagram?
     }
 
     struct Diagram {
@@ -57,70 +59,31 @@ struct ChaosView {
 
 /// The page of a chaos report. Elements are closed as XML asks, so that a strict reader can check it.
 enum ChaosPage {
-    /// Traps when the template does not parse: it is part of the program.
-    static func render(_ view: ChaosView) -> String {
-        guard let page = library.render(view, withTemplate: "page") else {
-            preconditionFailure("the template of the page is missing")
-        }
-        return page
-    }
+    static func render(_ view: ChaosView) -> String { Page.render(view, from: library) }
 
-    private static let library: MustacheLibrary = {
-        MustacheContentTypes.register(PageContent(), named: PageContent.name)
-        var library = MustacheLibrary()
-        let pragma = "{{% CONTENT_TYPE:\(PageContent.name)}}"
-        for (name, template) in [
-            ("page", page), ("failures", failures), ("coverage", coverage), ("sighting", sighting),
-        ] {
-            do {
-                try library.register(pragma + template, named: name)
-            } catch {
-                preconditionFailure("the template \(name) does not parse: \(error)")
-            }
-        }
-        return library
-    }()
+    private static let library = Page.makeLibrary([
+        ("page", page), ("head", PageTemplates.head(style: style)),
+        ("verdict", PageTemplates.verdict), ("failures", failures), ("coverage", coverage),
+        ("sighting", sighting),
+    ])
+
+    private static let style = """
+
+        .failure{border-top:1px solid var(--line);padding:.9rem 0}
+        .failure h3{margin:.1rem 0}.failure .sequence{max-width:100%;height:auto}
+        """
 
     private static let page = """
         <!DOCTYPE html>
         <html lang="en">
-        <head>
-        <meta charset="utf-8"/>
-        <meta name="viewport" content="width=device-width, initial-scale=1"/>
-        <meta name="color-scheme" content="light dark"/>
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
-        <title>{{title}} · {{word}}</title>
-        <style>
-        \(PageStyle.sheet)
-        .failure{border-top:1px solid var(--line);padding:.9rem 0}
-        .failure h3{margin:.1rem 0}.failure .sequence{max-width:100%;height:auto}
-        </style>
-        </head>
+        {{> head}}
         <body>
         <header>
         <h1>{{title}}</h1>
         <p class="sub">{{subtitle}}</p>
         </header>
         <main>
-        <section class="verdict {{tone}}" id="verdict" aria-label="Verdict">
-        <p class="word">{{word}}</p>
-        <div>
-        <p class="lead">{{leadReason}}</p>
-        {{#reasons}}
-        <p>{{.}}</p>
-        {{/reasons}}
-        <ul class="chips">
-        {{#chips}}
-        <li>{{.}}</li>
-        {{/chips}}
-        </ul>
-        <p class="replay"><span>again:</span> <code>{{again}}</code></p>
-        </div>
-        </section>
-        {{#notices}}
-        <p class="notice">{{.}}</p>
-        {{/notices}}
-        <nav aria-label="Contents"><a href="#origins">What ran</a> <a href="#failures">Failures</a> <a href="#coverage">Coverage</a></nav>
+        {{> verdict}}
         <section id="origins">
         <h2>What ran</h2>
         <dl class="rows">
@@ -174,6 +137,12 @@ enum ChaosPage {
         <figcaption>{{caption}} A line is a node, an arrow a message, dashed when it was lost; a band is a fault.</figcaption>
         </figure>
         {{/diagram}}
+        {{#picture}}
+        <figure>
+        <div class="scroll">{{{drawing}}}</div>
+        <figcaption>{{caption}}</figcaption>
+        </figure>
+        {{/picture}}
         </article>
         {{/groups}}
         </section>

@@ -99,7 +99,12 @@ extension ChaosReport {
             reasons: Array(verdict.sentences.dropFirst().prefix(ChaosReport.reasonLimit)),
             chips: chips,
             notices: judgement.warnings,
-            again: again,
+            replay: again,
+            contents: [
+                PageView.Link(anchor: "origins", text: "What ran"),
+                PageView.Link(anchor: "failures", text: "Failures"),
+                PageView.Link(anchor: "coverage", text: "Coverage"),
+            ],
             groups: judgement.groups.enumerated().map { group($0.offset, $0.element) },
             noGroups: judgement.groups.isEmpty ? "No seed failed." : nil,
             faults: judgement.faults.map { tally in
@@ -151,6 +156,9 @@ extension ChaosReport {
                 caption: "Seed \(group.first.seed), from \(timeline.from) to \(timeline.until)."
             )
         }
+        let picture = example?.timeline?.pictures.first.map { picture in
+            ChaosView.Diagram(drawing: picture.drawing, caption: picture.caption)
+        }
         return ChaosView.Group(
             tone: (group.signature.isFailure ? VerdictTone.no : .open).rawValue,
             kind: group.signature.kind.rawValue,
@@ -164,7 +172,8 @@ extension ChaosReport {
             minimal: example?.minimal ?? [],
             hasMinimal: !(example?.minimal.isEmpty ?? true),
             commands: example?.commands ?? [],
-            diagram: diagram
+            diagram: diagram,
+            picture: picture
         )
     }
 

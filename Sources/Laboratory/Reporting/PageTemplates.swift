@@ -1,7 +1,7 @@
 /// The page in parts. Elements are closed as XML asks, so that a strict reader can check the page.
 enum PageTemplates {
     static let all: [(name: String, template: String)] = [
-        ("page", page), ("head", head), ("verdict", verdict), ("targets", targets),
+        ("page", page), ("head", head()), ("verdict", verdict), ("targets", targets),
         ("definition", definition), ("figure", figure), ("time", time), ("metrics", metrics),
         ("variants", variants), ("faults", faults), ("origins", origins), ("queries", queries),
         ("boot", boot), ("crashPoints", crashPoints),
@@ -32,7 +32,9 @@ enum PageTemplates {
 
         """
 
-    private static let head = """
+    /// - Parameter style: what a page needs beside the common style sheet.
+    static func head(style: String = "") -> String {
+        """
         <head>
         <meta charset="utf-8"/>
         <meta name="viewport" content="width=device-width, initial-scale=1"/>
@@ -40,12 +42,13 @@ enum PageTemplates {
         <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
         <title>{{title}} · {{word}}</title>
         <style>
-        \(PageStyle.sheet)
+        \(PageStyle.sheet)\(style)
         </style>
         </head>
         """
+    }
 
-    private static let verdict = """
+    static let verdict = """
         <section class="verdict {{tone}}" id="verdict" aria-label="Verdict">
         <p class="word">{{word}}</p>
         <div>
@@ -59,7 +62,7 @@ enum PageTemplates {
         {{/chips}}
         </ul>
         {{#replay}}
-        <p class="replay"><span>replay:</span> <code>{{.}}</code></p>
+        <p class="replay"><span>{{replayWord}}:</span> <code>{{.}}</code></p>
         {{/replay}}
         </div>
         </section>

@@ -9,7 +9,9 @@ struct PageView {
     var leadReason: String
     var reasons: [String]
     var chips: [String]
+    /// A command, and what it does.
     var replay: String?
+    var replayWord = "replay"
     var contents: [Link]
     var targets: [Target]
     var noTargets: String?

@@ -59,6 +59,9 @@ public final class TraceRecorder: @unchecked Sendable {
         return timeline
     }
 
+    /// Adds a drawing that explains what went wrong.
+    func add(_ picture: Timeline.Picture) { timeline.pictures.append(picture) }
+
     // MARK: - What a node hears and does
 
     func note(_ kind: Timeline.Kind, _ text: @autoclosure () -> String, on node: NodeID) {

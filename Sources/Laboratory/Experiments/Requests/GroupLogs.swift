@@ -20,6 +20,12 @@ struct GroupLogs: Sendable {
     private(set) var truncations: UInt64 = 0
     private(set) var memberships: UInt64 = 0
     private(set) var transfers: UInt64 = 0
+    /// Holds digests of states against each other, those of snapshots and those at the end.
+    private(set) var states = ConvergenceChecker()
+    /// Replicas that told their state at the end, because they lived.
+    private(set) var closed: Set<NodeID> = []
+    /// Who belongs to the group, as each replica has it.
+    private var membersByNode: [NodeID: [NodeID]] = [:]
     /// The last index that each replica applied.
     private(set) var applied: [NodeID: LogIndex] = [:]
 
@@ -40,8 +46,36 @@ struct GroupLogs: Sendable {
         case .recognised: recognised += 1
         case .unreadableSnapshot(let index):
             contradict("\(node) cannot read its snapshot up to index \(index)", at: time)
-        case .stateDigest, .refused, .sessionOpened, .completed: break
+        case .stateDigest(let index, let digest):
+            states.observe(node, index: index, digest: digest, time: time)
+        case .closingState(let index, let digest):
+            closed.insert(node)
+            states.observe(node, index: index, digest: digest, time: time)
+        case .refused, .sessionOpened, .completed: break
         }
+    }
+
+    mutating func take(_ incident: NodeIncident, of node: NodeID, at time: Instant) {
+        switch incident {
+        case .crashed: raft?.observe(.crashed, at: node, time: time)
+        case .lostDurable: raft?.observe(.lostDurable, at: node, time: time)
+        }
+    }
+
+    /// How far the members that lived at the end had come by then. Where nobody told, as in an
+    /// environment that does not ask, how far all of them had applied.
+    var closingIndices: [LogIndex] {
+        let told = members.filter(closed.contains)
+        guard told.isEmpty else { return told.compactMap { states.state(of: $0)?.index } }
+        return members.map { applied[$0] ?? 0 }
+    }
+
+    /// Who belongs to the group, as the replica has it that has applied most.
+    private var members: [NodeID] {
+        let furthest = membersByNode.keys.max {
+            (applied[$0] ?? 0, $1.rawValue) < (applied[$1] ?? 0, $0.rawValue)
+        }
+        return furthest.flatMap { membersByNode[$0] } ?? replicas
     }
 
     private mutating func contradict(_ message: String, at time: Instant) {
@@ -58,7 +92,9 @@ struct GroupLogs: Sendable {
             applied[node] = index
         case .restarted(_, _, let snapshot, _, _): applied[node] = snapshot
         case .truncated: truncations += 1
-        case .membership: memberships += 1
+        case .membership(_, let membership):
+            memberships += 1
+            membersByNode[node] = membership.members
         case .transferStarted: transfers += 1
         case .contradiction(let contradiction):
             contradict("\(node) met a contradiction: \(contradiction)", at: time)

@@ -36,6 +36,6 @@ public struct RequestExperiment<Rules: ExperimentRules>: Experiment {
     }
 
     public func makeObserver() -> RequestObserver<Rules> {
-        RequestObserver(setting.scenario, plan)
+        RequestObserver(setting.scenario, plan, faults: setting.faultPlan, setting.recorder)
     }
 }

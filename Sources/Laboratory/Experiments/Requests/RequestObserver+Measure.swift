@@ -8,9 +8,14 @@ import Units
 extension RequestObserver {
     public func measure(_ ending: ReplicationEnding, into record: inout RunRecord) {
         let isWhole = ending.reason == nil
-        addMetrics(ending, record.faults, into: &record)
+        let accounts = accounts.map { account in
+            var finished = account
+            finished.finish(at: ending.time)
+            return finished
+        }
+        addFigures(of: accounts, ending, into: &record)
         if invariants.contains(.linearizable) {
-            record.invariants.append(linearizability(at: ending.time))
+            judgeHistories(at: ending.time, into: &record)
         }
         if invariants.contains(.commandsAppliedOnce) {
             record.invariants.append(
@@ -36,174 +41,40 @@ extension RequestObserver {
                 )
             )
         }
-        if isWhole, invariants.contains(.replicasConverge) {
-            record.invariants.append(convergence(record.faults, at: ending.time))
+        if invariants.contains(.replicasConverge) {
+            record.invariants.append(
+                convergence(isWhole ? record.faults : nil, at: ending.time)
+            )
         }
         if isWhole, invariants.contains(.progressAfterHeal) {
-            record.invariants.append(progress(record.faults, at: ending.time))
+            record.invariants.append(progress(accounts, record.faults, at: ending.time))
         }
-        addFacts(into: &record)
-    }
-
-    // MARK: Figures
-
-    private func addMetrics(
-        _ ending: ReplicationEnding,
-        _ faults: [FaultRecord],
-        into record: inout RunRecord
-    ) {
-        var latencies = LogHistogram()
-        var commits = LogHistogram()
-        var answered: UInt64 = 0
-        var sent: UInt64 = 0
-        for tally in tallies {
-            latencies.merge(tally.latencies)
-            commits.merge(tally.commits)
-            answered += tally.answered
-            sent += tally.sent
-        }
-        let percent = PhysicalBound(.upper, 100, derivation: "all requests")
-        record.metrics.append(
-            MetricValue(
-                "request-latency",
-                distribution: latencies,
-                bound: ending.bound(
-                    .lower,
-                    nearestRoundTrip.milliseconds,
-                    derivation:
-                        "propagation between clients and the nearest replica, there and back"
-                )
-            )
-        )
-        if commits.count > 0 {
-            record.metrics.append(
-                MetricValue(
-                    "commit-latency",
-                    distribution: commits,
-                    bound: ending.bound(
-                        .lower,
-                        majorityRoundTrip.milliseconds,
-                        derivation: "propagation to the nearest majority of a group, there and back"
-                    )
-                )
-            )
-        }
-        guard sent > 0 else { return }
-        record.metrics += [
-            MetricValue("error-rate", 100 * Double(sent - answered) / Double(sent), bound: percent),
-            MetricValue("availability", 100 * Double(answered) / Double(sent), bound: percent),
-        ]
-        let window = (Instant.zero + plan.until) - tallies[0].from
-        record.metrics.append(
-            MetricValue(
-                "throughput",
-                Double(answered) / window.seconds,
-                bound: PhysicalBound(
-                    .upper,
-                    Double(sent) / window.seconds,
-                    derivation: "requests that became due"
-                )
-            )
-        )
-        let recoveries = recoveries(faults, until: ending.time)
-        if !recoveries.isEmpty {
-            record.metrics.append(
-                MetricValue(
-                    "mttr",
-                    samples: recoveries,
-                    bound: PhysicalBound(.lower, 0, derivation: "a fault ends after it began")
-                )
-            )
-        }
-    }
-
-    /// Seconds from the fault that broke service to the first answer after it, for each time without
-    /// service that a fault preceded.
-    private func recoveries(_ faults: [FaultRecord], until: Instant) -> [Double] {
-        let fired = faults.compactMap(\.fired).sorted()
-        return tallies.flatMap { tally in
-            tally.outages.compactMap { outage -> Double? in
-                guard let end = outage.end, outage.start >= tally.from else { return nil }
-                // The first request that failed may have been due a little before the fault.
-                let latest = outage.start + tally.timeout
-                guard let cause = fired.last(where: { $0 <= latest }), end >= cause else {
-                    return nil
-                }
-                return (end - cause).seconds
-            }
-        }
-    }
-
-    /// The shortest way from a node of clients to a replica and back.
-    private var nearestRoundTrip: Interval {
-        let topology = scenario.topology
-        let trips = plan.clientNodes.flatMap { client in
-            plan.groups.flatMap { group in
-                group.map { replica in
-                    topology.roundTrip(
-                        from: topology.region(of: client),
-                        to: topology.region(of: replica)
-                    )
-                }
-            }
-        }
-        return trips.min() ?? .zero
-    }
-
-    /// The shortest time in which any replica could hear from a majority of its group.
-    private var majorityRoundTrip: Interval {
-        let topology = scenario.topology
-        let trips = plan.groups.map { group in
-            group.map { leader in
-                let trips = group.filter { $0 != leader }.map { other in
-                    topology.roundTrip(
-                        from: topology.region(of: leader),
-                        to: topology.region(of: other)
-                    )
-                }.sorted()
-                // With itself, the leader needs half of the group.
-                let others = group.count / 2
-                return others == 0 ? .zero : trips[others - 1]
-            }.min() ?? .zero
-        }
-        return trips.min() ?? .zero
+        addFacts(of: accounts, into: &record)
     }
 
     // MARK: Promises
 
-    private func linearizability(at time: Instant) -> InvariantOutcome {
-        var violations: [Violation] = []
-        var checked: UInt64 = 0
-        for (number, history) in histories.enumerated() {
-            let (model, operations, numbers) = KeyValueModel.prepare(history)
-            let report = LinearizabilityChecker(model).check(operations)
-            checked += UInt64(operations.count)
-            switch report.verdict {
-            case .linearizable: break
-            case .unknown(let bound):
-                violations.append(
-                    Violation(
-                        time: time,
-                        message: "the history of group \(number) was not decided: the limit of "
-                            + "\(bound.rawValue) was reached"
-                    )
-                )
-            case .notLinearizable:
-                let stuck = report.failure.map { numbers[$0.stuck] }
-                let what = stuck.map { history.described($0) } ?? "an answer"
-                violations.append(
-                    Violation(
-                        time: stuck.flatMap { history.ended($0) } ?? time,
-                        message: "group \(number): no order of requests explains \(what)"
-                    )
-                )
-            }
-        }
-        return InvariantOutcome(
+    /// A history that nobody could decide leaves the run undecided: it is neither broken nor kept.
+    private func judgeHistories(at time: Instant, into record: inout RunRecord) {
+        let judgement = HistoryJudgement(
+            histories,
             name: Scenario.Invariant.linearizable.rawValue,
-            checked: checked,
-            violations: violations
+            limits: historyLimits,
+            at: time
         )
+        record.invariants.append(judgement.outcome)
+        if let recorder, let picture = judgement.picture {
+            recorder.add(
+                Timeline.Picture(
+                    drawing: picture.svg,
+                    caption: "Where the history of the clients stops being linearizable: the "
+                        + "shortest prefix that fails, a lane for each line of requests."
+                )
+            )
+        }
+        if let reason = judgement.undecided, record.outcome == .completed {
+            record.outcome = .truncated(reason: reason)
+        }
     }
 
     /// When the last fault had ended; `nil` when one lasts. Where the scenario says when all is well, that
@@ -220,52 +91,66 @@ extension RequestObserver {
         return last
     }
 
-    private func convergence(_ faults: [FaultRecord], at time: Instant) -> InvariantOutcome {
-        var violations: [Violation] = []
+    /// Replicas that differ at one index will never be equal again: that is a matter of safety, looked
+    /// for in every run. That all of them have come to the same index is looked at when the faults are
+    /// over, of those members that live.
+    ///
+    /// - Parameter faults: `nil` when the run was cut short.
+    private func convergence(_ faults: [FaultRecord]?, at time: Instant) -> InvariantOutcome {
+        var differing: [Violation] = []
+        var lagging: [Violation] = []
         var checked: UInt64 = 0
         // What faults still hold apart cannot be equal, and outside of the core they may go on.
-        if healed(faults) != nil, scenario.recovery?.core != .majority {
-            for (number, log) in logs.enumerated() {
-                checked += 1
-                let indices = log.replicas.map { log.applied[$0] ?? 0 }
-                guard let most = indices.max(), let least = indices.min(), most != least else {
-                    continue
-                }
-                violations.append(
-                    Violation(
-                        time: time,
-                        message: "replicas of group \(number) have applied up to \(least) and "
-                            + "\(most) when all faults and requests were over"
-                    )
-                )
+        let isOver =
+            faults.map { healed($0) != nil && scenario.recovery?.core != .majority } ?? false
+        for (number, log) in logs.enumerated() {
+            differing += log.states.divergences.map {
+                Violation(time: $0.time, message: "group \(number): \($0.sentence)")
             }
+            guard isOver else { continue }
+            checked += 1
+            let indices = log.closingIndices
+            guard let most = indices.max(), let least = indices.min(), most != least else {
+                continue
+            }
+            lagging.append(
+                Violation(
+                    time: time,
+                    message: "replicas of group \(number) have applied up to \(least) and "
+                        + "\(most) when all faults and requests were over"
+                )
+            )
         }
         return InvariantOutcome(
             name: Scenario.Invariant.replicasConverge.rawValue,
-            kind: .liveness,
+            kind: differing.isEmpty ? .liveness : .safety,
             checked: checked,
-            violations: violations
+            violations: differing.isEmpty ? lagging : differing
         )
     }
 
     /// How long a healed group may take until it answers. Unless the scenario says so: until a stream
     /// is opened anew, and a few elections that may be split.
-    private var recoveryBound: Interval {
+    var recoveryBound: Interval {
         if let recovery = scenario.recovery, recovery.healAt != nil {
             return recovery.progressWithin
         }
         return plan.store.raft.electionTimeoutLimit * 10 + plan.store.reopenDelayLimit * 2
     }
 
-    private func progress(_ faults: [FaultRecord], at time: Instant) -> InvariantOutcome {
+    private func progress(
+        _ accounts: [ClientAccount],
+        _ faults: [FaultRecord],
+        at time: Instant
+    ) -> InvariantOutcome {
         var violations: [Violation] = []
         var checked: UInt64 = 0
         if let healed = healed(faults), healed + recoveryBound < .zero + plan.until {
             let bound = healed + recoveryBound
-            for (number, tally) in tallies.enumerated() {
+            for (number, account) in accounts.enumerated() {
                 checked += 1
-                let isServed = tally.lastAnswered.map { $0 >= healed } ?? false
-                let late = tally.outages.last.map { $0.end ?? time } ?? .zero
+                let isServed = account.lastServed.map { $0 >= healed } ?? false
+                let late = account.lastOutage.map { $0.end ?? time } ?? .zero
                 guard !isServed || late > bound else { continue }
                 violations.append(
                     Violation(
@@ -286,9 +171,9 @@ extension RequestObserver {
 
     // MARK: Facts
 
-    private func addFacts(into record: inout RunRecord) {
-        let answered = tallies.reduce(0) { $0 + $1.answered }
-        let failed = tallies.reduce(0) { $0 + $1.failed }
+    private func addFacts(of accounts: [ClientAccount], into record: inout RunRecord) {
+        let answered = accounts.reduce(0) { $0 + $1.served }
+        let failed = accounts.reduce(0) { $0 + $1.errors }
         let elections = logs.reduce(0) { $0 + $1.elections }
         let recognised = logs.reduce(0) { $0 + $1.recognised }
         let installed = logs.reduce(0) { $0 + $1.snapshotsInstalled }
@@ -298,31 +183,5 @@ extension RequestObserver {
             Fact("retries", "\(recognised) recognised, \(attempts) attempts in all"),
             Fact("snapshots installed", "\(installed)"),
         ]
-    }
-}
-
-extension ClientHistory {
-    /// One operation in a sentence: what was asked, and the answer.
-    func described(_ operation: Int) -> String {
-        let question: String
-        switch call(of: operation) {
-        case .get(let key): question = "get of '\(key)'"
-        case .put(let key, let value): question = "put of '\(value)' at '\(key)'"
-        case .append(let key, let value): question = "append of '\(value)' at '\(key)'"
-        case .compareAndSwap(let key, let expected, let value):
-            question =
-                "swap of '\(value)' for \(expected.map { "'\($0)'" } ?? "nothing") at '\(key)'"
-        case .delete(let key): question = "delete of '\(key)'"
-        case .scan(let first, _, _): question = "scan from '\(first)'"
-        }
-        switch answer(of: operation) {
-        case .value(nil): return "\(question), which found nothing"
-        case .value(let value?): return "\(question), which found '\(value)'"
-        case .swapped(let isTrue): return "\(question), which \(isTrue ? "succeeded" : "failed")"
-        case .deleted(let isTrue): return "\(question), which found \(isTrue ? "it" : "nothing")"
-        case .entries(let entries): return "\(question), which found \(entries.count) entries"
-        case .done: return question
-        case nil: return "\(question), which was not answered"
-        }
     }
 }

@@ -1,5 +1,6 @@
-import Checkers
-import Machines
+public import Checkers
+import FaultInjection
+public import Machines
 import Measurements
 public import Raft
 import ReplicatedStore
@@ -13,13 +14,21 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
 
     let scenario: Scenario
     let plan: RequestPlan
+    /// Takes the picture of a history that fails; nobody wants one without it.
+    let recorder: TraceRecorder?
     let invariants: Set<Scenario.Invariant>
     private let group: [Int?]
     private var finishedNodes = 0
+    /// The instants at which faults struck or were repaired are told apart by group with its help.
+    let faults: FaultPlan
     /// By group.
-    private(set) var tallies: [RequestTally]
+    private(set) var accounts: [ClientAccount]
+    /// Milliseconds from sending to the answer of updates, of all groups.
+    private(set) var commits = LogHistogram()
     private(set) var histories: [ClientHistory]
     private(set) var logs: [GroupLogs]
+    /// Of steps and memory, which are the same on every machine; never of time.
+    public var historyLimits = LinearizabilityLimits()
     private var open: [UInt64: OpenRequest] = [:]
     private(set) var attempts: UInt64 = 0
 
@@ -31,12 +40,14 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         var operation: Int?
     }
 
-    init(_ scenario: Scenario, _ plan: RequestPlan) {
+    init(_ scenario: Scenario, _ plan: RequestPlan, faults: FaultPlan, _ recorder: TraceRecorder?) {
         guard case .requests(let workload) = scenario.workload else {
             preconditionFailure("requests of kind \(scenario.workload.kind)")
         }
         self.scenario = scenario
         self.plan = plan
+        self.faults = faults
+        self.recorder = recorder
         invariants = Set(scenario.invariants)
         group = (0..<scenario.topology.nodeCount).map { node in
             plan.groups.firstIndex { $0.contains(NodeID(UInt32(node))) }
@@ -47,7 +58,10 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         // Half of what is recorded is the most that a warm-up may take.
         case .automatic: from = .zero + workload.duration.measure
         }
-        tallies = plan.groups.map { _ in RequestTally(from: from, timeout: plan.load.timeout) }
+        let window = (timeout: plan.load.timeout, end: Instant.zero + plan.until)
+        accounts = plan.groups.map { _ in
+            ClientAccount(timeout: window.timeout, from: from, to: window.end)
+        }
         histories = plan.groups.map { _ in ClientHistory() }
         let checks = (
             raft: invariants.contains(.raftSafety),
@@ -71,10 +85,15 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
             self.attempts += UInt64(attempts)
             ended(request, Int(group), outcome, at: time)
         case .missed(let group, let due):
-            tallies[Int(group)].fail(due: due)
+            accounts[Int(group)].failed(due: due, at: time)
         case .finished:
             finishedNodes += 1
         }
+    }
+
+    public mutating func observe(incident: NodeIncident, on node: NodeID, at time: Instant) {
+        guard let group = group[Int(node.rawValue)] else { return }
+        logs[group].take(incident, of: node, at: time)
     }
 
     /// A session is one line of requests, whichever node it is on.
@@ -117,8 +136,10 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         guard let known = open.removeValue(forKey: request) else { return }
         switch outcome {
         case .result(let result):
-            tallies[group].answer(due: known.due, at: time)
-            if known.isUpdate { tallies[group].commit(sent: known.sent, at: time) }
+            accounts[group].answered(due: known.due, at: time)
+            if known.isUpdate, known.sent >= accounts[group].start {
+                commits.record((time - known.sent).milliseconds)
+            }
             guard let operation = known.operation else { return }
             if let answer = ClientHistory.Answer(result) {
                 histories[group].answer(operation, answer, at: time)
@@ -126,10 +147,10 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
                 histories[group].fail(operation, at: time)
             }
         case .accepted, .failed:
-            tallies[group].fail(due: known.due)
+            accounts[group].failed(due: known.due, at: time)
             if let operation = known.operation { histories[group].fail(operation, at: time) }
         case .unknown:
-            tallies[group].fail(due: known.due)
+            accounts[group].failed(due: known.due, at: time)
             if let operation = known.operation { histories[group].giveUp(operation, at: time) }
         }
     }
@@ -137,7 +158,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
 
 extension ClientHistory.Call {
     init(_ command: StoreCommand) {
-        func text(_ bytes: Bytes) -> String { String(decoding: bytes, as: UTF8.self) }
+        func text(_ bytes: Bytes) -> String { String(historyBytes: bytes) }
         self =
             switch command {
             case .get(let key): .get(key: text(key))
@@ -159,7 +180,7 @@ extension ClientHistory.Call {
 extension ClientHistory.Answer {
     /// `nil` when the store was full and did nothing.
     init?(_ result: StoreResult) {
-        func text(_ bytes: Bytes) -> String { String(decoding: bytes, as: UTF8.self) }
+        func text(_ bytes: Bytes) -> String { String(historyBytes: bytes) }
         switch result {
         case .value(let value): self = .value(value.map(text))
         case .done: self = .done

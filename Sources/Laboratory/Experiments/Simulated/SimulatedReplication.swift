@@ -61,18 +61,29 @@ public struct SimulatedReplication<Kind: Experiment> {
         record.kernelSeconds = simulation.kernelSeconds
         record.workSeconds = simulation.workSeconds
         record.faults = SimulatedReplication.records(faults, simulation.faultLog, scenario)
-        let links = SimulatedReplication.links(of: simulation, scenario, topology)
+        var links = SimulatedReplication.links(of: simulation, scenario, topology)
+        SimulatedReplication.addTraces(faults, record.faults, at: simulation.now, scenario, &links)
         record.series = SimulatedReplication.series(simulation.samples, links, scenario)
         var ending = ReplicationEnding(time: simulation.now, reason: end, links: links)
         ending.cross = CrossFigures(simulation, scenario.crossTraffic, topology)
         record.series += ending.cross?.series(in: scenario) ?? []
         let hasBaselines = addBaselines(plan, to: &ending, &record, isCancelled)
+        simulation.hearClosingEvents()
         simulation.observer.measure(ending, into: &record)
         if !record.series.contains(where: { $0.name == "goodput" }) {
             record.series += SimulatedReplication.goodput(simulation.samples)
         }
         if !hasBaselines { record.outcome = .interrupted }
         record.invariants.append(ending.linkRates)
+        let storage = StorageJudgement(
+            facts: simulation.storageFacts,
+            recoveries: simulation.recoveries,
+            plan: faults,
+            records: record.faults
+        )
+        record.invariants += storage.outcome.map { [$0] } ?? []
+        record.facts += storage.tallies
+        record.markers += storage.markers
         SimulatedReplication.addPauses(links, at: simulation.now, scenario, to: &record)
         record.facts += ending.markFacts
         let chaos = ChaosFacts(plan: faults, scenario: scenario, coverage: simulation.coverage)
@@ -142,7 +153,7 @@ public struct SimulatedReplication<Kind: Experiment> {
         var faults = FaultLog(plan)
         for entry in log {
             switch entry.phase {
-            case .fired: faults.fire(entry.number, at: entry.time)
+            case .fired: faults.fire(entry.number, at: entry.time, victim: entry.victim)
             case .healed: faults.heal(entry.number, at: entry.time)
             case .changed: break
             }
@@ -212,6 +223,25 @@ public struct SimulatedReplication<Kind: Experiment> {
                         + "\(link.counters.droppedByQueue) packets dropped by the queue"
                 )
             )
+        }
+    }
+
+    /// What links may have carried along the traces of faults.
+    private static func addTraces(
+        _ plan: FaultPlan,
+        _ records: [FaultRecord],
+        at end: Instant,
+        _ scenario: Scenario,
+        _ links: inout [LinkFigures]
+    ) {
+        for (fault, record) in zip(plan.faults, records) {
+            guard case .link(let ends, .trace(_, let trace?)) = fault.effect,
+                let fired = record.fired
+            else { continue }
+            let bits = trace.bits(from: .zero, to: .zero + ((record.healed ?? end) - fired))
+            for id in ends.compactMap({ scenario.topology.linkID(from: $0.from, to: $0.to) }) {
+                links[Int(id.rawValue)].traceBits += bits
+            }
         }
     }
 
