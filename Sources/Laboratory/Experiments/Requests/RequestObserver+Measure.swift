@@ -9,6 +9,7 @@ extension RequestObserver {
     public func measure(_ ending: ReplicationEnding, into record: inout RunRecord) {
         let isWhole = ending.reason == nil
         addMetrics(ending, record.faults, into: &record)
+        addAvailability(of: tallies.map { ($0.sent, $0.answered) }, into: &record)
         if invariants.contains(.linearizable) {
             record.invariants.append(linearizability(at: ending.time))
         }
