@@ -154,6 +154,28 @@ import Units
         #expect((70...130).contains(periods.count { $0 < 8 }))
     }
 
+    @Test func whatFailsByItselfIsWrittenAsItWasRead() throws {
+        let text =
+            ChaosLanguageTests.head + """
+                faults:
+                  - {kind: node.crash, mtbf: 182.5 d, mttr: 5 min}
+                  - {kind: net.partition, mtbf: 70 d, for: 1..6 h, select: {unit: region}}
+                swarm: {present: 100 %, intensity: 0.5..2}
+                """
+        let scenario = try Samples.parsed(text)
+        #expect(scenario.faults[0].schedule == .failures(mean: .seconds(15_768_000)))
+        #expect(scenario.faults[0].duration == .exponential(mean: .seconds(300)))
+        #expect(scenario.faults[1].selection.pick == .one)
+        #expect(try Samples.parsed(scenario.resolvedText) == scenario)
+        let means = (1...50 as ClosedRange<UInt64>).compactMap { seed -> Double? in
+            guard case .failures(let mean) = scenario.drawn(seed: seed).faults[0].schedule else {
+                return nil
+            }
+            return mean.seconds / 86_400
+        }
+        #expect(means.count == 50 && means.allSatisfy { (91.2...365.1).contains($0) })
+    }
+
     @Test func withoutASwarmNothingIsDrawn() throws {
         let scenario = try Samples.parsed(Samples.complete)
         #expect(scenario.drawn(seed: 9) == scenario)
@@ -193,6 +215,10 @@ import Units
         ("faults: [{kind: disk.latency, at: 1 s}]", "changes nothing", ""),
         ("faults: [{kind: disk.bit-rot, at: 1 s, chance: 0}]", "has no unit", ""),
         ("faults: [{kind: node.pause, at: 9 s, for: 1 s, until: 5 s}]", "nothing begins", ""),
+        ("faults: [{kind: node.crash, every: 9 s, mtbf: 1 d}]", "'every' and 'mtbf'", ""),
+        ("faults: [{kind: node.crash, mtbf: 1 d, mttr: 1 s, for: 1 s}]", "'for' and 'mttr'", ""),
+        ("faults: [{kind: node.crash, mtbf: 1 d, select: {pick: 2}}]", "none is picked", ""),
+        ("faults: [{kind: node.crash, mtbf: 1 ms}]", "times in a run", ""),
         ("recovery: {heal-at: 95 s}", "a run ends after", ""),
         ("recovery: {core: majority}", "nothing heals", ""),
         ("recovery: {replicas: servre}", "unknown role", "server"),
@@ -279,7 +305,7 @@ import Units
         for word in [
             "net.swizzle", "net.trace", "node.crash-at-write", "clock.strobe", "disk.lost-fsync",
             "heal-at",
-            "data-loss", "intensity", "knobs", "constrained-election", "until",
+            "data-loss", "intensity", "knobs", "constrained-election", "until", "mtbf", "mttr",
         ] {
             #expect(ScenarioSchema.text.contains("\"\(word)\""), "\(word)")
         }

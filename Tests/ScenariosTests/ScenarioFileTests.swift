@@ -106,7 +106,7 @@ import Units
                 == FaultRule(
                     action: .netPartition(.oneWay(.inbound)),
                     schedule: .at(.seconds(30) ... .seconds(30)),
-                    duration: .seconds(10) ... .seconds(20),
+                    duration: .range(.seconds(10) ... .seconds(20)),
                     selection: FaultRule.Selection(
                         region: RegionID(1),
                         link: nil,
@@ -118,7 +118,7 @@ import Units
         )
         #expect(scenario.faults[1].selection.pick == .percent(Ratio(0.5)))
         #expect(scenario.faults[1].schedule == .at(.seconds(60) ... .seconds(120)))
-        #expect(scenario.faults[4].duration == .seconds(1) ... .seconds(1))
+        #expect(scenario.faults[4].duration == .range(.seconds(1) ... .seconds(1)))
     }
 
     @Test func expressionsBecomeTargets() throws {

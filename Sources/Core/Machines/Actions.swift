@@ -37,6 +37,14 @@ public struct Actions<Program: Machine>: Sendable {
         while elements.popLast() != nil {}
     }
 
+    /// Turns the order round, so that `popLast` gives the first action first.
+    public mutating func reverse() {
+        if elements.count > 1 { elements.reverse() }
+    }
+
+    /// Moves the last action out; `nil` when there is none.
+    public mutating func popLast() -> Action<Program>? { elements.popLast() }
+
     public mutating func send(_ message: Program.Message, to peer: NodeID) {
         elements.append(.send(message, to: peer))
     }

@@ -60,9 +60,10 @@ public struct Host<Program: Machine>: Sendable {
         guard machine != nil else { return }
         machine!.step(input, at: now, into: &actions)
         if checksInvariants { machine!.checkInvariants() }
-        for index in actions.elements.indices {
-            world.perform(actions.elements[index], on: node, at: now)
+        // Moved out one by one: a copy of an action goes through the witness tables of its parts.
+        actions.reverse()
+        while let action = actions.popLast() {
+            world.perform(action, on: node, at: now)
         }
-        actions.removeAll()
     }
 }

@@ -115,7 +115,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     // MARK: Messages
 
     private mutating func send(_ message: Program.Message, from node: NodeID, to peer: NodeID) {
-        var writer = WireWriter()
+        // Room for a usual message, which would otherwise grow byte by byte.
+        var writer = WireWriter(reserving: 64)
         message.encode(into: &writer)
         let size = ByteCount(writer.bytes.count)
         let token = datagrams.insert(
@@ -144,14 +145,13 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     /// The message of an arrived datagram, decoded from the bytes that crossed the network. Traps
     /// when decoding does not give what was sent: the code under test has a wrong codec.
     mutating func takeDatagram(_ token: UInt32) -> Datagram {
-        let datagram = datagram(token)
-        _ = datagrams.take(token)
-        return datagram
+        SimulatedMedium.received(datagrams.take(token))
     }
 
     /// What a receiver gets of a datagram that stays under way.
-    func datagram(_ token: UInt32) -> Datagram {
-        let datagram = datagrams[token]
+    func datagram(_ token: UInt32) -> Datagram { SimulatedMedium.received(datagrams[token]) }
+
+    private static func received(_ datagram: Datagram) -> Datagram {
         var reader = WireReader(datagram.bytes)
         guard let decoded = try? Program.Message(from: &reader), decoded == datagram.message else {
             preconditionFailure("\(datagram.message) does not survive its own encoding")

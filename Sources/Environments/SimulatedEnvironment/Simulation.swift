@@ -130,7 +130,10 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     /// The digest of everything that happened so far: nodes in order, then the network.
     public var fingerprint: Fingerprint {
         var chain = HashChain()
-        for node in medium.nodes { chain.combine(node.chain.fingerprint) }
+        // By index: a copy of a node's state copies references to all that it holds.
+        for index in medium.nodes.indices {
+            chain.combine(medium.nodes[index].chain.fingerprint)
+        }
         medium.network.combineFingerprint(into: &chain)
         return chain.fingerprint
     }
@@ -425,11 +428,12 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
                 queue: medium.network.queueOccupancy(link, at: medium.now)
             )
         }
-        samples.append(
-            at: medium.now,
-            links: row,
-            received: medium.nodes.map(\.streamBytesReceived)
-        )
+        var received: [UInt64] = []
+        received.reserveCapacity(medium.nodes.count)
+        for index in medium.nodes.indices {
+            received.append(medium.nodes[index].streamBytesReceived)
+        }
+        samples.append(at: medium.now, links: row, received: received)
         let flows = medium.network.crossFlows
         if !flows.isEmpty {
             let carried = row.indices.map { medium.network.crossBytes(LinkID(UInt32($0))) }

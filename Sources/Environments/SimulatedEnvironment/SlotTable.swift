@@ -9,7 +9,7 @@ public struct SlotTable<Element> {
     public init() {}
 
     /// Stores a value and names its slot; slots are used again after `take`.
-    public mutating func insert(_ element: Element) -> UInt32 {
+    public mutating func insert(_ element: consuming Element) -> UInt32 {
         count += 1
         if let slot = free.popLast() {
             entries[Int(slot)] = element
@@ -21,10 +21,9 @@ public struct SlotTable<Element> {
 
     /// Takes the value out. Traps when the slot is empty.
     public mutating func take(_ slot: UInt32) -> Element {
-        guard let element = entries[Int(slot)] else {
+        guard let element = entries[Int(slot)].take() else {
             preconditionFailure("slot \(slot) is empty")
         }
-        entries[Int(slot)] = nil
         free.append(slot)
         count -= 1
         return element

@@ -19,6 +19,8 @@ struct RulePlanning {
         var healAt: Instant?
         var duration: Interval?
         var picks: SeededRandom
+        /// What fails by itself: its place among what the selection may pick.
+        var candidate: Int?
     }
 
     init(_ index: Int, of scenario: Scenario, seed: UInt64) {
@@ -32,13 +34,16 @@ struct RulePlanning {
     /// Plans all occurrences. One that is due while the previous one of the same rule lasts is left
     /// out.
     mutating func plan(bounded atlas: inout FaultAtlas?) {
+        if case .failures(let mean) = rule.schedule {
+            planFailures(mean, bounded: &atlas)
+            return
+        }
         var number: UInt32 = 0
         var busyUntil = Instant(nanoseconds: .min)
-        let end = rule.until.map { Instant.zero + $0 } ?? .distantFuture
         for fireAt in times() where fireAt < end {
             guard fireAt >= busyUntil else { continue }
             var durations = stream("duration", number)
-            let duration = rule.duration.map { durations.interval(in: $0) }
+            let duration = rule.duration.map { durations.interval(of: $0) }
             var occurrence = Occurrence(
                 number: number,
                 fireAt: fireAt,
@@ -59,6 +64,51 @@ struct RulePlanning {
                 busyUntil = duration.map { fireAt.advanced(by: $0) } ?? .distantFuture
             }
         }
+    }
+
+    private var end: Instant { rule.until.map { Instant.zero + $0 } ?? .distantFuture }
+
+    /// Everything that the selection may pick fails and is repaired by turns, until the end of the run or
+    /// until it fails for good. Each has its own stream of draws, so that one more changes no other.
+    private mutating func planFailures(_ mean: Interval, bounded atlas: inout FaultAtlas?) {
+        let last = min(end.seconds, scenario.horizon.seconds)
+        var number: UInt32 = 0
+        for candidate in 0..<candidateCount {
+            var draws = stream("failures", UInt32(candidate))
+            var time = Instant.zero
+            while number < FaultPlan.maximumPerRule {
+                let next = time.seconds + draws.exponential(mean: mean.seconds)
+                guard next < last else { break }
+                // Not in the instant of the repair before it.
+                time = max(time + .nanoseconds(1), .zero + Interval(seconds: next))
+                let duration = rule.duration.map { draws.interval(of: $0) }
+                var occurrence = Occurrence(
+                    number: number,
+                    fireAt: time,
+                    healAt: duration.map { time.advanced(by: $0) },
+                    duration: duration,
+                    picks: stream("pick", number),
+                    candidate: candidate
+                )
+                if rule.until != nil { occurrence.healAt = min(occurrence.healAt ?? end, end) }
+                number += 1
+                plan(occurrence, bounded: &atlas)
+                guard let duration else {
+                    // What is over at once may come again.
+                    guard rule.action.isInstantaneous else { break }
+                    continue
+                }
+                time = time.advanced(by: duration)
+            }
+        }
+    }
+
+    /// How much the selection may pick from.
+    private var candidateCount: Int {
+        if let direction = rule.linkDirection {
+            return scenario.linkCandidates(for: rule.selection, direction: direction).count
+        }
+        return rule.action.service == nil ? scenario.nodeGroups(for: rule.selection).count : 1
     }
 
     private func stream(_ purpose: StaticString, _ occurrence: UInt32) -> SeededRandom {
@@ -89,6 +139,7 @@ struct RulePlanning {
                 second += 1
             }
             return times
+        case .failures: preconditionFailure("each of what is selected has times of its own")
         }
     }
 
@@ -108,6 +159,7 @@ struct RulePlanning {
         }
         if rule.selection.pick == .leader { return aim(&occurrence) }
         var groups = scenario.nodeGroups(for: rule.selection)
+        if let candidate = occurrence.candidate { groups = [groups[candidate]] }
         let losesData = rule.action.losesData
         if losesData, let bound = atlas {
             groups = bound.permitted(groups)
@@ -216,7 +268,8 @@ struct RulePlanning {
         _ direction: FaultRule.Direction,
         _ occurrence: inout Occurrence
     ) -> PlannedFault.Effect {
-        let groups = scenario.linkCandidates(for: rule.selection, direction: direction)
+        var groups = scenario.linkCandidates(for: rule.selection, direction: direction)
+        if let candidate = occurrence.candidate { groups = [groups[candidate]] }
         let positions = picked(groups, using: &occurrence.picks).sorted()
         let links = positions.flatMap { groups[$0] }
         return switch rule.action {
@@ -323,6 +376,17 @@ extension FaultRule.Action {
 }
 
 extension SeededRandom {
+    /// At least a nanosecond; one draw.
+    fileprivate mutating func interval(of duration: FaultRule.Duration) -> Interval {
+        switch duration {
+        case .range(let range): return interval(in: range)
+        case .exponential(let mean):
+            // Intervals end at 292 years.
+            let seconds = min(9e9, exponential(mean: mean.seconds))
+            return max(.nanoseconds(1), Interval(seconds: seconds))
+        }
+    }
+
     /// Even on a logarithmic scale, because ranges of clock errors span magnitudes.
     fileprivate mutating func amount(in range: ClosedRange<Interval>) -> Interval {
         let position = unit()

@@ -182,6 +182,16 @@ public struct MetricCatalogue: Sendable {
             isNetworkDependent: true
         ),
         MetricDefinition(
+            name: "group-availability",
+            unit: .percent,
+            direction: .higherIsBetter,
+            definition: "availability of each group by itself, where there are several",
+            boundDescription: "100 %",
+            boundSide: .upper,
+            possibleRange: 0...100,
+            isNetworkDependent: true
+        ),
+        MetricDefinition(
             name: "mttr",
             unit: .seconds,
             direction: .lowerIsBetter,

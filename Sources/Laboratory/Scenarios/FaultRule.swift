@@ -5,8 +5,8 @@ public import Units
 public struct FaultRule: Hashable, Sendable {
     public var action: Action
     public var schedule: Schedule
-    /// How long each occurrence lasts, drawn uniformly; `nil` lasts to the end of the run.
-    public var duration: ClosedRange<Interval>?
+    /// How long each occurrence lasts; `nil` lasts to the end of the run.
+    public var duration: Duration?
     public var selection: Selection
     /// Nothing begins at this time or later, and what lasts heals; `nil` for no such end.
     public var until: Interval?
@@ -115,6 +115,18 @@ public struct FaultRule: Hashable, Sendable {
         case every(Interval)
         /// At each full second of the run with this probability.
         case probability(Ratio)
+        /// Everything that the selection may pick fails by itself, again and again: the time until it
+        /// does, from the beginning or from when it was whole again, is exponential with this mean
+        /// (mean time between failures less the time of repair).
+        case failures(mean: Interval)
+    }
+
+    /// How long an occurrence lasts.
+    public enum Duration: Hashable, Sendable {
+        /// Drawn uniformly.
+        case range(ClosedRange<Interval>)
+        /// Exponential with this mean: the mean time to repair.
+        case exponential(mean: Interval)
     }
 
     /// Which nodes or links: all conditions that are given must hold.
@@ -168,7 +180,7 @@ public struct FaultRule: Hashable, Sendable {
     public init(
         action: Action,
         schedule: Schedule,
-        duration: ClosedRange<Interval>?,
+        duration: Duration?,
         selection: Selection,
         until: Interval? = nil
     ) {
@@ -201,6 +213,22 @@ extension FaultRule.Action {
         case .disk(let fault): fault.kind
         case .boot(let fault): fault.kind
         }
+    }
+}
+
+extension FaultRule {
+    /// Whether each node, or each link, fails by itself without any condition.
+    var selectsEverything: Bool {
+        schedule.isFailures && selection.region == nil && selection.link == nil
+            && selection.role == nil && selection.label == nil && selection.unit == .node
+    }
+}
+
+extension FaultRule.Schedule {
+    /// Whether everything that is selected fails by itself.
+    public var isFailures: Bool {
+        guard case .failures = self else { return false }
+        return true
     }
 }
 

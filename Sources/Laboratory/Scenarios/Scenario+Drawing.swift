@@ -192,6 +192,10 @@ extension FaultRule.Schedule {
             self = .every(max(.milliseconds(1), period.scaled(by: 1 / factor)))
         case .probability(let probability):
             self = .probability(Ratio(min(1, probability.value * factor)))
+        case .failures(let mean):
+            // Intervals end at 292 years.
+            let seconds = min(9e9, max(1e-3, mean.seconds / factor))
+            self = .failures(mean: Interval(seconds: seconds))
         }
         return true
     }

@@ -71,18 +71,25 @@ extension Scenario {
         case .every(let period): yaml.field("every", period)
         case .probability(let share):
             yaml.field("probability", QuantityText.percentText(share))
+        case .failures(let mean): yaml.field("mtbf", mean)
         }
         if let until = rule.until { yaml.field("until", until) }
-        if let duration = rule.duration { yaml.field("for", Scenario.spanText(duration)) }
+        switch rule.duration {
+        case .range(let span): yaml.field("for", Scenario.spanText(span))
+        case .exponential(let mean): yaml.field("mttr", mean)
+        case nil: break
+        }
         Scenario.write(rule.action, into: &yaml)
         // A service is no node: its faults select nothing.
-        guard rule.action.service == nil else { return }
+        guard rule.action.service == nil, !rule.selectsEverything else { return }
         yaml.mapping("select") { yaml in
             if let region = rule.selection.region { yaml.field("region", regionName(region)) }
             if let link = rule.selection.link { yaml.quoted("link", link) }
             if let role = rule.selection.role { yaml.field("role", YAMLText.name(role)) }
             if let label = rule.selection.label { yaml.field("label", YAMLText.name(label)) }
             switch rule.selection.pick {
+            // What fails by itself is not picked.
+            case _ where rule.schedule.isFailures: break
             case .one: yaml.field("pick", "one")
             case .leader: yaml.field("pick", "leader")
             case .all: yaml.field("pick", "all")

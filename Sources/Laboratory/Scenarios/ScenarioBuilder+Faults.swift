@@ -9,11 +9,15 @@ extension ScenarioBuilder {
             let action = action(record, in: scenario)
         else { return nil }
         guard let schedule = schedule(record, horizon: scenario.horizon) else { return nil }
-        guard let selection = selection(record, action, in: scenario) else { return nil }
+        guard var selection = selection(record, action, in: scenario) else { return nil }
+        if schedule.isFailures {
+            refusePick(record)
+            selection.pick = .one
+        }
         let rule = FaultRule(
             action: action,
             schedule: schedule,
-            duration: record.span("for"),
+            duration: duration(record),
             selection: selection,
             until: record.optionalInterval("until")
         )
@@ -90,7 +94,7 @@ extension ScenarioBuilder {
         _ record: CheckedRecord,
         horizon: Interval
     ) -> FaultRule.Schedule? {
-        let keys = ["at", "every", "probability"].filter { record.has($0) }
+        let keys = ["at", "every", "probability", "mtbf"].filter { record.has($0) }
         guard keys.count == 1 else {
             add(
                 keys.isEmpty ? .missingKey : .conflict,
@@ -98,7 +102,7 @@ extension ScenarioBuilder {
                 keys.isEmpty
                     ? "the fault does not say when"
                     : "the fault has \(keys.map { "'\($0)'" }.joined(separator: " and "))",
-                expected: "one of at, every, probability"
+                expected: "one of at, every, probability, mtbf"
             )
             return nil
         }
@@ -118,9 +122,36 @@ extension ScenarioBuilder {
             bound(horizon.nanoseconds / max(1, period.nanoseconds), value)
             return .every(period)
         }
+        if let mean = record.optionalInterval("mtbf") { return .failures(mean: mean) }
         let probability = record.share("probability")
         bound(Int64((horizon.seconds * probability.value).rounded(.up)), value)
         return .probability(probability)
+    }
+
+    private mutating func duration(_ record: CheckedRecord) -> FaultRule.Duration? {
+        guard let mean = record.optionalInterval("mttr") else {
+            return record.span("for").map { .range($0) }
+        }
+        if record.has("for") {
+            add(
+                .conflict,
+                record,
+                "the fault has 'for' and 'mttr'",
+                expected: "one of for, mttr"
+            )
+        }
+        return .exponential(mean: mean)
+    }
+
+    /// Reports a pick among what fails by itself.
+    private mutating func refusePick(_ record: CheckedRecord) {
+        guard let value = record.record("select")["pick"], value.isWritten else { return }
+        add(
+            .conflict,
+            value,
+            "'mtbf' lets each of those that match fail by itself, so none is picked",
+            expected: "no pick"
+        )
     }
 
     /// Reports a rule that would fill the plan.
@@ -208,6 +239,11 @@ extension ScenarioBuilder {
         guard candidates > 0 else {
             add(.conflict, value, "the selection matches no \(noun)")
             return
+        }
+        if case .failures(let mean) = rule.schedule {
+            let each = scenario.horizon.seconds / mean.seconds
+            let sum = min(each * Double(candidates), 1e15)
+            bound(Int64(sum.rounded(.up)), record["mtbf"] ?? value)
         }
         let count = rule.selection.pick.count(of: candidates)
         guard count <= candidates else {

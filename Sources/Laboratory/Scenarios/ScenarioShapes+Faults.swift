@@ -160,6 +160,12 @@ extension ScenarioShapes {
             "At each full second with this probability."
         ),
         Field(
+            "mtbf",
+            .duration(allowsZero: false),
+            .optional,
+            "Each of those that match fails by itself: the mean of its exponential times until then."
+        ),
+        Field(
             "until",
             .duration(allowsZero: false),
             .optional,
@@ -167,7 +173,16 @@ extension ScenarioShapes {
         ),
     ]
 
-    static let when = schedule + [lasting(.optional)]
+    static let when =
+        schedule + [
+            lasting(.optional),
+            Field(
+                "mttr",
+                .duration(allowsZero: false),
+                .optional,
+                "How long it lasts, exponential with this mean; instead of for."
+            ),
+        ]
 
     static func lasting(_ presence: Field.Presence) -> Field {
         Field(
