@@ -15,7 +15,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
     let plan: RequestPlan
     let invariants: Set<Scenario.Invariant>
     private let group: [Int?]
-    private var finishedNodes = 0
+    private var finishedNodes: Set<NodeID> = []
     /// By group.
     private(set) var tallies: [RequestTally]
     private(set) var histories: [ClientHistory]
@@ -58,7 +58,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         }
     }
 
-    public var isFinished: Bool { finishedNodes == plan.clientNodes.count }
+    public var isFinished: Bool { finishedNodes.count == plan.clientNodes.count }
 
     public mutating func observe(_ event: RequestEvent, on node: NodeID, at time: Instant) {
         switch event {
@@ -73,7 +73,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         case .missed(let group, let due):
             tallies[Int(group)].fail(due: due)
         case .finished:
-            finishedNodes += 1
+            finishedNodes.insert(node)
         }
     }
 
@@ -93,6 +93,11 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
     ) {
         var operation: Int?
         if invariants.contains(.linearizable) {
+            // A session asks anew when its node died and lives again: what it waited for then is
+            // unknown, and no failure of the group.
+            if let lost = histories[group].openOperation(of: process) {
+                histories[group].giveUp(lost, at: time)
+            }
             operation = histories[group].invoke(
                 process: process,
                 ClientHistory.Call(command),
