@@ -19,6 +19,7 @@ struct AgentCommand: AsyncParsableCommand {
     var enter: String?
 
     func run() async throws {
+        AgentProgram.endWithLaboratory()
         if let enter {
             do throws(EmulatorFailure) {
                 try NetworkNamespace.enter(enter)

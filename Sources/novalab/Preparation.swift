@@ -39,7 +39,7 @@ struct Preparation {
         self.path = path
         var scenario: Scenario
         do {
-            scenario = try ScenarioFile.load(path: path)
+            scenario = try ScenarioFile.load(path: path, on: chosen)
             profile = try HardwareProfileFile.load(
                 named: scenario.hardware,
                 in: LabFolders.current.hardware

@@ -10,6 +10,10 @@ public import Units
 /// Everything about the machine happens on one event loop. Whether the medium has a scenario's rate,
 /// delay and loss is not decided here: over the loopback interface it has not, in the namespaces of
 /// an emulator it has.
+///
+/// A step's facts are told before anybody else can meet its effects, with the time at which the step
+/// began. Where processes share a clock, facts in the order of these times are therefore in an order
+/// in which they can have happened, also when a process is killed between two of them.
 public final class SocketNode<Program: Machine>: @unchecked Sendable {
     // Confined to `loop` once `bind` has returned.
     public let node: NodeID
@@ -19,7 +23,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private let journal: RecordFiles?
     private let recovered: [Bytes]
     private let makeMachine: @Sendable (Birth<Program>) -> Program
-    /// Called on the event loop with each fact the machine reports.
+    /// Called on the event loop with each fact the machine reports and when its step began.
     private let observe: @Sendable (Program.Event, Instant) -> Void
     private let fail: @Sendable (SocketFailure) -> Void
 
@@ -28,7 +32,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private var origin: Int64 = 0
     private var listener: (any Channel)?
     private var datagrams: (any Channel)?
-    private var streams: [StreamID: any CarriedStream] = [:] {
+    private(set) var streams: [StreamID: any CarriedStream] = [:] {
         didSet { openStreams.store(streams.count, ordering: .relaxed) }
     }
     private let openStreams = Atomic(0)
@@ -47,6 +51,11 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// channels call back in the middle of a step.
     private var isRunning = false
     private var hasStopped = false
+    /// From whom a partition keeps this node, and what waits for its end.
+    var parting = Parting()
+    var heldOpenings: [HeldOpening] = []
+    /// Streams that the machine has reset and whose peers cannot hear of it yet.
+    private var heldResets: [SocketStream] = []
     /// Streams that nodes without an address in `peers` may have open; `nil` lets none of them in.
     private var strangersLimit: Int?
 
@@ -223,7 +232,12 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         isRunning = false
         hasStopped = true
         if host.isRunning { host.crash() }
-        for stream in streams.values { stream.reset() }
+        parting = Parting()
+        releaseResets()
+        for stream in streams.values {
+            stream.reset()
+            if let stream = stream as? SocketStream { hold(stream) }
+        }
         streams = [:]
         for stream in unnamed.values { stream.reset() }
         unnamed = [:]
@@ -255,6 +269,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         isDelivering = true
         var medium = SocketMedium(node: self)
         host.start(makeMachine(birth), at: now, in: &medium)
+        medium.carryOut()
         isDelivering = false
         _ = listener?.setOption(ChannelOptions.autoRead, value: true)
         carrier?.start(peers: peers.count)
@@ -280,6 +295,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             position += 1
             guard let input = refreshed(input) else { continue }
             host.deliver(input, at: now, in: &medium)
+            medium.carryOut()
         }
         inputs.removeAll(keepingCapacity: true)
         isDelivering = false
@@ -355,6 +371,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             deliver(.reset(id, .refused))
         }
         streams[id] = stream
+        if !parting.isNone, let stream = stream as? SocketStream { hold(stream) }
         deliver(.streamOpened(id, peer: id.opener))
         deliver(.writable(id, credit: stream.credit))
     }
@@ -363,14 +380,16 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         var reader = WireReader(bytes)
         // Whatever is not a message of a known peer is dropped, like any stray datagram.
         guard let from = try? reader.read(UInt32.self), Int(from) < peers.count,
-            let message = try? Program.Message(from: &reader)
+            parting.hears(NodeID(from)), let message = try? Program.Message(from: &reader)
         else { return }
         deliver(.received(message, from: NodeID(from)))
     }
 
     // MARK: Actions
 
-    func perform(_ action: Action<Program>) {
+    fileprivate func tell(_ event: Program.Event, at time: Instant) { observe(event, time) }
+
+    fileprivate func perform(_ action: Action<Program>) {
         switch action {
         case .send(let message, let peer): send(message, to: peer)
         case .setTimer(let timer, let due): setTimer(timer, at: due)
@@ -381,15 +400,15 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         case .finish(let id):
             streams[id]?.finish()
             if streams[id]?.isComplete == true { streams[id] = nil }
-        case .reset(let id): streams.removeValue(forKey: id)?.reset()
+        case .reset(let id): reset(id)
         case .persist(let records, let id): persist(records, id)
         case .compute(let job, let id): compute(job, id)
-        case .emit(let event): observe(event, now)
+        case .emit: break
         }
     }
 
     private func send(_ message: Program.Message, to peer: NodeID) {
-        guard let datagrams, Int(peer.rawValue) < peers.count else { return }
+        guard let datagrams, Int(peer.rawValue) < peers.count, parting.reaches(peer) else { return }
         var writer = WireWriter()
         writer.write(node.rawValue)
         message.encode(into: &writer)
@@ -459,7 +478,11 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// Opens the stream on TCP.
     private func connect(_ id: StreamID, to peer: NodeID, _ options: StreamOptions) {
-        let stream = SocketStream(opening: id, receiveCredit: options.receiveCredit) {
+        let stream = SocketStream(
+            opening: id,
+            to: peer,
+            receiveCredit: options.receiveCredit
+        ) {
             [self] stream, happening in
             if case .opened = happening {
                 establish(id, stream, to: peer, options)
@@ -472,6 +495,20 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             refuse(id, stream)
             return
         }
+        guard parting.isWhole(with: peer) else {
+            heldOpenings.removeAll { streams[$0.id] !== $0.stream }
+            heldOpenings.append(HeldOpening(stream: stream, id: id, peer: peer, options: options))
+            return
+        }
+        connect(stream, id, to: peer, options)
+    }
+
+    func connect(
+        _ stream: SocketStream,
+        _ id: StreamID,
+        to peer: NodeID,
+        _ options: StreamOptions
+    ) {
         let place = peers[Int(peer.rawValue)]
         ClientBootstrap(group: loop)
             .channelOption(ChannelOptions.autoRead, value: false)
@@ -493,6 +530,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                 case .failure:
                     refuse(id, stream)
                 case .success(let channel):
+                    if !parting.isNone { hold(stream) }
                     StreamSocketOptions.setCongestionControl(
                         options.congestionControl,
                         on: channel
@@ -522,6 +560,21 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         inputs.append(.writable(id, credit: stream.credit))
         isDelivering = isNested
         if !isNested { drain() }
+    }
+
+    private func reset(_ id: StreamID) {
+        guard let stream = streams.removeValue(forKey: id) else { return }
+        stream.reset()
+        guard let stream = stream as? SocketStream, stream.isHeld else { return }
+        heldResets.append(stream)
+    }
+
+    // MARK: Partitions
+
+    /// Lets go of what the partition does not hold any more.
+    func releaseResets() {
+        for stream in heldResets { hold(stream) }
+        heldResets.removeAll { !$0.isHeld }
     }
 
     private func refuse(_ id: StreamID, _ stream: SocketStream) {
@@ -564,12 +617,27 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     }
 }
 
-/// Lends a node to its host as an environment.
+/// Lends a node to its host as an environment: tells facts at once, and has all else carried out
+/// after them.
 private struct SocketMedium<Program: Machine>: Environment {
     unowned let node: SocketNode<Program>
+    private var actions: [Action<Program>] = []
 
-    func perform(_ action: Action<Program>, on node: NodeID, at now: Instant) {
-        self.node.perform(action)
+    init(node: SocketNode<Program>) {
+        self.node = node
+    }
+
+    mutating func perform(_ action: Action<Program>, on node: NodeID, at now: Instant) {
+        if case .emit(let event) = action {
+            self.node.tell(event, at: now)
+        } else {
+            actions.append(action)
+        }
+    }
+
+    mutating func carryOut() {
+        for action in actions { node.perform(action) }
+        actions.removeAll(keepingCapacity: true)
     }
 }
 

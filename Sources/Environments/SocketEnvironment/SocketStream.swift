@@ -25,6 +25,8 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     private static let patience = TimeAmount.seconds(5)
 
     private(set) var id: StreamID?
+    /// Whom our own stream leads to.
+    private let target: NodeID?
     private var channel: (any Channel)?
     /// Bytes handed to the channel and not yet taken by the kernel.
     private var pending = 0
@@ -48,6 +50,10 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     /// A measurement of the path is due in a while.
     private var isMeasuring = false
     private var protection: Protection?
+    /// What waits while nothing may leave.
+    private var held: Held?
+    /// Whether nothing may come in.
+    private var isDeaf = false
     private let accept: (inout WireReader) throws(WireError) -> StreamPreamble
     private let tell: (SocketStream, StreamHappening) -> Void
 
@@ -59,13 +65,21 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
         var isEstablished = false
     }
 
+    private struct Held {
+        var bytes: [UInt8] = []
+        var closes = false
+        var resets = false
+    }
+
     /// A stream that we open.
     init(
         opening id: StreamID,
+        to target: NodeID,
         receiveCredit: Int,
         tell: @escaping (SocketStream, StreamHappening) -> Void
     ) {
         self.id = id
+        self.target = target
         self.receiveCredit = receiveCredit
         self.tell = tell
         accept = { (_) throws(WireError) in throw .malformed("our own stream has a name") }
@@ -78,8 +92,12 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     ) {
         self.accept = accept
         self.tell = tell
+        target = nil
         receiveCredit = 0
     }
+
+    /// The node at the other end, once it is known.
+    var partner: NodeID? { target ?? id?.opener }
 
     /// Bytes the machine may write in all beyond those written so far.
     var credit: Int { isOpen ? max(0, SocketStream.sendLimit - pending) : 0 }
@@ -126,8 +144,33 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
         cut()
     }
 
+    /// Whether something of it waits for a partition's end.
+    var isHeld: Bool { held != nil }
+
+    /// Keeps bytes and ends from leaving, or from being read, until they may again. As on a path that
+    /// loses everything, nothing is lost of a stream: it comes late.
+    func hold(writing: Bool, reading: Bool) {
+        isDeaf = reading
+        if writing {
+            if held == nil { held = Held() }
+        } else if let waiting = held {
+            held = nil
+            transmit(waiting.bytes[...])
+            if waiting.resets {
+                cut()
+            } else if waiting.closes {
+                closeOutput()
+            }
+        }
+        if !reading { readMore() }
+    }
+
     /// Ends the connection in a reset.
     private func cut() {
+        guard held == nil else {
+            held?.resets = true
+            return
+        }
         guard let channel else { return }
         StreamSocketOptions.setEndsInReset(true, on: channel)
         if let protection {
@@ -138,9 +181,18 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     }
 
     private func send(_ bytes: Bytes) {
+        guard channel != nil, !bytes.isEmpty else { return }
+        pending += bytes.count
+        guard held == nil else {
+            held?.bytes += bytes
+            return
+        }
+        transmit(bytes)
+    }
+
+    private func transmit(_ bytes: Bytes) {
         guard let channel, !bytes.isEmpty else { return }
         let count = bytes.count
-        pending += count
         measureLater()
         let buffer = channel.allocator.buffer(bytes: bytes)
         channel.writeAndFlush(buffer).assumeIsolated().whenSuccess { [self] in
@@ -151,6 +203,10 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
 
     /// Half-closes once everything written is with the kernel.
     private func closeOutput() {
+        guard held == nil else {
+            held?.closes = true
+            return
+        }
         guard let channel else { return }
         let empty = channel.allocator.buffer(capacity: 0)
         channel.writeAndFlush(empty).assumeIsolated().whenSuccess { [self] in
@@ -339,7 +395,9 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
 
     private func readMore() {
         let isSettingUp = id == nil || protection?.isEstablished == false
-        guard !isOver, !isReading, isSettingUp || receiveCredit > 0, early.isEmpty else { return }
+        guard !isOver, !isDeaf, !isReading, isSettingUp || receiveCredit > 0, early.isEmpty else {
+            return
+        }
         isReading = true
         channel?.read()
     }

@@ -22,6 +22,18 @@ public protocol Experiment: Sendable {
     func makeMachine(_ birth: Birth<Program>) -> Program
     /// Listens to one replication.
     func makeObserver() -> Observer
+
+    /// How long facts of real processes wait for those that may have happened before them; zero, the
+    /// default, for observers that do not hold the facts of several nodes against each other.
+    static var factPatience: Interval { get }
+    /// Whether a real run goes on when somebody kills a node's process, as after a crash of the scenario;
+    /// by default the run has failed.
+    static var outlivesKills: Bool { get }
+}
+
+extension Experiment {
+    public static var factPatience: Interval { .zero }
+    public static var outlivesKills: Bool { false }
 }
 
 /// Collects what machines report and turns it into figures.

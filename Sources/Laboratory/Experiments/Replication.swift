@@ -118,6 +118,14 @@ extension Replication {
         case .boot:
             try RealBootReplication(setting, commit: commit, program: daemon())
                 .run(isCancelled: isCancelled)
+        case .requests where setting.defect != nil:
+            try SocketReplication<RequestExperiment<DefectiveRules>>(
+                setting: setting,
+                environment: environment,
+                commit: commit,
+                processes: processes,
+                scenarioPath: scenarioPath
+            ).run(isCancelled: isCancelled)
         case .requests:
             try SocketReplication<RequestExperiment<StandardRules>>(
                 setting: setting,

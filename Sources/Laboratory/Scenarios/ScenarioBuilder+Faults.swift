@@ -32,7 +32,7 @@ extension ScenarioBuilder {
                 expected: "a time after that of 'at'"
             )
         }
-        if action.needsSimulation, scenario.environment != .simulated {
+        if action.needsSimulation, place ?? scenario.environment != .simulated {
             add(
                 .conflict,
                 record,

@@ -5,6 +5,8 @@ import Units
 /// refer to each other, and keys that exclude or need one another.
 struct ScenarioBuilder {
     let catalogue: MetricCatalogue
+    /// Where the runs are going to be, when that is not where the file says.
+    var place: EnvironmentKind?
     var report: DiagnosticReport
     /// For names of regions, before and after the topology is complete.
     var regionNames: [String] = []
@@ -15,6 +17,7 @@ struct ScenarioBuilder {
     /// empty.
     static func build(
         _ document: DocumentNode,
+        on place: EnvironmentKind?,
         _ catalogue: MetricCatalogue,
         _ report: inout DiagnosticReport
     ) -> Scenario? {
@@ -25,7 +28,7 @@ struct ScenarioBuilder {
             &report
         )
         guard case .record(let root) = checked.content else { return nil }
-        var builder = ScenarioBuilder(catalogue: catalogue, report: report)
+        var builder = ScenarioBuilder(catalogue: catalogue, place: place, report: report)
         let scenario = builder.scenario(root, document)
         report = builder.report
         return scenario

@@ -19,14 +19,17 @@ public enum ScenarioFile {
 
     /// Reads and checks a scenario. `file` is how diagnostics name it; metrics, their units and their
     /// gating rules come from `catalogue`.
+    ///
+    /// - Parameter environment: Where it is going to run, when that is not where the file says.
     public static func parse(
         _ text: String,
         file: String,
+        on environment: EnvironmentKind? = nil,
         catalogue: MetricCatalogue = .standard
     ) throws(ScenarioError) -> Scenario {
         var report = DiagnosticReport(file: file, text: text)
         if let document = DocumentReader.read(text, into: &report) {
-            let scenario = ScenarioBuilder.build(document, catalogue, &report)
+            let scenario = ScenarioBuilder.build(document, on: environment, catalogue, &report)
             if report.isEmpty, let scenario { return scenario }
         }
         throw ScenarioError(diagnostics: report.diagnostics)
@@ -36,17 +39,31 @@ public enum ScenarioFile {
     public static func parse(
         bytes: [UInt8],
         file: String,
+        on environment: EnvironmentKind? = nil,
         catalogue: MetricCatalogue = .standard
     ) throws(ScenarioError) -> Scenario {
-        try parse(try decoded(bytes, file: file), file: file, catalogue: catalogue)
+        try parse(
+            try decoded(bytes, file: file),
+            file: file,
+            on: environment,
+            catalogue: catalogue
+        )
     }
 
     /// Reads and checks the file at `path`.
+    ///
+    /// - Parameter environment: Where it is going to run, when that is not where the file says.
     public static func load(
         path: String,
+        on environment: EnvironmentKind? = nil,
         catalogue: MetricCatalogue = .standard
     ) throws(ScenarioError) -> Scenario {
-        try parse(bytes: try contents(of: path), file: path, catalogue: catalogue)
+        try parse(
+            bytes: try contents(of: path),
+            file: path,
+            on: environment,
+            catalogue: catalogue
+        )
     }
 
     /// The bytes of a file, at most one more than `maximumSize`.

@@ -49,7 +49,9 @@ struct RequestClients: Sendable {
     ) {
         load = plan.load
         until = plan.until
-        nextRequest = UInt64(birth.node.rawValue) << 40
+        // Lives of a node name their requests apart; a 65th one begins anew.
+        nextRequest =
+            UInt64(birth.node.rawValue) << 40 | UInt64(birth.incarnation % 64) << 34
         groups = []
         let place = plan.clientNodes.firstIndex(of: birth.node) ?? 0
         for (number, replicas) in plan.groups.enumerated() {
@@ -101,8 +103,8 @@ struct RequestClients: Sendable {
                 groups[place].load.advance()
                 setArrival(place, into: &actions)
             }
-            // The last answers, or their time-outs, follow the last request.
-            actions.setTimer(.end, at: now + until + load.timeout)
+            // The last answers, or their time-outs, follow the last request, in whichever life.
+            actions.setTimer(.end, at: max(now, .zero + until + load.timeout))
         case .fired(.arrival(let place)):
             arrived(Int(place), at: now, into: &actions)
         case .fired(.session(let place)):

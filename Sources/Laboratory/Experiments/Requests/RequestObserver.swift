@@ -18,7 +18,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
     let recorder: TraceRecorder?
     let invariants: Set<Scenario.Invariant>
     private let group: [Int?]
-    private var finishedNodes = 0
+    private var finishedNodes: Set<NodeID> = []
     /// The instants at which faults struck or were repaired are told apart by group with its help.
     let faults: FaultPlan
     /// By group.
@@ -72,7 +72,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         }
     }
 
-    public var isFinished: Bool { finishedNodes == plan.clientNodes.count }
+    public var isFinished: Bool { finishedNodes.count == plan.clientNodes.count }
 
     public mutating func observe(_ event: RequestEvent, on node: NodeID, at time: Instant) {
         switch event {
@@ -87,7 +87,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         case .missed(let group, let due):
             accounts[Int(group)].failed(due: due, at: time)
         case .finished:
-            finishedNodes += 1
+            finishedNodes.insert(node)
         }
     }
 
@@ -112,6 +112,11 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
     ) {
         var operation: Int?
         if invariants.contains(.linearizable) {
+            // A session asks anew when its node died and lives again: what it waited for then is
+            // unknown, and no failure of the group.
+            if let lost = histories[group].openOperation(of: process) {
+                histories[group].giveUp(lost, at: time)
+            }
             operation = histories[group].invoke(
                 process: process,
                 ClientHistory.Call(command),

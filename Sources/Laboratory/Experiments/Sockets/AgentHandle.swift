@@ -24,6 +24,15 @@ public final class AgentHandle: @unchecked Sendable {
 
     var isRunning: Bool { process.isRunning }
 
+    /// Of a process that has closed its output: whether it was ended by SIGKILL, which no program sends
+    /// to itself by mistake.
+    var wasKilled: Bool {
+        let deadline = Date().addingTimeInterval(2)
+        while process.isRunning, Date() < deadline { usleep(2_000) }
+        return !process.isRunning && process.terminationReason == .uncaughtSignal
+            && process.terminationStatus == SIGKILL
+    }
+
     func send(_ message: LabMessage) { write(message) }
 
     func order(_ order: EmulatorOrder) { write(order) }

@@ -10,6 +10,8 @@ public enum LabMessage: Sendable, Codable {
     case start(peers: [NodeAddress], origin: Int64)
     /// Somebody listens elsewhere now.
     case peers([NodeAddress])
+    /// Be kept from these nodes, and from no others: a partition where no link is emulated.
+    case part(Parting)
     /// Answer with `heard`, behind everything that was told so far.
     case sync
     /// Say goodbye and end.
@@ -32,6 +34,8 @@ public struct AgentAssignment: Sendable, Codable {
     public var credentials: StreamCredentials?
     /// What an end of others' flows does; `nil` for a node of the scenario.
     public var cross: CrossEndPlan?
+    /// A known defect that is planted into consensus, by its name.
+    public var defect: String?
 
     public init(
         scenarioPath: String,
@@ -43,7 +47,8 @@ public struct AgentAssignment: Sendable, Codable {
         journalPath: String,
         host: String? = nil,
         credentials: StreamCredentials? = nil,
-        cross: CrossEndPlan? = nil
+        cross: CrossEndPlan? = nil,
+        defect: String? = nil
     ) {
         self.scenarioPath = scenarioPath
         self.variant = variant
@@ -55,6 +60,7 @@ public struct AgentAssignment: Sendable, Codable {
         self.host = host
         self.credentials = credentials
         self.cross = cross
+        self.defect = defect
     }
 }
 

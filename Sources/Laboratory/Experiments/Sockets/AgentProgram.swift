@@ -6,6 +6,7 @@ import NIOCore
 import NIOPosix
 import RDMAEnvironment
 import Raft
+import RaftDefects
 import Scenarios
 import SocketEnvironment
 import Units
@@ -31,12 +32,15 @@ public enum AgentProgram {
                 try await serve(assignment, &lines) { CrossNode($0, plan: cross) }
                 return
             }
-            let setting = try prepare(assignment)
+            var setting = try prepare(assignment)
+            setting.defect = assignment.defect.flatMap(RaftDefect.init(rawValue:))
             switch setting.scenario.workload {
             case .echo: try await serve(EchoExperiment(setting), assignment, &lines)
             case .bulk: try await serve(BulkExperiment(setting), assignment, &lines)
             case .transfer: try await serve(TransferExperiment(setting), assignment, &lines)
             case .migration: try await serve(MigrationExperiment(setting), assignment, &lines)
+            case .requests where setting.defect != nil:
+                try await serve(RequestExperiment<DefectiveRules>(setting), assignment, &lines)
             case .requests:
                 try await serve(RequestExperiment<StandardRules>(setting), assignment, &lines)
             case .boot: throw SocketFailure("nodes that boot are no agents")
@@ -45,6 +49,22 @@ public enum AgentProgram {
             // No event is sent here, so any type of event will do.
             OutputLines().send(AgentMessage<Bool>.failed("\(error)"))
         }
+    }
+
+    /// From now on this process ends when the one that started it does, however that ends: a process
+    /// that stands still would not read that its input has ended (prctl(2), `PR_SET_PDEATHSIG`).
+    public static func endWithLaboratory() {
+        // A function with a variable number of arguments, which Swift does not import.
+        typealias Control = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
+        let setParentDeathSignal: Int32 = 1
+        guard let symbol = dlsym(nil, "prctl") else { return }
+        _ = unsafeBitCast(symbol, to: Control.self)(
+            setParentDeathSignal,
+            UInt(SIGKILL),
+            0,
+            0,
+            0
+        )
     }
 
     private static func serve(
@@ -96,9 +116,12 @@ public enum AgentProgram {
                 }
             case .peers(let peers):
                 node.update(peers: peers)
+            case .part(let parting):
+                node.part(parting)
             case .sync:
                 reporter?.report()
-                output.send(Message.heard)
+                // What a step that has begun still tells comes first.
+                node.afterSteps { output.send(Message.heard) }
             case .stop, .configure:
                 break loop
             }
