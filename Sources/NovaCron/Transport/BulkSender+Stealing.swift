@@ -6,8 +6,11 @@ extension BulkSender {
     /// Late chunks looked at together; they are the ones that hold up the receiver most.
     private static let lateLimit = 32
 
-    /// Whether lanes could carry more than there is to send: copies cost nothing then.
-    private var hasIdleLanes: Bool { again.isEmpty && nextToSend == nil }
+    /// Whether the application has nothing more to send: copies cost nothing then. A window that is full
+    /// is another matter, because what fills it comes in turn as soon as it moves.
+    private var hasIdleLanes: Bool {
+        again.isEmpty && nextUnsent == nextChunk && (phase == .finishing || room > 0)
+    }
 
     /// Bytes that may still be sent twice: a sixteenth of what has arrived, and a few chunks.
     private var copyAllowance: Int {
@@ -19,36 +22,45 @@ extension BulkSender {
         late.removeAll(keepingCapacity: true)
         guard configuration.stealsLateChunks, lanes.count > 1 else { return }
         let isIdle = hasIdleLanes
-        guard isIdle || isHeldUp else { return }
+        let reach = isIdle ? .max : reachOfCopies
         var number = chunks.base
         var looked = 0
         while number < nextUnsent, looked < BulkSender.lateLimit {
             defer { number += 1 }
             guard let chunk = chunks[number] else { continue }
+            // What comes after it keeps us from sending even later.
+            guard roomBehind(chunk, number) < reach else { return }
             looked += 1
             if isLate(chunk, isIdle: isIdle) { late.append(number) }
         }
     }
 
-    /// Whether what is missing at the receiver may soon keep us from sending: four round trips at the
-    /// present rate would fill what it can hold, or half of that is used up.
-    private var isHeldUp: Bool {
-        guard nextUnsent < nextChunk, let next = chunks[nextUnsent] else { return false }
+    /// Bytes that all lanes together send in the time that a copy takes to be acknowledged: the way
+    /// there and back, and as much again because it may meet a loss. At most half of the window.
+    private var reachOfCopies: Int {
         let rate = lanes.reduce(0) { $0 + ($1.state == .open ? $1.path.bytesPerSecond ?? 0 : 0) }
-        let need = min(1e15, rate * typicalRoundTrip.seconds * 4)
-        let reserve = min(configuration.window / 2, Int(need))
-        return limit < next.position || limit - next.position < UInt64(reserve)
+        return min(configuration.window / 2, Int(min(1e15, rate * typicalRoundTrip.seconds * 2)))
+    }
+
+    /// How much can still be sent before this chunk is what keeps us from sending: the receiver
+    /// holds a window behind what is missing, and we hold a limited number of chunks.
+    private func roomBehind(_ chunk: OutgoingChunk, _ number: UInt64) -> Int {
+        let next = chunks[nextUnsent]?.position ?? nextPosition
+        let places = Int(SequenceWindow<OutgoingChunk>.limit) - Int(nextUnsent - number)
+        return min(
+            configuration.window - Int(next - chunk.position),
+            places * chunkSize
+        )
     }
 
     /// With nothing else to do a lane helps as soon as the time that was expected is over. While all
-    /// lanes are busy a copy costs as much as it brings; it is worth that only when another lane
-    /// has taken several times as long and the receiver's window is about to be full of it.
+    /// lanes are busy a copy costs as much as it brings: it is worth that only for what is about to
+    /// keep all of them from sending.
     private func isLate(_ chunk: OutgoingChunk, isIdle: Bool) -> Bool {
         guard let lane = chunk.copy ?? chunk.lane else { return false }
         let expected = chunk.due - chunk.sentAt
         let roundTrip = lanes[lane].path.roundTrip ?? typicalRoundTrip
-        let patience =
-            isIdle ? expected + roundTrip / 2 : expected * 4 + roundTrip * 2
+        let patience = isIdle ? expected + roundTrip / 2 : expected * 2 + roundTrip
         return now - chunk.sentAt > max(patience, .milliseconds(100))
     }
 

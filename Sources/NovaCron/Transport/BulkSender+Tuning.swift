@@ -155,13 +155,14 @@ extension BulkSender {
 
     /// Whether the streams are those of the setting, as far as they can be had.
     private var hasSettled: Bool {
-        lanes.allSatisfy { lane in
-            switch lane.state {
-            case .open: !lane.isRetiring && lane.congestion == target.congestion
-            case .opening: false
-            case .closed, .leaving, .waiting: true
+        !isGathering
+            && lanes.allSatisfy { lane in
+                switch lane.state {
+                case .open: !lane.isRetiring && lane.congestion == target.congestion
+                case .opening: false
+                case .closed, .leaving, .waiting: true
+                }
             }
-        }
     }
 
     private mutating func adaptChunkSize(_ bytesPerSecond: Double, _ roundTrip: Interval) {
@@ -189,9 +190,7 @@ extension BulkSender {
         let free = TransportConfiguration.streamLimit - inUse
         // Half of a session's numbers are kept for streams that are lost.
         let numbers = SessionID.streamLimit / 2 - laneOfOrdinal.count
-        for _ in 0..<max(0, min(wanted - current.count, min(free, numbers))) {
-            openFresh(into: &actions)
-        }
+        openSome(of: min(wanted - current.count, min(free, numbers)), into: &actions)
         let open = current.count { lanes[$0].state == .open }
         if open >= min(wanted, max(1, free)) {
             for index in stale { retire(index, into: &actions) }
@@ -207,6 +206,15 @@ extension BulkSender {
         for index in slowestFirst.prefix(current.count - wanted) {
             retire(index, into: &actions)
         }
+    }
+
+    /// Opens missing lanes, a sixteenth of all in half a round trip: many at once would overflow the
+    /// path together, in slow start, and cost all streams their windows.
+    private mutating func openSome(of missing: Int, into actions: inout Actions<BulkSender>) {
+        isGathering = missing > 0
+        guard missing > 0, now >= gatherAt else { return }
+        gatherAt = now + typicalRoundTrip / 2
+        for _ in 0..<min(missing, max(1, target.streams / 16)) { openFresh(into: &actions) }
     }
 
     private func rate(of index: Int) -> Double {

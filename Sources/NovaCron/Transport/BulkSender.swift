@@ -110,6 +110,9 @@ public struct BulkSender: Machine {
     /// Judges the path; `nil` where the mode is fixed, or there is none.
     public internal(set) var detector: PathModeDetector?
     var lastRoundTrip: Interval?
+    /// Whether streams of the setting are still to be opened, and when the next of them may be.
+    var isGathering = false
+    var gatherAt = Instant.zero
     /// Payload bytes that producers should put in one chunk now.
     public internal(set) var chunkSize: Int
     /// What this transfer may send; `nil` for no limit. A burst of an eighth of a second is let through.

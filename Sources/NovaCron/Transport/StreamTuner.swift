@@ -13,11 +13,13 @@ public import Units
 ///   tell of no queue), and by 3 %. Otherwise the streams that only add loss and queueing are taken
 ///   back.
 ///   Not while round trips are inflated: a full queue means a full link, and more streams would only
-///   take from others.
+///   take from others. Unless half the streams had brought half the rate: then the path varies by
+///   itself.
 /// - **Down**: where round trips are inflated, or packets are lost, half the streams are kept when
-///   the rate stays within 3 %, and, down to `Rules.courteousStreams`, when the queue stays full and the
-///   rate falls by less than half of the streams' share: the link loses nothing then, and what this transfer
-///   gives up is what others on it get.
+///   the rate stays within 3 % of the best that was got on the path, and, down to
+///   `Rules.courteousStreams`, when the queue stays full and the rate falls by less than half of the
+///   streams' share: the link loses nothing then, and what this transfer gives up is what others on
+///   it get.
 /// - **Control**: losses without inflated round trips are not congestion. Where all the streams there
 ///   may be do not make up for them, a control that does not take them for it (BBR) is tried with few
 ///   streams; not before, because it stops every ten seconds to measure the round trip, which costs
@@ -129,6 +131,14 @@ public struct StreamTuner: Hashable, Sendable {
     /// The setting that is kept, and what it gets.
     private var kept: Setting
     private var rate = 0.0
+    /// The most that a setting has got on this path over `settledEpochs` or more. Steps down are held
+    /// against it, so that small losses do not add up.
+    private var best = 0.0
+    /// The last step down took as much of the rate as of the streams: round trips are long for another
+    /// reason than a full link.
+    private var wasProportional = false
+    /// What the last step up that was kept brought, as a part of its share of streams.
+    private var lastStep: Double?
     /// The last epochs of the setting that is kept; at most `memory`.
     private var recent: [Double] = []
     /// Whether fewer streams were tried on this path without a sign of a queue.
@@ -151,6 +161,11 @@ public struct StreamTuner: Hashable, Sendable {
     private var smallest: Interval?
     private let known: Interval?
 
+    /// Share of segments sent again with the setting that is kept, smoothed over about four epochs.
+    private var usualLoss = 0.0
+    /// Epochs running that were left out because streams had not come to rest.
+    private var restless = 0
+
     /// Of the trial that is on.
     private var trialEpochs = 0
     private var trialSum = 0.0
@@ -171,6 +186,14 @@ public struct StreamTuner: Hashable, Sendable {
     /// Epochs after which a trial is judged, however close it is.
     private static let trialLimit = 3
 
+    /// A step up that brings less of its share has found the end of the link.
+    private static let worthwhile = 0.5
+    /// Epochs running that may be left out.
+    private static let restlessLimit = 6
+    /// A step down that takes at least this part of the streams' share from the rate was on a link with
+    /// room, or one of so many others that a few more streams are hardly felt.
+    private static let proportion = 0.65
+
     /// - Parameter roundTrip: What is known of the path without queueing. On a link whose queue others keep
     ///   full no round trip that is measured tells of it; a seventh is allowed for variation.
     public init(start: Setting, rules: Rules = Rules(), roundTrip: Interval? = nil) {
@@ -186,16 +209,33 @@ public struct StreamTuner: Hashable, Sendable {
     public mutating func observe(_ epoch: Observation, at now: Instant) -> Bool {
         guard !epoch.isStarved, epoch.roundTrip > .zero else { return false }
         smallest = min(smallest ?? epoch.smallestRoundTrip, epoch.smallestRoundTrip)
+        guard !isRestless(epoch) else { return false }
         let before = setting
         if let trial {
             judge(trial, epoch)
         } else {
+            let loss = epoch.loss.value
+            usualLoss = recent.isEmpty ? loss : usualLoss + (loss - usualLoss) / 4
             remeasure(epoch)
             choose(epoch, at: now)
         }
         guard setting != before else { return false }
         changes += 1
         return true
+    }
+
+    /// Fresh streams send more and more until they meet a loss, and what they overflow strikes all of
+    /// them: such an epoch says nothing of what the setting gets in the long run.
+    private mutating func isRestless(_ epoch: Observation) -> Bool {
+        let limit: Double
+        switch trial {
+        case .up: limit = 3 * usualLoss + 0.005
+        case nil where recent.isEmpty: limit = 0.1
+        case .down, .control, nil: limit = 1
+        }
+        let isRestless = epoch.loss.value > limit && restless < StreamTuner.restlessLimit
+        restless = isRestless ? restless + 1 : 0
+        return isRestless
     }
 
     // MARK: The reference
@@ -214,6 +254,8 @@ public struct StreamTuner: Hashable, Sendable {
             smallest = epoch.smallestRoundTrip
             recent = [found]
             rate = found
+            best = 0
+            lastStep = nil
             search()
             hasTriedLess = false
             hasTriedControl = false
@@ -225,6 +267,7 @@ public struct StreamTuner: Hashable, Sendable {
         if recent.count > StreamTuner.memory { recent.removeFirst() }
         // The median: one bad epoch, or a first one that was too good, is not the reference.
         rate = StreamTuner.median(recent)
+        if recent.count >= StreamTuner.settledEpochs { best = max(best, rate) }
         // Fresh streams send more until their first losses: what was turned down against such a
         // figure deserves another trial.
         if recent.count >= StreamTuner.settledEpochs, rate < 0.9 * rejectedAgainst {
@@ -256,6 +299,8 @@ public struct StreamTuner: Hashable, Sendable {
             // Probes of a path that was settled are small ones.
             isHolding = false
             isProbing = true
+            // The path may have become a little worse.
+            best = max(rate, best * 0.97)
             triedUp = .coarse
             triedDown = false
         }
@@ -264,7 +309,8 @@ public struct StreamTuner: Hashable, Sendable {
         if let control = otherControl(epoch) {
             hasTriedControl = true
             attempt(.control, control)
-        } else if !isInflated(epoch), let more = moreStreams {
+        } else if !isInflated(epoch) || wasProportional, let more = moreStreams {
+            wasProportional = false
             attempt(.up, Setting(streams: more, congestion: kept.congestion))
         } else if let fewer = fewerStreams(epoch) {
             attempt(.down, Setting(streams: fewer, congestion: kept.congestion))
@@ -310,7 +356,9 @@ public struct StreamTuner: Hashable, Sendable {
         case .cubic, .newReno:
             // As long as more streams can help, they are what is tried.
             guard epoch.loss >= rules.loss, !isInflated(epoch), kept.streams == most,
-                recent.count >= StreamTuner.settledEpochs
+                recent.count >= StreamTuner.settledEpochs,
+                // Where the last of them brought little, the link is what is full.
+                (lastStep ?? 1) >= StreamTuner.worthwhile
             else { return nil }
             let few = max(rules.streams.lowerBound, min(most, rules.fewStreams))
             return Setting(streams: few, congestion: .bbr)
@@ -359,10 +407,13 @@ public struct StreamTuner: Hashable, Sendable {
             kept = setting
             rate = found
             recent = [found]
+            if isCourtesy { best = found }
+            if trial == .up { lastStep = gain / -given }
             // What a probe finds better by a little is no reason to probe more often.
             if !isProbing { pause = rules.pause }
         } else {
             setting = kept
+            wasProportional = trial == .down && gain <= -StreamTuner.proportion * given
         }
         learn(from: trial, isKept: isKept)
     }
@@ -373,7 +424,7 @@ public struct StreamTuner: Hashable, Sendable {
         case .up:
             let share = Double(setting.streams) / Double(kept.streams) - 1
             return max(isInflated(epoch) ? share / 10 : share / 20, 0.03)
-        case .down: return -0.03
+        case .down: return rate > 0 ? 0.97 * max(rate, best) / rate - 1 : 0
         case .control: return setting.congestion == .bbr ? 0.02 : -0.02
         }
     }
