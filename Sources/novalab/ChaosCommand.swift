@@ -37,11 +37,7 @@ struct ChaosCommand: ParsableCommand {
     @Option(help: "Only this variant; all without it.")
     var variant: String?
 
-    @Option(help: "Seeds at a time; all cores without it. Results do not depend on it.")
-    var jobs: Int?
-
-    @Option(help: "Real time for one seed, after which it counts as crashed.")
-    var limit = "10 min"
+    @OptionGroup var options: SeedRunOptions
 
     @Option(help: "The archive; reports/results.sqlite without it.")
     var store: String?
@@ -62,10 +58,6 @@ struct ChaosCommand: ParsableCommand {
         guard (1...10_000_000).contains(seeds) else {
             throw ValidationError("--seeds is from 1 to 10000000")
         }
-        if let jobs, jobs < 1 { throw ValidationError("--jobs is at least 1") }
-        guard let time = Quantity.interval(limit), time > .zero else {
-            throw ValidationError("'\(limit)' is not a time; write for example 10 min")
-        }
     }
 
     func run() throws {
@@ -83,10 +75,7 @@ struct ChaosCommand: ParsableCommand {
         let archive = try Archive(path: store ?? LabFolders.current.store, preparation.plan)
         defer { archive.settle() }
         try archive.note(.scenario, path: file)
-        let workers = SeedWorkers.ownProgram(
-            preparation,
-            limitSeconds: Quantity.interval(limit)!.seconds
-        )
+        let workers = options.workers(for: preparation)
         defer { workers.renew() }
         let listener = SeedListener(archive: archive, name: preparation.scenario.name, line: line)
         let outcome = try withWorkers {
@@ -137,7 +126,7 @@ struct ChaosCommand: ParsableCommand {
     ) throws -> ChaosOutcome {
         let runner = ChaosRunner(
             ChaosPlan(variants: variants.map(\.name), firstSeed: first, seeds: seeds),
-            jobs: jobs ?? ProcessInfo.processInfo.activeProcessorCount,
+            jobs: options.runsAtATime,
             run: { try workers.run($0, $1, $2) },
             renew: { workers.renew() }
         )
@@ -158,8 +147,7 @@ struct ChaosCommand: ParsableCommand {
         var words = ["novalab", "chaos", file, "--seeds", "\(seeds)"]
         if from != nil { words += ["--from", "\(first)"] }
         if let variant { words += ["--variant", variant] }
-        if let jobs { words += ["--jobs", "\(jobs)"] }
-        if limit != "10 min" { words += ["--limit", "'\(limit)'"] }
+        words += options.words
         if let store { words += ["--store", store] }
         if let report { words += ["--report", report] }
         if requireCoverage { words.append("--require-coverage") }

@@ -93,6 +93,30 @@ struct Preparation {
             }
             return trace
         }
+        try checkTraces(of: scenario, path: path)
+    }
+
+    /// A fault takes rate away: a trace that carries more than the link itself is none.
+    private static func checkTraces(of scenario: Scenario, path: String) throws {
+        for rule in scenario.faults {
+            guard case .link(.trace(let reference, let trace?), let direction) = rule.action else {
+                continue
+            }
+            let links = scenario.linkCandidates(for: rule.selection, direction: direction)
+            for ends in links.flatMap({ $0 }) {
+                let own =
+                    ends.from == ends.to
+                    ? scenario.topology.regions[Int(ends.from.rawValue)].local.rate
+                    : scenario.topology.link(from: ends.from, to: ends.to)?.path.rate
+                guard let own, trace.mean.bitsPerSecond > own.bitsPerSecond else { continue }
+                throw CommandFailure(
+                    code: 65,
+                    message:
+                        "\(path): the trace '\(reference.name)' carries \(trace.mean) on average, "
+                        + "more than the \(own) of a link that should follow it"
+                )
+            }
+        }
     }
 
     /// As `attachTraces`, with the error as a value.

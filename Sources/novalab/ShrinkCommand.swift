@@ -32,11 +32,7 @@ struct ShrinkCommand: ParsableCommand {
     @Option(help: "The variant; the first that fails without it.")
     var variant: String?
 
-    @Option(help: "Runs at a time; all cores without it. The result does not depend on it.")
-    var jobs: Int?
-
-    @Option(help: "Real time for one run, after which it counts as crashed.")
-    var limit = "10 min"
+    @OptionGroup var options: SeedRunOptions
 
     @Option(
         name: .shortAndLong,
@@ -46,13 +42,6 @@ struct ShrinkCommand: ParsableCommand {
 
     @Flag(help: "Print JSON; docs/json-output.md has the fields.")
     var json = false
-
-    func validate() throws {
-        if let jobs, jobs < 1 { throw ValidationError("--jobs is at least 1") }
-        guard let time = Quantity.interval(limit), time > .zero else {
-            throw ValidationError("'\(limit)' is not a time; write for example 10 min")
-        }
-    }
 
     func run() throws {
         Interrupt.watch()
@@ -65,10 +54,7 @@ struct ShrinkCommand: ParsableCommand {
             line: line
         )
         let seed = try SeedText.seed(seed)
-        let workers = SeedWorkers.ownProgram(
-            preparation,
-            limitSeconds: Quantity.interval(limit)!.seconds
-        )
+        let workers = options.workers(for: preparation)
         defer { workers.renew() }
         let (setting, original) = try withWorkers {
             try failing(preparation, seed, workers)
@@ -133,7 +119,7 @@ struct ShrinkCommand: ParsableCommand {
         }
         return try Shrinker(
             setting,
-            jobs: jobs ?? ProcessInfo.processInfo.activeProcessorCount,
+            jobs: options.runsAtATime,
             listener: progress,
             run: { try workers.run($0, $1, $2) },
             isInterrupted: { Interrupt.isRequested }

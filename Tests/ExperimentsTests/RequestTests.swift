@@ -112,10 +112,10 @@ import Units
         #expect(struck.allSatisfy { $0.target.hasSuffix(", leading") && $0.healed != nil })
         let elections = try #require(record.fact("elections"))
         let won = try #require(elections.split(separator: " ").first.flatMap { Int($0) })
-        #expect(won > struck.count)
-        // Every strike interrupts the service of the one group.
+        #expect(won >= struck.count)
+        // A request waits no longer than an election may last, so some strikes interrupt the service.
         let recoveries = try #require(record.metrics.first { $0.metric == "mttr" })
-        #expect(recoveries.sampleCount >= struck.count - 1)
+        #expect((1...2 * struck.count).contains(recoveries.sampleCount))
     }
 
     /// A link that follows a trace carries what the trace says, and its own rate afterwards.

@@ -9,6 +9,12 @@ public struct StorageFact: Hashable, Sendable {
     public let time: Instant
     public let kind: Kind
 
+    public init(node: NodeID, time: Instant, kind: Kind) {
+        self.node = node
+        self.time = time
+        self.kind = kind
+    }
+
     public enum Kind: Hashable, Sendable {
         /// Making a batch durable failed; the node's process has ended.
         case failed(DiskOperation)

@@ -25,12 +25,23 @@ public struct HistoryPicture: Sendable {
     public var failure: LinearizabilityFailure
     /// Only the last operations are drawn; what was drawn before an answer failed matters most.
     public var operationLimit: Int
+    /// The most that a call or return takes of the width; labels that are longer than their bars are
+    /// cut, and whole where the pointer rests.
+    public var stepLimit = 160.0
 
     /// - Parameter bars: one for each operation of the history, by its index.
     public init(bars: [Bar], failure: LinearizabilityFailure, operationLimit: Int = 40) {
         self.bars = bars
         self.failure = failure
         self.operationLimit = max(1, operationLimit)
+    }
+
+    /// The same picture narrow enough for a page: fewer operations, closer together.
+    public var narrow: HistoryPicture {
+        var picture = self
+        picture.operationLimit = 16
+        picture.stepLimit = 40
+        return picture
     }
 
     // MARK: - Layout
@@ -85,14 +96,14 @@ public struct HistoryPicture: Sendable {
         return head(width, height) + title(omitted, width) + body + foot(height) + "</svg>\n"
     }
 
-    /// Wide enough that no label is longer than its bar.
+    /// Wide enough that no label is longer than its bar, within the limit.
     private func spacing(_ operations: [Int], _ column: [Int: Int]) -> Double {
         var step = 26.0
         for index in operations {
             let first = column[bars[index].called] ?? 0
             let last = column[ending(index)] ?? column.count
             let wanted = Double(bars[index].label.count) * 6.6 + 30
-            step = max(step, min(160, wanted / Double(max(1, last - first))))
+            step = max(step, min(stepLimit, wanted / Double(max(1, last - first))))
         }
         return step
     }
@@ -171,13 +182,16 @@ public struct HistoryPicture: Sendable {
         let edge =
             isStuck ? "var(--stuck-edge)" : place == nil ? "var(--quiet)" : "var(--done-edge)"
         let dash = isOpen ? " stroke-dasharray=\"5 3\"" : ""
+        let room = max(1, Int((max(6, end - x) - 10) / 6.6))
+        let label =
+            bar.label.count > room ? String(bar.label.prefix(room - 1)) + "…" : bar.label
         let note = isStuck ? "✗" : place.map { "\($0 + 1)" } ?? ""
         return """
             <g><title>\(escaped(bar.label))</title>
             <rect x="\(number(x))" y="\(number(y))" width="\(number(max(6, end - x)))" \
             height="\(number(HistoryPicture.barHeight))" rx="4" fill="var(--\(fill))" \
             stroke="\(edge)" stroke-width="\(isStuck ? "2" : "1")"\(dash)/>
-            <text x="\(number(x + 6))" y="\(number(y + 14))">\(escaped(bar.label))</text>
+            <text x="\(number(x + 6))" y="\(number(y + 14))">\(escaped(label))</text>
             <text class="\(isStuck ? "why" : "order")" x="\(number(x))" \
             y="\(number(y - 4))">\(note)</text></g>
 

@@ -131,18 +131,18 @@ enum ChaosPage {
         {{#commands}}
         <p class="replay"><code>{{.}}</code></p>
         {{/commands}}
-        {{#diagram}}
-        <figure>
-        <div class="scroll">{{{drawing}}}</div>
-        <figcaption>{{caption}} A line is a node, an arrow a message, dashed when it was lost; a band is a fault.</figcaption>
-        </figure>
-        {{/diagram}}
         {{#picture}}
         <figure>
         <div class="scroll">{{{drawing}}}</div>
         <figcaption>{{caption}}</figcaption>
         </figure>
         {{/picture}}
+        {{#diagram}}
+        <figure>
+        <div class="scroll">{{{drawing}}}</div>
+        <figcaption>{{caption}} A line is a node, an arrow a message, dashed when it was lost; a band is a fault.</figcaption>
+        </figure>
+        {{/diagram}}
         </article>
         {{/groups}}
         </section>

@@ -67,7 +67,7 @@ extension RequestObserver {
         if let recorder, let picture = judgement.picture {
             recorder.add(
                 Timeline.Picture(
-                    drawing: picture.svg,
+                    drawing: picture.narrow.svg,
                     caption: "Where the history of the clients stops being linearizable: the "
                         + "shortest prefix that fails, a lane for each line of requests."
                 )
