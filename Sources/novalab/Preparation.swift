@@ -108,12 +108,16 @@ struct Preparation {
                     ends.from == ends.to
                     ? scenario.topology.regions[Int(ends.from.rawValue)].local.rate
                     : scenario.topology.link(from: ends.from, to: ends.to)?.path.rate
-                guard let own, trace.mean.bitsPerSecond > own.bitsPerSecond else { continue }
+                // Opportunities have no highest rate.
+                let most =
+                    trace.peak.isFinite ? trace.peak : Double(trace.mean.bitsPerSecond)
+                guard let own, most > Double(own.bitsPerSecond) else { continue }
                 throw CommandFailure(
                     code: 65,
                     message:
-                        "\(path): the trace '\(reference.name)' carries \(trace.mean) on average, "
-                        + "more than the \(own) of a link that should follow it"
+                        "\(path): the trace '\(reference.name)' carries "
+                        + "\(BitRate(bitsPerSecond: Int64(most))), more than the \(own) of a link "
+                        + "that should follow it"
                 )
             }
         }
