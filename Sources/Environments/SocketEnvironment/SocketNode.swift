@@ -219,6 +219,14 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         loop.execute { [self] in self.peers = peers }
     }
 
+    /// Lets the machine, if it lives, tell what it has to say at the end of a run.
+    public func tellClosingEvents() async {
+        try? await loop.submit { [self] in
+            guard isRunning, let machine = host.machine else { return }
+            for event in machine.closingEvents { tell(event, at: now) }
+        }.get()
+    }
+
     /// Closes everything; nothing is observed afterwards.
     public func stop() async {
         try? await loop.submit { [self] in end() }.get()

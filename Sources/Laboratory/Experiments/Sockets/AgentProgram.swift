@@ -120,6 +120,7 @@ public enum AgentProgram {
                 node.part(parting)
             case .sync:
                 reporter?.report()
+                await node.tellClosingEvents()
                 // What a step that has begun still tells comes first.
                 node.afterSteps { output.send(Message.heard) }
             case .stop, .configure:
