@@ -62,8 +62,8 @@ struct GroupLogs: Sendable {
         }
     }
 
-    /// How far the members that lived at the end had come by then. Where nobody told, as in an
-    /// environment that does not ask, how far all of them had applied.
+    /// How far the members that lived at the end had come by then. Where nobody told, how
+    /// far all of them had applied.
     var closingIndices: [LogIndex] {
         let told = members.filter(closed.contains)
         guard told.isEmpty else { return told.compactMap { states.state(of: $0)?.index } }
