@@ -94,6 +94,9 @@ public struct Scenario: Hashable, Sendable {
         case replicasConverge = "replicas-converge"
         /// Once faults have ended, requests are answered again within bounded time.
         case progressAfterHeal = "progress-after-heal"
+        /// While one partition stands that leaves a replica in touch with a majority, requests are answered
+        /// again within bounded time, and nobody else is elected after it.
+        case progressUnderPartition = "progress-under-partition"
         /// No link carried more than its rate.
         case linkRateRespected = "link-rate-respected"
     }

@@ -68,6 +68,7 @@ struct ScenarioBuilder {
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
         }
+        checkProgressUnderPartition(invariants, scenario)
         scenario.swarm = swarm(root, document, in: scenario)
         return scenario
     }
@@ -252,7 +253,7 @@ extension Scenario.Invariant {
         case .requests:
             [
                 .linearizable, .raftSafety, .commandsAppliedOnce, .replicasConverge,
-                .progressAfterHeal, .linkRateRespected,
+                .progressAfterHeal, .progressUnderPartition, .linkRateRespected,
             ]
         case .boot:
             [

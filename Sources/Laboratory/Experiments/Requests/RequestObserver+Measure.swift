@@ -42,7 +42,11 @@ extension RequestObserver {
         if isWhole, invariants.contains(.progressAfterHeal) {
             record.invariants.append(progress(record.faults, at: ending.time))
         }
+        if isWhole, invariants.contains(.progressUnderPartition) {
+            record.invariants.append(progressUnderPartition(record.faults, at: ending.time))
+        }
         addFacts(into: &record)
+        addMemberships(at: ending.time, into: &record)
     }
 
     // MARK: Figures
@@ -161,8 +165,8 @@ extension RequestObserver {
                         to: topology.region(of: other)
                     )
                 }.sorted()
-                // With itself, the leader needs half of the group.
-                let others = group.count / 2
+                // With itself, the leader needs half of the voters.
+                let others = plan.leastVoters / 2
                 return others == 0 ? .zero : trips[others - 1]
             }.min() ?? .zero
         }
@@ -227,7 +231,7 @@ extension RequestObserver {
         if healed(faults) != nil, scenario.recovery?.core != .majority {
             for (number, log) in logs.enumerated() {
                 checked += 1
-                let indices = log.replicas.map { log.applied[$0] ?? 0 }
+                let indices = log.members.map { log.applied[$0] ?? 0 }
                 guard let most = indices.max(), let least = indices.min(), most != least else {
                     continue
                 }
@@ -250,7 +254,7 @@ extension RequestObserver {
 
     /// How long a healed group may take until it answers. Unless the scenario says so: until a stream
     /// is opened anew, and a few elections that may be split.
-    private var recoveryBound: Interval {
+    var recoveryBound: Interval {
         if let recovery = scenario.recovery, recovery.healAt != nil {
             return recovery.progressWithin
         }

@@ -22,6 +22,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
     private(set) var logs: [GroupLogs]
     private var open: [UInt64: OpenRequest] = [:]
     private(set) var attempts: UInt64 = 0
+    private(set) var orders = OrderTally()
 
     private struct OpenRequest {
         var due: Instant
@@ -56,6 +57,9 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         logs = plan.groups.map {
             GroupLogs(replicas: $0, checksRaft: checks.raft, checksOnce: checks.once)
         }
+        if plan.membership != nil {
+            for place in logs.indices { logs[place].followMemberships() }
+        }
     }
 
     public var isFinished: Bool { finishedNodes == plan.clientNodes.count }
@@ -74,6 +78,8 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
             tallies[Int(group)].fail(due: due)
         case .finished:
             finishedNodes += 1
+        case .ordered: orders.given += 1
+        case .carriedOut(_, let order, let outcome): orders.take(order, outcome)
         }
     }
 
@@ -125,7 +131,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
             } else {
                 histories[group].fail(operation, at: time)
             }
-        case .accepted, .failed:
+        case .accepted, .members, .failed:
             tallies[group].fail(due: known.due)
             if let operation = known.operation { histories[group].fail(operation, at: time) }
         case .unknown:
