@@ -3,6 +3,7 @@ import Experiments
 import Foundation
 import Judging
 import Measurements
+import RaftDefects
 import Reporting
 import ResultsStore
 import Scenarios
@@ -97,6 +98,7 @@ struct ReplayCommand: ParsableCommand {
         for variant in chosen {
             var setting = preparation.setting(variant, seed: seed)
             if let reproduce = subject.reproduce {
+                setting.defect = reproduce.defect.flatMap(RaftDefect.init)
                 setting = try ReplayCommand.attempt { () throws(ScenarioError) in
                     try setting.reduced(by: reproduce.reduction)
                 }

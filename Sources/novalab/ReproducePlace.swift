@@ -2,6 +2,7 @@ import Experiments
 import FaultInjection
 import Foundation
 import Measurements
+import RaftDefects
 import Scenarios
 import Units
 
@@ -30,7 +31,58 @@ enum ReproducePlace {
     }
 }
 
+extension ReproducePlace {
+    static func write(_ reproduce: ReproduceFile, to path: String) throws {
+        let head = """
+            # A failure made small by 'novalab shrink'. It is shown by
+            #   novalab replay \(path) --trace
+            # Faults are named by rule and occurrence in the scenario, both counted from zero.
+
+            """
+        do {
+            try FileManager.default.createDirectory(
+                at: URL(filePath: path).deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
+            try Data((head + reproduce.text).utf8).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw CommandFailure(
+                code: 74,
+                message: "cannot write \(path): \(error.localizedDescription)"
+            )
+        }
+    }
+}
+
 extension ReproduceFile {
+    /// What shrinking came to.
+    ///
+    /// - Parameters:
+    ///   - digest: Of the scenario as it is in its file.
+    ///   - scenario: The file, seen from the folder of this one.
+    init(
+        _ outcome: ShrinkOutcome,
+        _ setting: ReplicationSetting,
+        digest: String,
+        scenario: String
+    ) {
+        let reduction = outcome.reduction
+        self.init(
+            scenario: scenario,
+            digest: digest,
+            variant: setting.variant.name,
+            seed: setting.seed,
+            kind: outcome.signature.kind.rawValue,
+            rule: outcome.signature.rule,
+            shape: outcome.signature.shape,
+            faults: outcome.kept,
+            regions: reduction.regions.map { Region(name: $0.region, nodes: $0.nodes) },
+            operations: reduction.operations,
+            until: reduction.until,
+            defect: setting.defect?.rawValue
+        )
+    }
+
     var signature: FailureSignature {
         FailureSignature(
             FailureSignature.Kind(rawValue: kind) ?? .undecided,
@@ -71,6 +123,9 @@ struct ReplaySubject {
                     message: "\(path): '\(fault.name)' is no fault; write rule and occurrence, "
                         + "such as 2.0"
                 )
+            }
+            if let defect = file.defect, RaftDefect(rawValue: defect) == nil {
+                throw CommandFailure(code: 65, message: "\(path): '\(defect)' is no known defect")
             }
             reproduce = file
             scenarioPath = ReproducePlace.absolute(file.scenario, from: path)

@@ -157,40 +157,13 @@ struct ShrinkCommand: ParsableCommand {
         _ setting: ReplicationSetting,
         to path: String
     ) throws {
-        let reduction = outcome.reduction
         let reproduce = ReproduceFile(
-            scenario: ReproducePlace.relative(file, from: path),
+            outcome,
+            setting,
             digest: preparation.scenario.digest,
-            variant: setting.variant.name,
-            seed: setting.seed,
-            kind: outcome.signature.kind.rawValue,
-            rule: outcome.signature.rule,
-            shape: outcome.signature.shape,
-            faults: outcome.kept,
-            regions: reduction.regions.map {
-                ReproduceFile.Region(name: $0.region, nodes: $0.nodes)
-            },
-            operations: reduction.operations,
-            until: reduction.until
+            scenario: ReproducePlace.relative(file, from: path)
         )
-        let head = """
-            # A failure made small by 'novalab shrink'. It is shown by
-            #   novalab replay \(path) --trace
-            # Faults are named by rule and occurrence in the scenario, both counted from zero.
-
-            """
-        do {
-            try FileManager.default.createDirectory(
-                at: URL(filePath: path).deletingLastPathComponent(),
-                withIntermediateDirectories: true
-            )
-            try Data((head + reproduce.text).utf8).write(to: URL(filePath: path), options: .atomic)
-        } catch {
-            throw CommandFailure(
-                code: 74,
-                message: "cannot write \(path): \(error.localizedDescription)"
-            )
-        }
+        try ReproducePlace.write(reproduce, to: path)
     }
 
     private func say(

@@ -169,7 +169,7 @@ import Units
 
     static func message(_ random: inout SeededRandom) -> StoreMessage {
         let attempt = random.next()
-        switch random.below(12) {
+        switch random.below(14) {
         case 0: return .request(attempt: attempt, .register)
         case 1, 2:
             var command = command(&random)
@@ -205,6 +205,14 @@ import Units
         case 9:
             return .answer(attempt: attempt, .result(.entries([.init(key: [1], value: [2, 3])])))
         case 10: return .answer(attempt: attempt, .result(.value(random.below(2) == 0 ? nil : [4])))
+        case 11: return .request(attempt: attempt, .members)
+        case 12:
+            let membership = try! Membership(
+                voters: [NodeID(1), NodeID(4)],
+                outgoing: [NodeID(2)],
+                learners: [NodeID(3)]
+            )
+            return .answer(attempt: attempt, .members(membership))
         default: return .raft(.appendMatched(term: random.next(), index: random.next()))
         }
     }

@@ -239,4 +239,52 @@ import Units
         client.submit(.delete(key: [2]), as: 2, at: .zero, into: &actions)
         #expect(StoreStepTests.questions(actions).last?.question == .register)
     }
+
+    @Test func whoTakesPartIsAskedOfTheLeader() throws {
+        var client = StoreStepTests.client()
+        var actions = Actions<StoreNode>()
+        client.askMembers(as: 1, at: .zero, into: &actions)
+        let first = StoreStepTests.questions(actions)
+        #expect(first.map(\.question) == [.members])
+        actions.removeAll()
+        client.received(
+            .answer(attempt: first[0].attempt, .refused(.notLeader(NodeID(2)))),
+            from: first[0].replica,
+            at: .zero,
+            into: &actions
+        )
+        client.fired(.client, at: .zero + .milliseconds(60), into: &actions)
+        let second = StoreStepTests.questions(actions)
+        #expect(second.map(\.question) == [.members] && second[0].replica == NodeID(2))
+        actions.removeAll()
+        let membership = try Membership(voters: [NodeID(0), NodeID(2)], learners: [NodeID(1)])
+        client.received(
+            .answer(attempt: second[0].attempt, .members(membership)),
+            from: NodeID(2),
+            at: .zero + .milliseconds(70),
+            into: &actions
+        )
+        #expect(
+            StoreStepTests.completions(actions)
+                == [.completed(operation: 1, .members(membership), attempts: 2)]
+        )
+        // Nobody but a leader answers it.
+        var replica = StoreStepTests.replica(.datagrams)
+        var answers = Actions<Replica>()
+        replica.step(.started, at: .zero, into: &answers)
+        replica.step(
+            .received(.request(attempt: 5, .members), from: NodeID(9)),
+            at: .zero,
+            into: &answers
+        )
+        #expect(
+            answers.elements.contains {
+                if case .send(.answer(5, .refused(.notLeader(nil))), NodeID(9)) = $0 {
+                    true
+                } else {
+                    false
+                }
+            }
+        )
+    }
 }

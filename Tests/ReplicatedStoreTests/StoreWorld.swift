@@ -135,7 +135,7 @@ struct StoreWatcher: RunObserver {
         case .result(let other): violations.append("\(node): \(other)")
         case .unknown: unknown[node, default: []].append(operation)
         case .failed: counts["failed", default: 0] += 1
-        case .accepted: break
+        case .accepted, .members: break
         }
     }
 

@@ -20,7 +20,8 @@ import Units
         ],
         regions: [ReproduceFile.Region(name: "us-east", nodes: 2)],
         operations: 12,
-        until: .zero + .milliseconds(3_121)
+        until: .zero + .milliseconds(3_121),
+        defect: "longer-log-wins"
     )
 
     @Test func aFileComesBackAsItWas() throws {
@@ -33,6 +34,7 @@ import Units
         least.regions = []
         least.operations = nil
         least.until = nil
+        least.defect = nil
         #expect(try ReproduceFile.parse(least.text, file: "f.yaml") == least)
     }
 

@@ -26,6 +26,7 @@ extension RaftInvariants {
                 "index \(known), terms \(mark.term) and \(own.term)"
             )
         }
+        commitMemberships(slot, upTo: index, time)
         guard index > committed else { return }
         checkQuorum(slot, index, time)
         for position in (committed + 1)...index {
@@ -115,6 +116,7 @@ extension RaftInvariants {
         nodes[slot].log.installSnapshot(upTo: index, term: term)
         nodes[slot].committed = max(node.committed, index)
         nodes[slot].applied = max(node.applied, index)
+        nodes[slot].memberships.install()
         forgetOld()
     }
 }

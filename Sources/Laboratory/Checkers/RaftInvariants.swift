@@ -33,6 +33,8 @@ public struct RaftInvariants: Sendable {
     var appliedMarks = IndexedWindow<RaftMark>()
     /// What exists at each index: the first entry seen there, and others with other terms.
     private var known = IndexedWindow<Known>()
+    /// The committed memberships, by ascending index.
+    var committedMemberships: [KnownMembership] = []
     private var knownOthers: [OtherKey: Known] = [:]
 
     struct Node: Sendable {
@@ -48,6 +50,7 @@ public struct RaftInvariants: Sendable {
         /// Slots of voters, and of the outgoing voters of a joint phase.
         var voters: [Int] = []
         var outgoing: [Int] = []
+        var memberships = KnownMemberships()
     }
 
     private struct Known: Sendable {
@@ -84,6 +87,7 @@ public struct RaftInvariants: Sendable {
     ) {
         checked += 1
         let slot = slot(of: node)
+        checkOwedMembership(slot, observation, time)
         switch observation {
         case .recovered(let term, let snapshot, let snapshotTerm, let last, let lastTerm):
             if term < nodes[slot].votedTerm {
@@ -113,10 +117,20 @@ public struct RaftInvariants: Sendable {
         case .committed(let index): commit(slot, index, time)
         case .applied(let index, let term, let digest):
             apply(slot, index, RaftMark(term: term, digest: digest), time)
-        case .configuration(let voters, let outgoing):
+        case .configuration(let index, let voters, let outgoing, let learners):
             let members = (voters.map { self.slot(of: $0) }, outgoing.map { self.slot(of: $0) })
             nodes[slot].voters = members.0
             nodes[slot].outgoing = members.1
+            goBy(
+                KnownMembership(
+                    index: index,
+                    voters: voters,
+                    outgoing: outgoing,
+                    learners: learners
+                ),
+                slot,
+                time
+            )
         case .snapshotTaken(let index, let term):
             nodes[slot].log.takeSnapshot(upTo: index, term: term)
             forgetOld()
@@ -282,6 +296,7 @@ public struct RaftInvariants: Sendable {
             report(.committedTruncated, slot, time, [index], range)
         }
         nodes[slot].log.truncate(from: max(index, node.log.base + 1))
+        nodes[slot].memberships.truncate(from: index)
     }
 
     private mutating func recover(
@@ -303,6 +318,7 @@ public struct RaftInvariants: Sendable {
         nodes[slot].leads = 0
         nodes[slot].committed = min(nodes[slot].committed, snapshot)
         nodes[slot].applied = snapshot
+        nodes[slot].memberships = KnownMemberships()
         guard let fault else { return }
         report(
             fault,

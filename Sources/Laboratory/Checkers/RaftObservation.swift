@@ -33,8 +33,14 @@ public enum RaftObservation: Hashable, Sendable {
     /// The node knows everything up to this index to be committed.
     case committed(index: UInt64)
     case applied(index: UInt64, term: UInt64, digest: UInt64)
-    /// The membership that the node goes by from now on; `outgoing` only in a joint phase.
-    case configuration(voters: [NodeID], outgoing: [NodeID])
+    /// The membership that the node goes by from now on, and the index of the entry or snapshot that
+    /// it comes from; `outgoing` only in a joint phase.
+    case configuration(
+        index: UInt64 = 0,
+        voters: [NodeID],
+        outgoing: [NodeID],
+        learners: [NodeID] = []
+    )
     /// The node has put everything up to this index into a snapshot of its own.
     case snapshotTaken(index: UInt64, term: UInt64)
     /// A leader's snapshot replaced the node's state up to this index; durable with the next

@@ -24,6 +24,12 @@ public enum RaftRule: String, Hashable, Sendable, CaseIterable {
     case oneVoteATerm = "one-vote-a-term"
     /// After a restart a node has what was durable, and nothing that it had durably thrown away.
     case recoversItsLog = "recovers-its-log"
+    /// A leader changes the membership only after a commit of its own term, and after the change
+    /// before is committed (Ongaro, "bug in single-server membership changes", raft-dev, 2015).
+    case changesInOrder = "changes-in-order"
+    /// A node goes by the latest membership in its log; where that is committed, or comes with a
+    /// snapshot, it is the same on all nodes (dissertation, section 4.1).
+    case membershipOfLog = "membership-of-log"
 }
 
 /// One broken promise.
@@ -69,6 +75,10 @@ enum RaftFault: String {
     case cameBack = "entries that had been durably thrown away came back"
     case neverHad = "a log was recovered that the node never had"
     case termWentBack = "the term was lower after a restart than at the last vote"
+    case changedBeforeCommit = "the membership was changed before a commit of the leader's own term"
+    case changedTwice = "the membership was changed before the last change was committed"
+    case membershipGone = "a membership stayed in effect when its entry was gone"
+    case membershipDiffers = "another membership where one is committed"
 
     var rule: RaftRule {
         switch self {
@@ -83,6 +93,8 @@ enum RaftFault: String {
         case .otherTerm: .commitsOwnTerm
         case .votedTwice, .termWentBack: .oneVoteATerm
         case .lostDurable, .cameBack, .neverHad: .recoversItsLog
+        case .changedBeforeCommit, .changedTwice: .changesInOrder
+        case .membershipGone, .membershipDiffers: .membershipOfLog
         }
     }
 

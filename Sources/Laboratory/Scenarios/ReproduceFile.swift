@@ -22,6 +22,8 @@ public struct ReproduceFile: Hashable, Sendable {
     public var regions: [Region]
     public var operations: Int?
     public var until: Instant?
+    /// A known defect that was planted, by its name; `nil` for the code as it is.
+    public var defect: String?
 
     /// A fault that is carried out: rule and occurrence as `2.0`, and a comment for people.
     public struct Fault: Hashable, Sendable {
@@ -55,7 +57,8 @@ public struct ReproduceFile: Hashable, Sendable {
         faults: [Fault],
         regions: [Region],
         operations: Int?,
-        until: Instant?
+        until: Instant?,
+        defect: String? = nil
     ) {
         self.scenario = scenario
         self.digest = digest
@@ -68,6 +71,7 @@ public struct ReproduceFile: Hashable, Sendable {
         self.regions = regions
         self.operations = operations
         self.until = until
+        self.defect = defect
     }
 
     /// Whether a file's text claims to be one, so that its errors are told in these terms.
@@ -106,7 +110,8 @@ public struct ReproduceFile: Hashable, Sendable {
                 return Region(name: entry.name, nodes: Int(nodes))
             },
             operations: record.optionalInteger("operations"),
-            until: record.optionalInterval("until").map { Instant.zero + $0 }
+            until: record.optionalInterval("until").map { Instant.zero + $0 },
+            defect: record.text("defect")
         )
     }
 
@@ -118,6 +123,7 @@ public struct ReproduceFile: Hashable, Sendable {
         yaml.field("digest", digest)
         yaml.field("variant", YAMLText.name(variant))
         yaml.field("seed", seed)
+        if let defect { yaml.field("defect", YAMLText.name(defect)) }
         yaml.mapping("failure") { yaml in
             yaml.field("kind", kind)
             yaml.quoted("rule", rule)
@@ -147,6 +153,12 @@ public struct ReproduceFile: Hashable, Sendable {
             Field("digest", .name, .required, "Of the scenario, as `novalab check --json` has it."),
             Field("variant", .name, .required, "The variant that fails."),
             Field("seed", .seed, .required, "The seed that fails."),
+            Field(
+                "defect",
+                .name,
+                .optional,
+                "A known defect that is planted, as `novalab bench detection` names it."
+            ),
             Field(
                 "failure",
                 .record(

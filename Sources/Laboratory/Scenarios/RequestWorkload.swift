@@ -14,12 +14,21 @@ extension Scenario {
         public var replicas: Int
         public var load: Load
         public var duration: SteadyDuration
+        /// How administrators change who takes part; `nil` when nobody does.
+        public var membership: Membership?
 
-        public init(groups: Int, replicas: Int, load: Load, duration: SteadyDuration) {
+        public init(
+            groups: Int,
+            replicas: Int,
+            load: Load,
+            duration: SteadyDuration,
+            membership: Membership? = nil
+        ) {
             self.groups = groups
             self.replicas = replicas
             self.load = load
             self.duration = duration
+            self.membership = membership
         }
     }
 }

@@ -22,6 +22,15 @@ extension Scenario {
             )
         }
         Scenario.write(requests.duration, into: &yaml)
+        guard let membership = requests.membership else { return }
+        yaml.mapping("membership") { yaml in
+            yaml.field("founders", membership.founders)
+            yaml.field("least", membership.least)
+            yaml.field("every", membership.every)
+            yaml.field("style", membership.style.rawValue)
+            yaml.field("transfers", QuantityText.percentText(membership.transfers))
+            yaml.field("administrators", membership.administrators)
+        }
     }
 
     /// Nothing for the usual configuration, so that older digests stay as they are.

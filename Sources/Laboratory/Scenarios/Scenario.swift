@@ -96,6 +96,9 @@ public struct Scenario: Hashable, Sendable {
         case progressAfterHeal = "progress-after-heal"
         /// A node that starts again finds what its disk had acknowledged, unless a fault took it.
         case durableRecordsSurvive = "durable-records-survive"
+        /// While one partition stands that leaves a replica in touch with a majority, requests are answered
+        /// again within bounded time, and nobody else is elected after it.
+        case progressUnderPartition = "progress-under-partition"
         /// No link carried more than its rate.
         case linkRateRespected = "link-rate-respected"
     }

@@ -19,9 +19,10 @@ extension ScenarioBuilder {
         }
         if places.isEmpty { places = [RegionID(UInt32(topology.regions.count - 1))] }
         places.sort()
+        let replicas = record.integer("replicas")
         let workload = Scenario.RequestWorkload(
             groups: record.integer("groups"),
-            replicas: record.integer("replicas"),
+            replicas: replicas,
             load: Scenario.RequestWorkload.Load(
                 arrival: load.text("arrival")
                     .flatMap(Scenario.RequestWorkload.Arrival.init(rawValue:)) ?? .poisson,
@@ -33,8 +34,53 @@ extension ScenarioBuilder {
                 timeout: load.interval("timeout"),
                 places: places
             ),
-            duration: duration(record.record("duration"))
+            duration: duration(record.record("duration")),
+            membership: record.has("membership")
+                ? membership(record.record("membership"), replicas: replicas) : nil
         )
+        return checkPlaces(record, workload, topology) ? workload : nil
+    }
+
+    private mutating func membership(
+        _ record: CheckedRecord,
+        replicas: Int
+    ) -> Scenario.RequestWorkload.Membership {
+        typealias Membership = Scenario.RequestWorkload.Membership
+        let founders = record.optionalInteger("founders") ?? replicas
+        if founders > replicas, let value = record["founders"] {
+            add(
+                .conflict,
+                value,
+                "\(founders) founders among \(replicas) replicas",
+                expected: "\(replicas) at most"
+            )
+        }
+        let least = record.optionalInteger("least") ?? min(3, founders)
+        if least > founders, let value = record["least"] ?? record["founders"] {
+            add(
+                .conflict,
+                value,
+                "\(least) voters at least, and \(founders) founders",
+                expected: "no more than founders"
+            )
+        }
+        return Membership(
+            founders: founders,
+            least: least,
+            every: record.interval("every"),
+            style: record.text("style").flatMap(Membership.Style.init(rawValue:)) ?? .mixed,
+            transfers: record.share("transfers"),
+            administrators: record.integer("administrators")
+        )
+    }
+
+    /// Whether there are nodes for all replicas and clients.
+    private mutating func checkPlaces(
+        _ record: CheckedRecord,
+        _ workload: Scenario.RequestWorkload,
+        _ topology: Scenario.Topology
+    ) -> Bool {
+        let places = workload.load.places
         let replicas = topology.nodeCount - places.count
         let wanted = workload.groups * workload.replicas
         guard replicas >= wanted else {
@@ -45,9 +91,9 @@ extension ScenarioBuilder {
                     + "\(replicas) are left for \(workload.groups) groups of \(workload.replicas)",
                 expected: "\(wanted + places.count) nodes or more"
             )
-            return nil
+            return false
         }
-        if workload.load.clients < places.count, let value = load["clients"] {
+        if workload.load.clients < places.count, let value = record.record("load")["clients"] {
             add(
                 .conflict,
                 value,
@@ -55,7 +101,41 @@ extension ScenarioBuilder {
                 expected: "a client for each region"
             )
         }
-        return workload
+        return true
+    }
+
+    /// Whether every partition leaves some replica in touch with a majority and with clients, and stands
+    /// still, so that progress can be asked for meanwhile.
+    mutating func checkProgressUnderPartition(_ invariants: [CheckedValue], _ scenario: Scenario) {
+        guard
+            let value = invariants.first(where: {
+                $0.text == Scenario.Invariant.progressUnderPartition.rawValue
+            }), case .requests(let requests) = scenario.workload
+        else { return }
+        if requests.groups > 1 || requests.membership != nil {
+            add(
+                .conflict,
+                value,
+                "partitions leave a majority of one group of lasting members",
+                expected: "groups: 1, and no membership"
+            )
+        }
+        for (number, rule) in scenario.faults.enumerated() {
+            guard case .netPartition(let mode, let flapping) = rule.action else { continue }
+            let candidates = scenario.nodeCandidates(for: rule.selection).count
+            let picked = rule.selection.pick.count(of: candidates)
+            let mayPartAll = !mode.partsSelected && picked * 2 >= requests.replicas
+            // The one replica that could be elected may have an old log, and then nobody is.
+            guard flapping != nil || mayPartAll || mode == .constrainedElection else { continue }
+            add(
+                .conflict,
+                value,
+                "fault \(number) may leave no replica that a majority would elect and clients reach",
+                expected:
+                    "partitions without a period, no constrained-election, and fewer than half "
+                    + "of the replicas in halves, isolate and one-way"
+            )
+        }
     }
 
     private mutating func mix(_ load: CheckedRecord) -> [Scenario.RequestWorkload.Share] {

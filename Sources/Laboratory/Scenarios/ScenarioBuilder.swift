@@ -71,6 +71,7 @@ struct ScenarioBuilder {
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
         }
+        checkProgressUnderPartition(invariants, scenario)
         scenario.swarm = swarm(root, document, in: scenario)
         return scenario
     }
@@ -258,7 +259,8 @@ extension Scenario.Invariant {
         case .requests:
             [
                 .linearizable, .raftSafety, .commandsAppliedOnce, .replicasConverge,
-                .progressAfterHeal, .durableRecordsSurvive, .linkRateRespected,
+                .progressAfterHeal, .progressUnderPartition, .durableRecordsSurvive,
+                .linkRateRespected,
             ]
         case .boot:
             [

@@ -4,7 +4,55 @@ extension ScenarioShapes {
         Field("replicas", .integer(1...25), .text("5"), "Replicas of each group."),
         Field("load", .record(load), .required, "What clients ask for, however long answers take."),
         Field("duration", .record(steady), .required, "How long requests are sent."),
+        Field(
+            "membership",
+            .record(membership),
+            .optional,
+            "Administrators who change the membership of each group meanwhile."
+        ),
     ]
+
+    private static let membership = RecordShape(
+        title: "membership",
+        fields: [
+            Field(
+                "founders",
+                .integer(1...25),
+                .optional,
+                "Replicas that vote from the beginning; all unless given. The others are spares."
+            ),
+            Field(
+                "least",
+                .integer(1...25),
+                .optional,
+                "Voters are not removed below this; 3, or all founders, unless given."
+            ),
+            Field(
+                "every",
+                .duration(allowsZero: false),
+                .required,
+                "Between two orders of one administrator, on average."
+            ),
+            Field(
+                "style",
+                .words(Scenario.RequestWorkload.Membership.Style.allCases.map(\.rawValue)),
+                .text("mixed"),
+                "One node at a time, any set through a joint phase, or either."
+            ),
+            Field(
+                "transfers",
+                .share(.closed),
+                .text("20 %"),
+                "How many of the orders hand leadership over instead."
+            ),
+            Field(
+                "administrators",
+                .integer(1...16),
+                .text("1"),
+                "Administrators of each group, who do not know of each other."
+            ),
+        ]
+    )
 
     private static let load = RecordShape(
         title: "load",

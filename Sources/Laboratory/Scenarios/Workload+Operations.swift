@@ -34,6 +34,7 @@ extension Scenario.Workload {
         case .requests(var requests):
             let nodes = topology.nodeCount - requests.load.places.count
             requests.replicas = min(requests.replicas, nodes / max(1, requests.groups))
+            requests.membership = requests.membership?.limited(to: requests.replicas)
             self = .requests(requests)
         case .echo, .bulk, .transfer, .migration, .boot: break
         }

@@ -102,7 +102,7 @@ public struct Membership: Hashable, Sendable, Codable {
 }
 
 /// A change of the membership that a leader is asked for.
-public enum MembershipChange: Hashable, Sendable {
+public enum MembershipChange: Hashable, Sendable, Codable {
     /// One voter more; a learner is promoted.
     case addVoter(NodeID)
     case addLearner(NodeID)

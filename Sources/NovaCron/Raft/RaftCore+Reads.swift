@@ -134,6 +134,7 @@ extension RaftCore {
         isLease: Bool,
         into effects: inout RaftEffects
     ) {
+        if isLease { points.sometimes("raft: read by lease") }
         effects.report(.readServed(index: index, lease: isLease))
         if let peer = origin.peer {
             effects.send(.readAnswer(term: term, read: origin.read, index: index), to: peer)

@@ -85,11 +85,12 @@ public struct StoreClient: Sendable {
     private enum Work: Sendable {
         case command(StoreCommand)
         case administer(StoreAdministration)
+        case members
 
         var needsSession: Bool {
             switch self {
             case .command(let command): !command.isRead
-            case .administer: false
+            case .administer, .members: false
             }
         }
     }
@@ -144,6 +145,15 @@ public struct StoreClient: Sendable {
         into actions: inout Actions<Program>
     ) {
         begin(.administer(order), operation, at: now, into: &actions)
+    }
+
+    /// Asks the leader who takes part.
+    public mutating func askMembers<Program: StoreProgram>(
+        as operation: UInt64,
+        at now: Instant,
+        into actions: inout Actions<Program>
+    ) {
+        begin(.members, operation, at: now, into: &actions)
     }
 
     public mutating func received<Program: StoreProgram>(
@@ -258,6 +268,8 @@ public struct StoreClient: Sendable {
             )
         case .administer(let order):
             question = .administer(order)
+        case .members:
+            question = .members
         }
         operations[place].attempt = newAttempt(to: replica, at: now)
         operations[place].attempts += 1
@@ -290,6 +302,9 @@ public struct StoreClient: Sendable {
             complete(place, .result(result), into: &actions)
         case .accepted:
             complete(place, .accepted, into: &actions)
+        case .members(let membership):
+            leader = replica
+            complete(place, .members(membership), into: &actions)
         case .refused(.notApplicable):
             complete(place, .failed, into: &actions)
         case .refused(.noSession), .refused(.staleSequence):
@@ -317,7 +332,7 @@ public struct StoreClient: Sendable {
             proceed(at: now, into: &actions)
         case .refused(let refusal):
             if let attempt = registration { registration = pausing(attempt, refusal, at: now) }
-        case .result, .accepted:
+        case .result, .accepted, .members:
             break
         }
     }
@@ -381,6 +396,8 @@ public struct StoreClient: Sendable {
             let wasSent = operations[place].attempts > 0
             switch operations[place].work {
             case .command(let command) where command.isRead:
+                complete(place, .failed, into: &actions)
+            case .members:
                 complete(place, .failed, into: &actions)
             case .command, .administer:
                 complete(place, wasSent ? .unknown : .failed, into: &actions)

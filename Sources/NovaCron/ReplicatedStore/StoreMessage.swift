@@ -21,10 +21,13 @@ public enum StoreQuestion: Hashable, Sendable {
     /// A linearizable read. A follower serves it after asking its leader, if `fromFollower`.
     case read(StoreCommand, fromFollower: Bool)
     case administer(StoreAdministration)
+    /// Who takes part, as the leader knows it now: whoever orders a change looks first. The answer
+    /// promises nothing, because the next change may be under way.
+    case members
 }
 
 /// What an operator may ask of the group.
-public enum StoreAdministration: Hashable, Sendable {
+public enum StoreAdministration: Hashable, Sendable, Codable {
     case change(MembershipChange)
     case transferLeadership(to: NodeID)
 }
@@ -35,6 +38,7 @@ public enum StoreAnswer: Hashable, Sendable {
     /// The group has begun to do what was administered.
     case accepted
     case refused(StoreRefusal)
+    case members(Membership)
 }
 
 /// Why a replica does not answer the question.
@@ -104,6 +108,7 @@ extension StoreQuestion {
         case .administer(.change(let change)):
             writer.write(UInt8(6))
             change.encode(into: &writer)
+        case .members: writer.write(UInt8(7))
         }
     }
 
@@ -126,6 +131,7 @@ extension StoreQuestion {
         case 4: self = .read(try StoreQuestion.readCommand(from: &reader), fromFollower: true)
         case 5: self = .administer(.transferLeadership(to: NodeID(try reader.read())))
         case 6: self = .administer(.change(try MembershipChange(from: &reader)))
+        case 7: self = .members
         case let kind: throw .malformed("a question of unknown kind \(kind)")
         }
     }
@@ -202,6 +208,9 @@ extension StoreAnswer {
         case .refused(.noSession): writer.write(UInt8(8))
         case .refused(.staleSequence): writer.write(UInt8(9))
         case .refused(.notApplicable): writer.write(UInt8(10))
+        case .members(let membership):
+            writer.write(UInt8(11))
+            membership.encode(into: &writer)
         }
     }
 
@@ -217,6 +226,7 @@ extension StoreAnswer {
         case 8: self = .refused(.noSession)
         case 9: self = .refused(.staleSequence)
         case 10: self = .refused(.notApplicable)
+        case 11: self = .members(try Membership(from: &reader))
         case let kind: throw .malformed("an answer of unknown kind \(kind)")
         }
     }

@@ -48,6 +48,8 @@ public enum StoreOutcome: Hashable, Sendable, Codable {
     case result(StoreResult)
     /// What was administered has begun.
     case accepted
+    /// Who took part when the leader was asked.
+    case members(Membership)
     /// It has certainly not happened and never will.
     case failed
     /// It may have happened, may happen later, or never.

@@ -204,6 +204,10 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
             case .administer(let order):
                 try administer(order, at: now)
                 actions.send(.answer(attempt: attempt, .accepted), to: client)
+            case .members:
+                guard raft.isLeader else { throw .notLeader(raft.leader) }
+                let answer = StoreAnswer.members(raft.membership)
+                actions.send(.answer(attempt: attempt, answer), to: client)
             }
         } catch {
             let refusal = StoreReplica.refusal(error)

@@ -18,14 +18,15 @@ struct GroupLogs: Sendable {
     private(set) var recognised: UInt64 = 0
     private(set) var snapshotsInstalled: UInt64 = 0
     private(set) var truncations: UInt64 = 0
-    private(set) var memberships: UInt64 = 0
+    /// Where administrators change the membership.
+    private(set) var changes: MembershipLedger?
+    /// When somebody was elected; the first `electionLimit` times.
+    private(set) var electionTimes: [Instant] = []
     private(set) var transfers: UInt64 = 0
     /// Holds digests of states against each other, those of snapshots and those at the end.
     private(set) var states = ConvergenceChecker()
     /// Replicas that told their state at the end, because they lived.
     private(set) var closed: Set<NodeID> = []
-    /// Who belongs to the group, as each replica has it.
-    private var membersByNode: [NodeID: [NodeID]] = [:]
     /// The last index that each replica applied.
     private(set) var applied: [NodeID: LogIndex] = [:]
 
@@ -33,6 +34,16 @@ struct GroupLogs: Sendable {
         self.replicas = replicas
         raft = checksRaft ? RaftInvariants() : nil
         once = checksOnce ? ExactlyOnceChecker() : nil
+    }
+
+    static let electionLimit = 100_000
+
+    mutating func followMemberships() { changes = MembershipLedger() }
+
+    /// Who has to hold the same in the end: the members of the last membership that was committed.
+    var members: [NodeID] {
+        guard let last = changes?.last, !last.members.isEmpty else { return replicas }
+        return last.members
     }
 
     mutating func take(_ event: StoreEvent, of node: NodeID, at time: Instant) {
@@ -70,14 +81,6 @@ struct GroupLogs: Sendable {
         return members.map { applied[$0] ?? 0 }
     }
 
-    /// Who belongs to the group, as the replica has it that has applied most.
-    private var members: [NodeID] {
-        let furthest = membersByNode.keys.max {
-            (applied[$0] ?? 0, $1.rawValue) < (applied[$1] ?? 0, $0.rawValue)
-        }
-        return furthest.flatMap { membersByNode[$0] } ?? replicas
-    }
-
     private mutating func contradict(_ message: String, at time: Instant) {
         guard contradictions.count < InvariantOutcome.violationLimit else { return }
         contradictions.append(Violation(time: time, message: message))
@@ -85,23 +88,24 @@ struct GroupLogs: Sendable {
 
     private mutating func take(_ fact: RaftFact, of node: NodeID, at time: Instant) {
         switch fact {
-        case .becameLeader: elections += 1
+        case .becameLeader:
+            elections += 1
+            if electionTimes.count < GroupLogs.electionLimit { electionTimes.append(time) }
         case .applied(let index, _, _): applied[node] = index
         case .snapshotInstalled(let index, _):
             snapshotsInstalled += 1
             applied[node] = index
         case .restarted(_, _, let snapshot, _, _): applied[node] = snapshot
         case .truncated: truncations += 1
-        case .membership(_, let membership):
-            memberships += 1
-            membersByNode[node] = membership.members
         case .transferStarted: transfers += 1
         case .contradiction(let contradiction):
             contradict("\(node) met a contradiction: \(contradiction)", at: time)
         case .enteredTerm, .becameFollower, .becamePreCandidate, .becameCandidate, .steppedDown,
-            .voted, .appended, .durable, .committed, .snapshotTaken, .readServed, .transferEnded:
+            .voted, .appended, .durable, .committed, .snapshotTaken, .readServed, .membership,
+            .transferEnded:
             break
         }
+        changes?.take(fact, of: node, at: time)
         guard raft != nil, let observation = RaftObservation(fact) else { return }
         raft!.observe(observation, at: node, time: time)
     }
@@ -129,8 +133,13 @@ extension RaftObservation {
         case .committed(let index): self = .committed(index: index)
         case .applied(let index, let term, let digest):
             self = .applied(index: index, term: term, digest: digest)
-        case .membership(_, let membership):
-            self = .configuration(voters: membership.voters, outgoing: membership.outgoing)
+        case .membership(let index, let membership):
+            self = .configuration(
+                index: index,
+                voters: membership.voters,
+                outgoing: membership.outgoing,
+                learners: membership.learners
+            )
         case .snapshotTaken(let index, let term): self = .snapshotTaken(index: index, term: term)
         case .snapshotInstalled(let index, let term):
             self = .snapshotInstalled(index: index, term: term)

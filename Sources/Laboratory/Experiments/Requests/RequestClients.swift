@@ -21,6 +21,7 @@ struct RequestClients: Sendable {
     private var ended: [(request: UInt64, outcome: StoreOutcome, attempts: UInt32)] = []
     private var nextRequest: UInt64
     private var isOver = false
+    private var administrators: GroupAdministrators
 
     static let waitingLimit = 100_000
 
@@ -89,6 +90,7 @@ struct RequestClients: Sendable {
             }
             groups.append(group)
         }
+        administrators = GroupAdministrators(birth, plan, firstLine: sessions.count)
     }
 
     mutating func step<Rules: RaftRules>(
@@ -103,10 +105,15 @@ struct RequestClients: Sendable {
                 groups[place].load.advance()
                 setArrival(place, into: &actions)
             }
+            administrators.start(at: now, into: &actions)
             // The last answers, or their time-outs, follow the last request, in whichever life.
             actions.setTimer(.end, at: max(now, .zero + until + load.timeout))
         case .fired(.arrival(let place)):
             arrived(Int(place), at: now, into: &actions)
+        case .fired(.order(let place)):
+            administrators.order(Int(place), at: now, into: &actions)
+        case .fired(.session(let place)) where administrators.has(line: Int(place)):
+            administrators.fired(line: Int(place), at: now, into: &actions)
         case .fired(.session(let place)):
             sessions[Int(place)].client.fired(.client, at: now, into: &inner)
             carryOut(Int(place), at: now, into: &actions)
@@ -115,6 +122,15 @@ struct RequestClients: Sendable {
             actions.emit(.finished)
         case .received(.answer(let attempt, let answer), let replica):
             let place = Int(StoreClient.line(of: attempt))
+            if administrators.has(line: place) {
+                administrators.received(
+                    .answer(attempt: attempt, answer),
+                    line: place,
+                    from: replica,
+                    at: now,
+                    into: &actions
+                )
+            }
             guard place < sessions.count else { return }
             sessions[place].client.received(
                 .answer(attempt: attempt, answer),

@@ -16,17 +16,19 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
     private var clients: RequestClients?
 
     init(_ birth: Birth<RequestNode>, _ plan: RequestPlan, rules: Rules) {
-        guard let group = plan.groups.first(where: { $0.contains(birth.node) }) else {
+        guard let group = plan.groups.firstIndex(where: { $0.contains(birth.node) }) else {
             clients = RequestClients(birth, plan)
             return
         }
-        guard let membership = try? Membership(voters: group) else {
-            preconditionFailure("a group of \(group.count) replicas that was not checked")
+        let founders = plan.founders[group]
+        guard let membership = try? Membership(voters: founders) else {
+            preconditionFailure("a group of \(founders.count) founders that was not checked")
         }
         replica = StoreReplica(
             birth,
             configuration: plan.store,
-            bootstrap: membership,
+            // A spare learns of the group from its leader.
+            bootstrap: founders.contains(birth.node) ? membership : .none,
             rules: rules
         )
     }
@@ -64,6 +66,8 @@ public enum RequestTimer: Hashable, Sendable {
     case arrival(UInt32)
     /// Requests and their answers are over.
     case end
+    /// An administrator's next order.
+    case order(UInt32)
 }
 
 /// What replicas and clients report.
@@ -76,4 +80,8 @@ public enum RequestEvent: Hashable, Sendable, Codable {
     case missed(group: UInt32, due: Instant)
     /// Nothing more comes from this node's clients.
     case finished
+    /// An administrator ordered a change of its group.
+    case ordered(group: UInt32, StoreAdministration)
+    /// What came of it; a change that was accepted has begun and may still come to nothing.
+    case carriedOut(group: UInt32, StoreAdministration, StoreOutcome)
 }

@@ -148,8 +148,8 @@ extension RequestObserver {
                         to: topology.region(of: other)
                     )
                 }.sorted()
-                // With itself, the leader needs half of the group.
-                let others = group.count / 2
+                // With itself, the leader needs half of the voters.
+                let others = plan.leastVoters / 2
                 return others == 0 ? .zero : trips[others - 1]
             }.min() ?? .zero
         }

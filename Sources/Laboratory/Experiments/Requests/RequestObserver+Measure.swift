@@ -50,7 +50,13 @@ extension RequestObserver {
         if isWhole, invariants.contains(.progressAfterHeal) {
             record.invariants.append(progress(accounts, record.faults, at: ending.time))
         }
+        if isWhole, invariants.contains(.progressUnderPartition) {
+            record.invariants.append(
+                progressUnderPartition(accounts, record.faults, at: ending.time)
+            )
+        }
         addFacts(of: accounts, into: &record)
+        addMemberships(at: ending.time, into: &record)
     }
 
     // MARK: Promises

@@ -31,6 +31,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
     public var historyLimits = LinearizabilityLimits()
     private var open: [UInt64: OpenRequest] = [:]
     private(set) var attempts: UInt64 = 0
+    private(set) var orders = OrderTally()
 
     private struct OpenRequest {
         var due: Instant
@@ -70,6 +71,9 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         logs = plan.groups.map {
             GroupLogs(replicas: $0, checksRaft: checks.raft, checksOnce: checks.once)
         }
+        if plan.membership != nil {
+            for place in logs.indices { logs[place].followMemberships() }
+        }
     }
 
     public var isFinished: Bool { finishedNodes.count == plan.clientNodes.count }
@@ -88,6 +92,8 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
             accounts[Int(group)].failed(due: due, at: time)
         case .finished:
             finishedNodes.insert(node)
+        case .ordered: orders.given += 1
+        case .carriedOut(_, let order, let outcome): orders.take(order, outcome)
         }
     }
 
@@ -151,7 +157,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
             } else {
                 histories[group].fail(operation, at: time)
             }
-        case .accepted, .failed:
+        case .accepted, .members, .failed:
             accounts[group].failed(due: known.due, at: time)
             if let operation = known.operation { histories[group].fail(operation, at: time) }
         case .unknown:

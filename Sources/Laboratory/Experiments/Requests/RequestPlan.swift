@@ -14,6 +14,14 @@ struct RequestPlan: Sendable {
     /// How long a client waits for one replica.
     let attemptTimeout: Interval
     let readsFromFollower: Bool
+    /// How administrators change each group; `nil` when nobody does.
+    let membership: Scenario.RequestWorkload.Membership?
+    /// The voters that each group begins with, among its replicas.
+    let founders: [[NodeID]]
+    /// The fewest voters that a group ever has.
+    let leastVoters: Int
+    /// No order of an administrator begins later, from the start.
+    let ordersUntil: Interval
 
     init(_ scenario: Scenario, _ system: Scenario.SystemConfiguration) {
         guard case .requests(let workload) = scenario.workload else {
@@ -27,6 +35,10 @@ struct RequestPlan: Sendable {
         // A client that asks a dead replica should ask the next one while its request still counts.
         attemptTimeout = max(.milliseconds(200), workload.load.timeout / 4)
         readsFromFollower = system.consensus.reads == .follower
+        membership = workload.membership
+        founders = groups.map { workload.founders(of: $0) }
+        leastVoters = workload.leastVoters
+        ordersUntil = min(until, scenario.recovery?.healAt ?? until)
     }
 }
 
