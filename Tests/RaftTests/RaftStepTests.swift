@@ -16,6 +16,7 @@ import Units
         init(
             _ rules: Rules,
             members: [UInt32] = [0, 1, 2],
+            bootstrap: Membership? = nil,
             recovered: [RaftRecord] = [],
             configuration: RaftConfiguration = RaftConfiguration()
         ) {
@@ -25,7 +26,7 @@ import Units
                 incarnation: 0,
                 configuration: configuration,
                 rules: rules,
-                bootstrap: try! Membership(voters: members.map { NodeID($0) }),
+                bootstrap: bootstrap ?? (try! Membership(voters: members.map { NodeID($0) })),
                 recovered: recovered
             )
             core.start(at: now, into: &effects)
@@ -319,5 +320,35 @@ import Units
         #expect(throws: RaftRefusal.busy) {
             _ = try bench.core.propose([1], at: bench.now, into: &bench.effects)
         }
+    }
+
+    // Goal: no snapshot without a membership. Method: a spare copies the log from its beginning, where it
+    // knows of no group; a snapshot from there would leave whoever gets it without one.
+    @Test func aSpareOffersASnapshotOnceItKnowsWhoTakesPart() throws {
+        var configuration = RaftConfiguration()
+        configuration.snapshotInterval = 2
+        var bench = Bench(StandardRules(), bootstrap: Membership.none, configuration: configuration)
+        _ = bench.receive(
+            RaftStepTests.append(term: 1, after: 0, of: 0, commit: 3, [1, 1, 1]),
+            from: 1
+        )
+        #expect(bench.core.applied == 3)
+        #expect(!bench.core.wantsSnapshot)
+        bench.effects.removeAll()
+        bench.core.snapshotTaken([7], at: bench.now, into: &bench.effects)
+        #expect(bench.effects.elements.isEmpty)
+        #expect(bench.core.recoveredSnapshot == nil)
+        let group = try Membership(voters: [NodeID(1), NodeID(2)], learners: [NodeID(0)])
+        let request = AppendRequest(
+            term: 1,
+            previousIndex: 3,
+            previousTerm: 1,
+            commit: 4,
+            entries: [LogEntry(term: 1, .membership(group))]
+        )
+        _ = bench.receive(.append(request), from: 1)
+        #expect(bench.core.applied == 4 && bench.core.wantsSnapshot)
+        bench.core.snapshotTaken([7], at: bench.now, into: &bench.effects)
+        #expect(bench.core.recoveredSnapshot?.point.membership == group)
     }
 }

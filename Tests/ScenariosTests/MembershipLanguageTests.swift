@@ -93,7 +93,9 @@ import Units
     ])
     func contradictionsAreTold(_ written: String, _ words: String) {
         let text = MembershipLanguageTests.text(membership: "membership: {\(written)}")
-        let error = #expect(throws: ScenarioError.self) { _ = try Samples.parsed(text) }
+        let error = #expect(throws: ScenarioError.self) {
+            _ = try ScenarioFile.parse(text, file: "membership.yaml")
+        }
         #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
     }
 
@@ -117,7 +119,9 @@ import Units
                 faults: faults,
                 invariants: promise
             )
-            #expect(throws: ScenarioError.self) { _ = try Samples.parsed(text) }
+            #expect(throws: ScenarioError.self) {
+                _ = try ScenarioFile.parse(text, file: "membership.yaml")
+            }
         }
     }
 }

@@ -11,15 +11,17 @@ struct IncomingSnapshot: Sendable {
 
 extension RaftCore {
     /// The state machine as it is after `applied`, as bytes; entries before are forgotten, except the
-    /// few that lagging followers may need. Traps for a state beyond the configured limit: the parent
-    /// bounds what it keeps.
+    /// few that lagging followers may need. Nothing happens while the membership is not known. Traps for
+    /// a state beyond the configured limit: the parent bounds what it keeps.
     public mutating func snapshotTaken(
         _ state: Bytes,
         at now: Instant,
         into effects: inout RaftEffects
     ) {
         precondition(state.count <= configuration.snapshotLimit.bytes, "\(state.count) bytes")
-        guard applied > log.snapshot.index, let term = log.term(at: applied) else { return }
+        guard applied > log.snapshot.index, knowsMembers, let term = log.term(at: applied) else {
+            return
+        }
         let point = SnapshotPoint(
             index: applied,
             term: term,

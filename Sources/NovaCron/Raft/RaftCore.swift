@@ -121,8 +121,13 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
         let interval = configuration.snapshotInterval * (isSendingSnapshot ? 2 : 1)
         let isDue = applied >= log.snapshot.index + interval
         return (isDue || isSnapshotDue) && applied > log.snapshot.index
-            && durability.snapshot == .saved
+            && durability.snapshot == .saved && knowsMembers
     }
+
+    /// A node that was added copies the log from its beginning, and knows of no group before the entry
+    /// that adds it or another: a snapshot from there would hand on no membership.
+    var knowsMembers: Bool { !log.membership(at: applied).voters.isEmpty }
+
     private var isSendingSnapshot: Bool {
         role == .leader
             && reign.followers.contains {
