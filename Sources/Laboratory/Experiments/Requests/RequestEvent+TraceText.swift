@@ -38,6 +38,7 @@ extension StoreEvent: TraceText {
             "executes \(session)/\(sequence) at \(index)"
         case .recognised(let session, let sequence, _): "recognises \(session)/\(sequence)"
         case .stateDigest(let index, _): "state at \(index)"
+        case .closingState(let index, _): "closing state at \(index)"
         case .unreadableSnapshot(let index): "unreadable snapshot \(index)"
         case .refused(let refusal): "refused: \(TraceWords.of(refusal))"
         case .sessionOpened(let session): "session \(session)"
