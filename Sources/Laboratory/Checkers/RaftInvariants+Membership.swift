@@ -137,7 +137,8 @@ extension RaftInvariants {
     ) {
         guard nodes[slot].memberships.isOwed else { return }
         switch observation {
-        case .configuration, .recovered, .crashed, .snapshotInstalled, .truncated: return
+        case .configuration, .recovered, .crashed, .lostDurable, .snapshotInstalled, .truncated:
+            return
         case .voted, .becameLeader, .ceasedToLead, .appended, .persisted, .committed, .applied,
             .snapshotTaken:
             nodes[slot].memberships.isOwed = false
