@@ -134,17 +134,6 @@ import Units
         observer.observe(.replica(behind), on: NodeID(2), at: Self.time(20_500))
         let apart = try Self.outcome("replicas-converge", Self.record(observer))
         #expect(apart.violationCount == 1 && apart.kind == .liveness)
-        // It was taken out of the group before.
-        for node in 0..<3 {
-            let members = try Membership(voters: [NodeID(0), NodeID(1)])
-            observer.observe(
-                .replica(.raft(.membership(index: 30, members))),
-                on: NodeID(UInt32(node)),
-                at: Self.time(6_000)
-            )
-        }
-        let changed = try Self.outcome("replicas-converge", Self.record(observer))
-        #expect(changed.violationCount == 0)
     }
 
     @Test func everyReplicaOfARealRunTellsItsState() throws {
