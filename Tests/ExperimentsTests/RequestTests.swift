@@ -17,7 +17,8 @@ import Units
     static func scenario(
         _ faults: String = "",
         groups: Int = 1,
-        dataLoss: String = "none"
+        dataLoss: String = "none",
+        leaders: String = ""
     ) throws -> Scenario {
         try ScenarioFile.parse(
             """
@@ -39,7 +40,7 @@ import Units
               load: {rate: 40 /s, clients: 20, keys: 3, timeout: 500 ms,
                 mix: {get: 40 %, put: 20 %, cas: 20 %, append: 10 %, delete: 5 %, scan: 5 %}}
               duration: {warmup: 2 s, measure: 18 s}
-            system: {consensus: {election: 300..600 ms, snapshot-entries: 40}}
+            system: {consensus: {election: 300..600 ms, snapshot-entries: 40\(leaders)}}
             recovery: {heal-at: 12 s, progress-within: 5 s, data-loss: \(dataLoss), replicas: replica}
             faults: [\(faults)]
             invariants: [linearizable, raft-safety, commands-applied-once, replicas-converge,
@@ -83,6 +84,20 @@ import Units
         #expect(commit.bound?.admits(commit.value) == true)
         #expect(record.invariants.allSatisfy { $0.checked > 0 && $0.violationCount == 0 })
         #expect(record.invariants.map(\.name).contains("raft-safety"))
+    }
+
+    // Two replicas in the east need no other region to commit; the one in the west does.
+    @Test(arguments: 1...4) func leadersStandInPreferredRegions(seed: UInt64) throws {
+        let east = run(
+            try RequestTests.scenario(leaders: ", leader-regions: [east]"),
+            seed: seed
+        )
+        let west = run(
+            try RequestTests.scenario(leaders: ", leader-regions: [west]"),
+            seed: seed
+        )
+        #expect(try value("commit-latency", east) < 12)
+        #expect(try value("commit-latency", west) > 30)
     }
 
     @Test func faultsBreakServiceAndNoPromise() throws {

@@ -43,6 +43,16 @@ import Units
         return requests.membership
     }
 
+    @Test func regionsMayBePreferredForLeaders() throws {
+        let preferring = "system: {consensus: {leader-regions: [replicas]}}\n"
+        let scenario = try Samples.parsed(MembershipLanguageTests.text() + preferring)
+        #expect(scenario.variants[0].system.consensus.leaderRegions == ["replicas"])
+        #expect(try Samples.parsed(scenario.resolvedText) == scenario)
+        let unknown = "system: {consensus: {leader-regions: [replica]}}\n"
+        let found = Samples.diagnostics(MembershipLanguageTests.text() + unknown)
+        #expect(found.contains { $0.message.contains("'replica'") }, "\(found)")
+    }
+
     @Test func everythingHasADefault() throws {
         #expect(
             try membership("every: 5 s")

@@ -10,6 +10,9 @@ extension Scenario.SystemConfiguration {
         public var reads: Reads
         /// Entries between two snapshots; at least one.
         public var snapshotEntries: Int
+        /// Names of the regions whose replicas lead while one of them can: the others wait one
+        /// longest election more before they stand. Empty when nobody is preferred.
+        public var leaderRegions: [String]
 
         /// What messages between replicas travel on.
         public enum Carrier: String, Hashable, Sendable, CaseIterable {
@@ -32,13 +35,15 @@ extension Scenario.SystemConfiguration {
             heartbeat: Interval,
             election: ClosedRange<Interval>,
             reads: Reads,
-            snapshotEntries: Int
+            snapshotEntries: Int,
+            leaderRegions: [String] = []
         ) {
             self.carrier = carrier
             self.heartbeat = heartbeat
             self.election = election
             self.reads = reads
             self.snapshotEntries = snapshotEntries
+            self.leaderRegions = leaderRegions
         }
 
         /// What a file means that says nothing about consensus; such a file's digest does not hold it.

@@ -45,6 +45,9 @@ extension Scenario {
             yaml.field("election", spanText(consensus.election))
             yaml.field("reads", consensus.reads.rawValue)
             yaml.field("snapshot-entries", consensus.snapshotEntries)
+            if !consensus.leaderRegions.isEmpty {
+                yaml.names("leader-regions", consensus.leaderRegions)
+            }
         }
     }
 }

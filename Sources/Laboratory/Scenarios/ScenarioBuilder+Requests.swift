@@ -164,7 +164,8 @@ extension ScenarioBuilder {
             heartbeat: record.optionalInterval("heartbeat") ?? usual.heartbeat,
             election: record.span("election") ?? usual.election,
             reads: record.text("reads").flatMap(Consensus.Reads.init(rawValue:)) ?? usual.reads,
-            snapshotEntries: record.optionalInteger("snapshot-entries") ?? usual.snapshotEntries
+            snapshotEntries: record.optionalInteger("snapshot-entries") ?? usual.snapshotEntries,
+            leaderRegions: record.list("leader-regions").compactMap(\.text)
         )
     }
 
@@ -172,6 +173,7 @@ extension ScenarioBuilder {
         _ record: CheckedRecord,
         _ consensus: Scenario.SystemConfiguration.Consensus
     ) {
+        for value in record.list("leader-regions") { _ = region(value) }
         guard consensus.heartbeat >= consensus.election.lowerBound,
             let value = record["heartbeat"] ?? record["election"]
         else { return }

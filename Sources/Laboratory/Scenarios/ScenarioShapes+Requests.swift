@@ -146,6 +146,12 @@ extension ScenarioShapes {
                 .text("10000"),
                 "Entries between two snapshots."
             ),
+            Field(
+                "leader-regions",
+                .list(.scalar(.name), minimum: 1),
+                .optional,
+                "Regions whose replicas lead while one of them can; nobody is preferred unless given."
+            ),
         ]
     )
 }

@@ -26,7 +26,7 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
         }
         replica = StoreReplica(
             birth,
-            configuration: plan.store,
+            configuration: plan.configuration(of: birth.node),
             // A spare learns of the group from its leader.
             bootstrap: founders.contains(birth.node) ? membership : .none,
             rules: rules

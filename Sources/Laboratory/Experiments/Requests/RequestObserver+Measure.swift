@@ -136,13 +136,12 @@ extension RequestObserver {
         )
     }
 
-    /// How long a healed group may take until it answers. Unless the scenario says so: until a stream
-    /// is opened anew, and a few elections that may be split.
+    /// How long a healed group may take until it answers, unless the scenario says so.
     var recoveryBound: Interval {
         if let recovery = scenario.recovery, recovery.healAt != nil {
             return recovery.progressWithin
         }
-        return plan.store.raft.electionTimeoutLimit * 10 + plan.store.reopenDelayLimit * 2
+        return plan.recoveryBound
     }
 
     private func progress(

@@ -10,7 +10,9 @@ struct RequestPlan: Sendable {
     let load: Scenario.RequestWorkload.Load
     /// When requests end, from the start.
     let until: Interval
-    let store: StoreConfiguration
+    private let store: StoreConfiguration
+    /// Nodes that others let lead while they can.
+    private let preferred: Set<NodeID>
     /// How long a client waits for one replica.
     let attemptTimeout: Interval
     let readsFromFollower: Bool
@@ -32,6 +34,13 @@ struct RequestPlan: Sendable {
         load = workload.load
         until = workload.duration.horizon
         store = StoreConfiguration(system.consensus)
+        let topology = scenario.topology
+        preferred = Set(
+            groups.joined().filter {
+                let region = topology.regions[Int(topology.region(of: $0).rawValue)].name
+                return system.consensus.leaderRegions.contains(region)
+            }
+        )
         // A client that asks a dead replica should ask the next one while its request still counts.
         attemptTimeout = max(.milliseconds(200), workload.load.timeout / 4)
         readsFromFollower = system.consensus.reads == .follower
@@ -39,6 +48,24 @@ struct RequestPlan: Sendable {
         founders = groups.map { workload.founders(of: $0) }
         leastVoters = workload.leastVoters
         ordersUntil = min(until, scenario.recovery?.healAt ?? until)
+    }
+
+    /// How a replica behaves.
+    func configuration(of node: NodeID) -> StoreConfiguration {
+        guard !preferred.isEmpty else { return store }
+        var own = store
+        own.raft.priorityLimit = 2
+        own.raft.priority = preferred.contains(node) ? 2 : 1
+        // Whoever is not preferred stands when those who are had their time.
+        own.raft.priorityDelay = store.raft.electionTimeoutLimit
+        return own
+    }
+
+    /// The longest that a group may take until it answers again: a few elections that may be split,
+    /// and until a stream is opened anew.
+    var recoveryBound: Interval {
+        let election = store.raft.electionTimeoutLimit * (preferred.isEmpty ? 1 : 2)
+        return election * 10 + store.reopenDelayLimit * 2
     }
 }
 
