@@ -397,7 +397,9 @@ let testTargets: [Target] = [
     ),
     .testTarget(
         name: "NovaLabTests",
-        dependencies: [sqlite],
+        dependencies: [
+            "Experiments", "Measurements", "RaftDefects", "Scenarios", "Units", sqlite,
+        ],
         path: "Tests/NovaLabTests",
         swiftSettings: settings
     ),

@@ -50,6 +50,8 @@ struct Incident<Event: Sendable>: Sendable {
         case breakLinks(NodeID)
         /// On RDMA alone: the node's device fails for good.
         case failDevice(NodeID)
+        /// On sockets alone: the node is kept from others, or from nobody any more.
+        case part(NodeID, Parting)
     }
 
     let change: Change
@@ -129,6 +131,7 @@ struct Play<Program: Machine>: Sendable {
                 case .crash(let node): (index, .fired, .crash([node]))
                 case .restart(let node): (index - 1, .healed, .restart([node]))
                 case .breakLinks, .failDevice: preconditionFailure("there is no device here")
+                case .part: preconditionFailure("simulated networks are parted themselves")
                 }
             faults.append(
                 SimulationPlan.ScheduledFault(number: number, at: due, phase: phase, change: change)
@@ -251,6 +254,7 @@ private actor SocketTheatre<Program: Machine> {
             case .restart(let node): try await restart(Int(node.rawValue))
             case .breakLinks(let node): await carriers[Int(node.rawValue)]?.breakLinks()
             case .failDevice(let node): await carriers[Int(node.rawValue)]?.failDevice()
+            case .part(let node, let parting): nodes[Int(node.rawValue)]?.part(parting)
             }
         }
         if isComplete { isComplete = await chronicle.wait(until: play.until) }

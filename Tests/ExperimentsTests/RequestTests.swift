@@ -156,6 +156,15 @@ import Units
         #expect(slow.value > quiet.value + 10)
     }
 
+    /// What a session waited for when its node died is unknown, and its next life may ask again.
+    @Test func clientsMayCrash() throws {
+        let faults = "{kind: node.crash, every: 2 s, for: 300 ms, select: {role: client}}"
+        let record = run(try RequestTests.scenario(faults))
+        #expect(record.outcome == .completed)
+        #expect(record.faults.count { $0.healed != nil } >= 5)
+        #expect(record.invariants.allSatisfy { $0.checked > 0 && $0.violationCount == 0 })
+    }
+
     @Test func equalSeedsGiveEqualRuns() throws {
         let scenario = try RequestTests.scenario(RequestTests.faults)
         let first = run(scenario, seed: 9)

@@ -18,7 +18,7 @@ final class Laboratory: Sendable {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// The program lies beside the test bundle.
-    private static let program: String = {
+    static let program: String = {
         let bundle = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return URL(filePath: bundle ?? CommandLine.arguments[0]).deletingLastPathComponent()
             .appending(path: "novalab").path
@@ -113,8 +113,8 @@ final class Laboratory: Sendable {
         Thread.detachNewThread {
             let limit = Date().addingTimeInterval(30)
             while Date() < limit {
-                var status = stat()
-                if stat(log, &status) == 0, Int(status.st_size) >= bytes {
+                let attributes = try? FileManager.default.attributesOfItem(atPath: log)
+                if let size = attributes?[.size] as? Int, size >= bytes {
                     kill(process, signal)
                     return
                 }

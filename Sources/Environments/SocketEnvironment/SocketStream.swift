@@ -395,11 +395,11 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
 
     private func readMore() {
         let isSettingUp = id == nil || protection?.isEstablished == false
-        guard !isOver, !isDeaf, !isReading, isSettingUp || receiveCredit > 0, early.isEmpty else {
-            return
-        }
+        guard let channel, !isOver, !isDeaf, !isReading, isSettingUp || receiveCredit > 0,
+            early.isEmpty
+        else { return }
         isReading = true
-        channel?.read()
+        channel.read()
     }
 
     /// Measures the path once an interval until everything sent is acknowledged.

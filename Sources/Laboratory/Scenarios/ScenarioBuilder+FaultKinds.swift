@@ -245,7 +245,7 @@ extension ScenarioBuilder {
             reason = "'\(rule.action.kind)' cannot be aimed at a leader"
         } else if rule.selection.unit != .node {
             reason = "a leader is one node, no \(rule.selection.unit.rawValue)"
-        } else if scenario.environment != .simulated {
+        } else if place ?? scenario.environment != .simulated {
             reason = "who leads is known in simulation only"
         }
         guard let reason else { return }
