@@ -137,7 +137,7 @@ import Units
     @Test func aLinkFollowsATraceForAWhile() throws {
         var scenario = try RequestTests.scenario(
             """
-            {kind: net.trace, at: 6 s, for: 4 s, trace: slow, select: {region: clients, pick: all}}
+            {kind: net.trace, at: 6 s, for: 4 s, trace: slow, select: {region: east, pick: all}}
             """
         )
         let trace = try RateTrace(
@@ -189,12 +189,12 @@ import Units
         var scenario = try RequestTests.scenario(RequestTests.faults)
         scenario.invariants = [.linearizable]
         let failing = (UInt64(1)...200).first { seed in
-            let record = run(scenario, seed: seed, defect: .deposedLeaderReads)
+            let record = run(scenario, seed: seed, defect: .retryAppliedTwice)
             return FailureSignature(record)?.rule == "linearizable"
         }
         let seed = try #require(failing)
         var setting = ChaosSamples.setting(scenario, seed: seed)
-        setting.defect = .deposedLeaderReads
+        setting.defect = .retryAppliedTwice
         let plain = Replication.simulated(setting, commit: "abc", isCancelled: { false })
         let until = try #require(plain.firstViolation?.violation?.time)
         let recorder = TraceRecorder(lanes: setting.lanes, from: .zero, until: until)
