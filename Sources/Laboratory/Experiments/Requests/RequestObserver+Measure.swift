@@ -14,7 +14,7 @@ extension RequestObserver {
             return finished
         }
         addFigures(of: accounts, ending, into: &record)
-        addAvailability(of: accounts.map { ($0.sent, $0.served) }, into: &record)
+        addAvailability(of: accounts, into: &record)
         if invariants.contains(.linearizable) {
             judgeHistories(at: ending.time, into: &record)
         }
