@@ -76,8 +76,8 @@ import Units
 
     @Test func everythingReadsBackAsItIsWrittenOut() throws {
         let scenario = try Samples.parsed(ChaosLanguageTests.everything)
-        #expect(scenario.faults.count == 35)
-        #expect(Set(scenario.faults.map(\.action.kind)).count == 28)
+        #expect(scenario.faults.count == 36)
+        #expect(Set(scenario.faults.map(\.action.kind)).count == 29)
         let resolved = scenario.resolvedText
         let again = try Samples.parsed(resolved)
         #expect(again == scenario)
