@@ -38,8 +38,8 @@ struct ScenarioBuilder {
         _ root: CheckedRecord,
         _ document: DocumentNode
     ) -> Scenario? {
-        let (system, variants) = configurations(root, document)
         let topology = topology(root.record("topology"))
+        let (system, variants) = configurations(root, document)
         let invariants = root.list("invariants")
         let targets = root.list("targets")
         let budget = budget(root.record("budget"))

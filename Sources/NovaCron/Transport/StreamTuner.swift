@@ -300,7 +300,7 @@ public struct StreamTuner: Hashable, Sendable {
             isHolding = false
             isProbing = true
             // The path may have become a little worse.
-            best = max(rate, best * 0.97)
+            best = max(rate, best * 0.999)
             triedUp = .coarse
             triedDown = false
         }

@@ -46,13 +46,9 @@ extension RequestObserver {
 
     /// In the order in which they first occur, group by group.
     private func causes(_ accounts: [ClientAccount], _ records: [FaultRecord]) -> [Cause] {
-        precondition(records.count == faults.faults.count, "records of another plan of faults")
         var causes: [Cause] = []
         for (number, account) in accounts.enumerated() {
-            let members = plan.groups[number] + plan.clientNodes
-            let own = zip(faults.faults, records).filter { fault, record in
-                record.fired != nil && fault.effect.concerns(members, in: scenario.topology)
-            }.map(\.1)
+            let own = struck(number, records).map(\.record)
             for outage in account.outages where outage.start >= account.start {
                 let givenUp = outage.start + account.timeout
                 let cause = own.last { record in

@@ -109,15 +109,26 @@ extension RequestObserver {
     /// When faults that can have broken the service of a group struck, were repaired, or came back by
     /// turns.
     private func changes(of group: Int, _ records: [FaultRecord]) -> [Instant] {
-        precondition(records.count == faults.faults.count, "records of another plan of faults")
-        let members = plan.groups[group] + plan.clientNodes
-        return zip(faults.faults, records).flatMap { fault, record -> [Instant] in
-            guard let fired = record.fired,
-                fault.effect.concerns(members, in: scenario.topology)
-            else { return [] }
+        struck(group, records).flatMap { fault, record -> [Instant] in
+            guard let fired = record.fired else { return [] }
             let end = record.healed ?? .distantFuture
-            let turns = fault.turns.filter { $0 > fired && $0 < end }
+            let turns = fault?.turns.filter { $0 > fired && $0 < end } ?? []
             return [fired] + turns + (record.healed.map { [$0] } ?? [])
+        }
+    }
+
+    /// The faults that struck what a group needs. Behind those of the plan stand what others did to its
+    /// processes; that may concern every group.
+    func struck(
+        _ group: Int,
+        _ records: [FaultRecord]
+    ) -> [(fault: PlannedFault?, record: FaultRecord)] {
+        let members = plan.groups[group] + plan.clientNodes
+        return records.enumerated().compactMap { position, record in
+            guard record.fired != nil else { return nil }
+            guard position < faults.faults.count else { return (nil, record) }
+            let fault = faults.faults[position]
+            return fault.effect.concerns(members, in: scenario.topology) ? (fault, record) : nil
         }
     }
 
