@@ -146,7 +146,6 @@ import Units
         #expect(account.outages.count == ClientAccount.outageLimit)
         #expect(account.outageCount == outages)
         #expect(account.downtime == .milliseconds(1010) * Int64(outages))
-        #expect(account.lastOutage?.start == Instant.zero + .seconds(Int64(outages - 1) * 2))
     }
 
     @Test func recoveryRunsFromTheFaultToTheNextAnswer() throws {

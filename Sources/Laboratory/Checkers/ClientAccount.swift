@@ -29,8 +29,6 @@ public struct ClientAccount: Sendable {
     /// Maximal runs of requests, in the order in which they were due, that were not served. The last one
     /// may be without an end once the account is finished. Those of the warm-up are among them.
     public private(set) var outages: [Outage] = []
-    /// The latest of all, whether it was kept or not.
-    public private(set) var lastOutage: Outage?
     /// Outages that reach into the window.
     public private(set) var outageCount: UInt64 = 0
     /// The time of the window that outages cover, and the longest that one of them covers.
@@ -39,8 +37,6 @@ public struct ClientAccount: Sendable {
     /// Seconds of the window in which requests were due, and those in which one of them failed.
     public private(set) var seconds: UInt64 = 0
     public private(set) var failingSeconds: UInt64 = 0
-    /// When the last answer that was in time came, whenever its request was due.
-    public private(set) var lastServed: Instant?
 
     private var waiting = DecidedRequests()
     private var open: Outage?
@@ -89,7 +85,6 @@ public struct ClientAccount: Sendable {
         // By a clock that was set forward, requests are due later than they are answered.
         let latency = max(.zero, now - due)
         guard latency <= timeout else { return failed(due: due, at: now) }
-        lastServed = max(lastServed ?? now, now)
         count(due, latency, isServed: true)
         waiting.insert(DecidedRequests.Request(due: due, answered: now))
         release(at: now)
@@ -157,7 +152,6 @@ public struct ClientAccount: Sendable {
     }
 
     private mutating func close(_ outage: Outage, at now: Instant) {
-        lastOutage = outage
         if outages.count < ClientAccount.outageLimit { outages.append(outage) }
         let covered = min(outage.end ?? now, end) - max(outage.start, start)
         guard covered > .zero else { return }

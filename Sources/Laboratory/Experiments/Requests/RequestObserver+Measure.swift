@@ -48,11 +48,11 @@ extension RequestObserver {
             )
         }
         if isWhole, invariants.contains(.progressAfterHeal) {
-            record.invariants.append(progress(accounts, record.faults, at: ending.time))
+            record.invariants.append(progress(record.faults, at: ending.time))
         }
         if isWhole, invariants.contains(.progressUnderPartition) {
             record.invariants.append(
-                progressUnderPartition(accounts, record.faults, at: ending.time)
+                progressUnderPartition(record.faults, at: ending.time)
             )
         }
         addFacts(of: accounts, into: &record)
@@ -137,7 +137,9 @@ extension RequestObserver {
     }
 
     /// How long a healed group may take until it answers, unless the scenario says so.
-    var recoveryBound: Interval {
+    var recoveryBound: Interval { RequestObserver.recoveryBound(scenario, plan) }
+
+    static func recoveryBound(_ scenario: Scenario, _ plan: RequestPlan) -> Interval {
         if let recovery = scenario.recovery, recovery.healAt != nil {
             return recovery.progressWithin
         }
@@ -145,7 +147,6 @@ extension RequestObserver {
     }
 
     private func progress(
-        _ accounts: [ClientAccount],
         _ faults: [FaultRecord],
         at time: Instant
     ) -> InvariantOutcome {
@@ -153,11 +154,12 @@ extension RequestObserver {
         var checked: UInt64 = 0
         if let healed = healed(faults), healed + recoveryBound < .zero + plan.until {
             let bound = healed + recoveryBound
-            for (number, account) in accounts.enumerated() {
+            for (number, silences) in silences.enumerated() {
                 checked += 1
-                let isServed = account.lastServed.map { $0 >= healed } ?? false
-                let late = account.lastOutage.map { $0.end ?? time } ?? .zero
-                guard !isServed || late > bound else { continue }
+                let isSilent = silences.all(until: min(time, .zero + plan.until)).contains {
+                    $0.upperBound - max($0.lowerBound, healed) > recoveryBound
+                }
+                guard isSilent else { continue }
                 violations.append(
                     Violation(
                         time: bound,

@@ -1,4 +1,3 @@
-import Checkers
 import Measurements
 import Scenarios
 import Units
@@ -60,7 +59,6 @@ extension RequestObserver {
     /// and the leader stays. Without PreVote and CheckQuorum replicas that hear a part of the others only
     /// depose each other for ever, or follow a leader that hears nobody ("Omni-Paxos", EuroSys 2023).
     func progressUnderPartition(
-        _ accounts: [ClientAccount],
         _ faults: [FaultRecord],
         at end: Instant
     ) -> InvariantOutcome {
@@ -71,15 +69,15 @@ extension RequestObserver {
             guard settled < stretch.upperBound else { continue }
             checked += 1
             for (number, log) in logs.enumerated() {
-                let gap = accounts[number].outages.first { outage in
-                    let begin = max(outage.start, stretch.lowerBound)
-                    let over = min(outage.end ?? end, stretch.upperBound)
+                let gap = silences[number].all(until: end).first { silence in
+                    let begin = max(silence.lowerBound, stretch.lowerBound)
+                    let over = min(silence.upperBound, stretch.upperBound)
                     return over - begin > recoveryBound + plan.load.timeout
                 }
                 if let gap {
                     violations.append(
                         Violation(
-                            time: max(gap.start, stretch.lowerBound) + recoveryBound,
+                            time: max(gap.lowerBound, stretch.lowerBound) + recoveryBound,
                             message:
                                 "group \(number) did not answer for \(recoveryBound) and longer "
                                 + "while a partition stood that left it a majority"

@@ -27,6 +27,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
     private(set) var commits = LogHistogram()
     private(set) var histories: [ClientHistory]
     private(set) var logs: [GroupLogs]
+    private(set) var silences: [AnswerSilences]
     /// Of steps and memory, which are the same on every machine; never of time.
     public var historyLimits = LinearizabilityLimits()
     private var open: [UInt64: OpenRequest] = [:]
@@ -63,6 +64,8 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         accounts = plan.groups.map { _ in
             ClientAccount(timeout: window.timeout, from: from, to: window.end)
         }
+        let patience = RequestObserver.recoveryBound(scenario, plan)
+        silences = plan.groups.map { _ in AnswerSilences(longerThan: patience) }
         histories = plan.groups.map { _ in ClientHistory() }
         let checks = (
             raft: invariants.contains(.raftSafety),
@@ -148,6 +151,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
         switch outcome {
         case .result(let result):
             accounts[group].answered(due: known.due, at: time)
+            silences[group].answered(at: time)
             if known.isUpdate, known.sent >= accounts[group].start {
                 commits.record((time - known.sent).milliseconds)
             }
