@@ -310,6 +310,27 @@ import Units
         #expect(group.signatures == [wanted])
     }
 
+    // A crash takes back a change of the log and a snapshot behind it; the same change comes again. What the
+    // checker knew of the entry at the end of the old log is not what stands there then.
+    @Test func aChangeThatWasLostMayComeAgain() {
+        var group = Group()
+        group.replicate(1...5, term: 1, to: [1])
+        group.replicate(1...2, term: 1, to: [0])
+        group.replicate(3...6, term: 2, to: [0])
+        func change() {
+            group.tell(1, .truncated(from: 3))
+            for index in UInt64(3)...6 {
+                group.tell(1, .appended(index: index, term: 2, digest: index * 100 + 2))
+            }
+        }
+        change()
+        group.tell(1, .snapshotTaken(index: 6, term: 2), .crashed)
+        group.tell(1, .recovered(term: 2, snapshot: 0, snapshotTerm: 0, last: 5, lastTerm: 1))
+        change()
+        group.tell(1, .persisted(index: 6, term: 2))
+        #expect(group.signatures == [])
+    }
+
     @Test func violationsAreCountedBeyondThoseThatAreKept() {
         var group = Group()
         for index in 0..<UInt64(100) {

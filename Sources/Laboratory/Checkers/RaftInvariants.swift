@@ -295,7 +295,9 @@ public struct RaftInvariants: Sendable {
             let range = "from \(index) on, committed up to \(max(node.committed, index))"
             report(.committedTruncated, slot, time, [index], range)
         }
-        nodes[slot].log.truncate(from: max(index, node.log.base + 1))
+        // What is committed stays in the window's base, as the violation says that it should.
+        let first = index <= node.committed ? max(index, node.log.base + 1) : index
+        nodes[slot].log.truncate(from: first)
         nodes[slot].memberships.truncate(from: index)
     }
 

@@ -82,7 +82,13 @@ struct ShadowLog: Sendable {
 
     mutating func truncate(from index: UInt64) {
         older.append(Version(entries: entries, baseTerm: baseTerm, until: index))
-        entries.truncate(after: index - 1)
+        if index > entries.base {
+            entries.truncate(after: index - 1)
+        } else {
+            // After a restart the window may begin behind what was never committed.
+            entries.reset(to: index - 1)
+            baseTerm = index == 1 ? 0 : nil
+        }
         durable = min(durable, index - 1)
     }
 

@@ -29,9 +29,13 @@ struct GroupLogs: Sendable {
     private(set) var closed: Set<NodeID> = []
     /// The last index that each replica applied.
     private(set) var applied: [NodeID: LogIndex] = [:]
+    /// What others must have come to by the end.
+    private var furthest: FurthestIndex
 
-    init(replicas: [NodeID], checksRaft: Bool, checksOnce: Bool) {
+    /// - Parameter grace: how long a replica may take to come to where another one is.
+    init(replicas: [NodeID], checksRaft: Bool, checksOnce: Bool, grace: Interval) {
         self.replicas = replicas
+        furthest = FurthestIndex(grace: grace)
         raft = checksRaft ? RaftInvariants() : nil
         once = checksOnce ? ExactlyOnceChecker() : nil
     }
@@ -81,6 +85,9 @@ struct GroupLogs: Sendable {
         return members.map { applied[$0] ?? 0 }
     }
 
+    /// Where every member must be at `end`: some replica was there in time for the others to follow.
+    func commonIndex(at end: Instant) -> LogIndex { furthest.index(dueAt: end) }
+
     private mutating func contradict(_ message: String, at time: Instant) {
         guard contradictions.count < InvariantOutcome.violationLimit else { return }
         contradictions.append(Violation(time: time, message: message))
@@ -91,7 +98,9 @@ struct GroupLogs: Sendable {
         case .becameLeader:
             elections += 1
             if electionTimes.count < GroupLogs.electionLimit { electionTimes.append(time) }
-        case .applied(let index, _, _): applied[node] = index
+        case .applied(let index, _, _):
+            applied[node] = index
+            furthest.applied(index, at: time)
         case .snapshotInstalled(let index, _):
             snapshotsInstalled += 1
             applied[node] = index

@@ -72,7 +72,12 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
             once: invariants.contains(.commandsAppliedOnce)
         )
         logs = plan.groups.map {
-            GroupLogs(replicas: $0, checksRaft: checks.raft, checksOnce: checks.once)
+            GroupLogs(
+                replicas: $0,
+                checksRaft: checks.raft,
+                checksOnce: checks.once,
+                grace: window.timeout
+            )
         }
         if plan.membership != nil {
             for place in logs.indices { logs[place].followMemberships() }
