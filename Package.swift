@@ -237,7 +237,7 @@ let commands: [Target] = [
             "Checkers", "DataSets", "Determinism", "Experiments", "FaultInjection",
             "HardwareModel", "Judging", "LinkEmulator", "LinkModel", "Measurements",
             "RDMAEnvironment", "RaftDefects", "RealNodes", "Reporting", "ResultsStore", "Scenarios",
-            "SocketEnvironment", "Units", argumentParser,
+            "SocketEnvironment", "Statistics", "Units", argumentParser,
         ],
         path: "Sources/novalab",
         swiftSettings: settings

@@ -17,7 +17,8 @@ struct DetectionCommand: ParsableCommand {
             A chaos laboratory is worth what it can detect. Each defect is one that shipped somewhere \
             or that the protocol warns of; it is planted into the replicas, and seeds of the \
             scenarios run until one fails, a few of each scenario first. What failed is made small, \
-            as 'shrink' does. The sound protocol must pass the same seeds.
+            as 'shrink' does. The sound protocol must pass the same seeds, as far as any defect needed \
+            them.
 
             Ctrl-C prints what is known so far. Ends with 0 when all but one are found and the sound \
             protocol is clean, with 1 otherwise.
@@ -62,7 +63,7 @@ struct DetectionCommand: ParsableCommand {
 
     static let shipped = [
         "raft-swarm", "membership", "reads", "leases", "late-answers", "partial-partitions",
-        "raft-partitions",
+        "raft-partitions", "leaders",
     ].map { "scenarios/chaos/\($0).yaml" }
 
     /// How many seeds of each scenario have run before the next one's turn comes again: most defects show
@@ -100,10 +101,16 @@ struct DetectionCommand: ParsableCommand {
         }
         let chosen = defect.isEmpty ? RaftDefect.allCases : defect.compactMap(RaftDefect.init)
         var findings: [DetectionFinding] = []
+        // How many seeds of each scenario some defect was looked for in.
+        var reached = 0
         let subjects: [RaftDefect?] = chosen.map { $0 } + (sound ? [nil] : [])
         for subject in subjects where !Interrupt.isRequested {
-            let finding = try withWorkers { try look(for: subject, in: preparations, line) }
+            let limit = subject == nil && reached > 0 ? reached : seeds
+            let finding = try withWorkers {
+                try look(for: subject, in: preparations, upTo: limit, line)
+            }
             line.clear()
+            reached = max(reached, finding.reached)
             findings.append(finding)
             if !json { print(finding.row) }
         }
@@ -115,6 +122,7 @@ struct DetectionCommand: ParsableCommand {
             try JSONOutput.print(findings)
         } else {
             print("found    \(found) of \(planted.count) planted defects")
+            if let summary = DetectionFinding.summary(of: planted) { print(summary) }
         }
         if Interrupt.isRequested { throw ExitCode(130) }
         guard found >= planted.count - (defect.isEmpty ? 1 : 0), isClean else { throw ExitCode(1) }
@@ -124,6 +132,7 @@ struct DetectionCommand: ParsableCommand {
     private func look(
         for subject: RaftDefect?,
         in preparations: [Preparation],
+        upTo limit: Int,
         _ line: ProgressLine
     ) throws -> DetectionFinding {
         var finding = DetectionFinding(subject)
@@ -132,8 +141,9 @@ struct DetectionCommand: ParsableCommand {
         }
         defer { for (_, workers) in places { workers.renew() } }
         var begin = 0
-        for stage in DetectionCommand.stages + [seeds] where begin < seeds {
-            let end = min(stage, seeds)
+        for stage in DetectionCommand.stages + [limit] where begin < limit {
+            let end = min(stage, limit)
+            finding.reached = end
             for (preparation, workers) in places where !Interrupt.isRequested {
                 let results = try run(begin..<end, of: preparation, subject, workers, line)
                 finding.take(results, of: preparation.scenario.name)

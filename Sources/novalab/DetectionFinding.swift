@@ -2,6 +2,7 @@ import Experiments
 import Foundation
 import Measurements
 import RaftDefects
+import Statistics
 import Units
 
 /// What became of one planted defect.
@@ -19,6 +20,8 @@ struct DetectionFinding: Encodable {
     var seeds = 0
     var simulatedSeconds = 0.0
     var shrunk: Shrunk?
+    /// How many seeds of each scenario it was looked for in, at most.
+    var reached = 0
 
     /// What is left of the failure.
     struct Shrunk: Encodable {
@@ -57,6 +60,19 @@ struct DetectionFinding: Encodable {
                 self.scenario = scenario
             }
         }
+    }
+
+    /// What became of the faults of all failures that were made small; `nil` when none was.
+    static func summary(of findings: [DetectionFinding]) -> String? {
+        let shrunk = findings.compactMap(\.shrunk)
+        let before = shrunk.reduce(0) { $0 + $1.faultsBefore }
+        let after = shrunk.reduce(0) { $0 + $1.faultsAfter }
+        guard before > 0 else { return nil }
+        let seconds = shrunk.map(\.realSeconds).sorted()
+        let share = Decimals.text(100 * Double(before - after) / Double(before), places: 1)
+        let median = Decimals.text(Quantile.median(sorted: seconds), places: 0)
+        return
+            "shrunk   \(before) → \(after) faults (\(share) % left out), median \(median) s a failure"
     }
 
     var row: String {

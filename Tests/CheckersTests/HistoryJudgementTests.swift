@@ -63,8 +63,8 @@ import Units
         }
         // Two spellings of one letter, and two ends that are no UTF-8, stay apart.
         let spellings: [[UInt8]] = [[0xc3, 0xa9], [0x65, 0xcc, 0x81], [0xff], [0xfe]]
-        #expect(Set(spellings.map { String(historyBytes: $0) }).count == 4)
-        #expect(String(historyBytes: Array("plain".utf8)) == "plain")
+        #expect(Set(spellings.map { String(historyBytes: $0[...]) }).count == 4)
+        #expect(String(historyBytes: Array("plain".utf8)[...]) == "plain")
         #expect(
             String(historyBytes: [0xc3]) + String(historyBytes: [0xa9])
                 == String(historyBytes: [0xc3, 0xa9])

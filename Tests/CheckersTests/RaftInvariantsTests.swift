@@ -247,6 +247,33 @@ import Units
         #expect(other.signatures == ["committed-is-durable: a committed entry was thrown away"])
     }
 
+    // Goal: a copy that was there by chance may be replaced. Method: as raft-swarm had it at seed 5411. Entry 4 of
+    // term 1 is on two nodes when its leader falls; a leader of term 2 without it writes its own and falls, too; one
+    // of term 3 commits the first one with others, and then the message of term 2 arrives.
+    @Test func aLateMessageReplacesACopyThatNobodyCounted() {
+        for hasHeard in [false, true] {
+            var group = Group(5)
+            group.tell(2, .becameLeader(term: 1))
+            group.replicate(1...1, term: 1, to: [1, 2])
+            group.tell(2, .ceasedToLead)
+            group.tell(3, .becameLeader(term: 2))
+            group.replicate(1...1, term: 2, to: [3])
+            group.tell(3, .ceasedToLead)
+            group.tell(1, .becameLeader(term: 3))
+            for node in [0, 4] as [UInt32] {
+                group.tell(node, .enteredTerm(3))
+                group.replicate(1...1, term: 1, to: [node])
+            }
+            group.replicate(2...2, term: 3, to: [0, 1, 4])
+            group.tell(1, .committed(index: 2))
+            #expect(group.signatures.isEmpty, "\(group.signatures)")
+            // Node 2 was no part of that, unless it is in term 3 already.
+            group.tell(2, .enteredTerm(hasHeard ? 3 : 2))
+            group.tell(2, .truncated(from: 1))
+            #expect(group.signatures.isEmpty == !hasHeard, "\(group.signatures)")
+        }
+    }
+
     @Test func anEarlierTermIsNotCommittedByCounting() {
         // Figure 8 of the paper.
         var group = Group(5)

@@ -117,4 +117,31 @@ import Units
         let wanted = "membership-of-log: another membership where one is committed"
         #expect(group.signatures == [wanted])
     }
+
+    // Goal: group commit is held against where copies are. Method: three nodes in two zones; the third has the entry
+    // or not, and counts or not.
+    @Test func copiesInOneZoneAreNotEnough() {
+        for (thirdHasIt, isWitness) in [(false, false), (true, false), (true, true)] {
+            var group = Group()
+            group.checker = RaftInvariants(zones: [
+                NodeID(0): 1, NodeID(1): 1, NodeID(2): 2, NodeID(3): 3,
+            ])
+            for node in 0..<UInt32(4) {
+                group.tell(
+                    node,
+                    .recovered(term: 0, snapshot: 0, snapshotTerm: 0, last: 0, lastTerm: 0),
+                    .configuration(
+                        voters: (0..<4).map { NodeID($0) },
+                        outgoing: [],
+                        witnesses: isWitness ? [NodeID(2)] : []
+                    )
+                )
+            }
+            group.tell(0, .becameLeader(term: 1))
+            group.replicate(1, term: 1, to: [0, 1])
+            group.replicate(1, term: 1, to: [thirdHasIt ? 2 : 3])
+            group.commit(1, at: [0])
+            #expect(group.signatures.isEmpty == !isWitness, "\(group.signatures)")
+        }
+    }
 }

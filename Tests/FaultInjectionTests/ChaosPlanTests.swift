@@ -52,6 +52,28 @@ import Units
         }
     }
 
+    @Test func wantOfMemoryMayKill() throws {
+        let rule =
+            "{kind: node.memory, every: 10 s, for: 2 s, kill: 50 %, select: {region: a, pick: all}}"
+        var killed = 0
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let faults = try plan(rule, seed: seed).faults
+            for fault in faults {
+                guard case .crash(let nodes) = fault.effect else { continue }
+                killed += 1
+                // Within the time in which its node stalls, and no longer than that.
+                let cause = faults.first {
+                    guard case .stalls(let slow, _, _) = $0.effect else { return false }
+                    return slow.contains(nodes[0]) && $0.fireAt <= fault.fireAt
+                        && $0.healAt == fault.healAt
+                }
+                #expect(cause != nil && nodes.count == 1, "seed \(seed): \(fault)")
+            }
+        }
+        // Ten occurrences on three nodes in each of twenty runs.
+        #expect((200...400).contains(killed), "\(killed)")
+    }
+
     @Test func aFaultForTheLeaderIsPlannedForWhoeverMayLead() throws {
         let scenario = try ScenarioFile.parse(
             """

@@ -13,6 +13,8 @@ struct RaftCluster<Rules: RaftRules> {
         var nodes = 5
         /// The first members; the others join later.
         var founders = 3
+        /// Nodes that take part as witnesses, if at all.
+        var witnesses: Set<Int> = []
         var seed: UInt64
         var faultsUntil = Instant.zero + .seconds(4)
         var until = Instant.zero + .seconds(8)
@@ -153,6 +155,7 @@ struct RaftCluster<Rules: RaftRules> {
 
     private mutating func start(_ node: Int) {
         let founders = (0..<plan.founders).map { NodeID(UInt32($0)) }
+        let witnesses = founders.filter { plan.witnesses.contains(Int($0.rawValue)) }
         // Both come from bytes, as on a real disk.
         let records = nodes[node].disk.map { record in
             var writer = WireWriter()
@@ -166,7 +169,8 @@ struct RaftCluster<Rules: RaftRules> {
             incarnation: nodes[node].incarnation,
             configuration: plan.configuration,
             rules: rules,
-            bootstrap: node < plan.founders ? try! Membership(voters: founders) : .none,
+            bootstrap: node < plan.founders
+                ? try! Membership(voters: founders, witnesses: witnesses) : .none,
             recovered: records
         )
         nodes[node].index = 0
@@ -264,6 +268,9 @@ struct RaftCluster<Rules: RaftRules> {
         chain.combine(entry.digest)
         nodes[node].index = index
         nodes[node].chain = chain.fingerprint.low
+        if case .command = entry.content, plan.witnesses.contains(node) {
+            violations.append("witness \(node) was given a command")
+        }
         if case .membership(let membership) = entry.content,
             index > memberships.last?.index ?? 0
         {
@@ -291,6 +298,7 @@ struct RaftCluster<Rules: RaftRules> {
         switch fact {
         case .becameLeader(let term, _):
             counts["leader", default: 0] += 1
+            if plan.witnesses.contains(node) { violations.append("witness \(node) leads") }
             if let other = leaders[term], other != node {
                 violations.append("nodes \(other) and \(node) lead in term \(term)")
             }
@@ -350,7 +358,12 @@ struct RaftCluster<Rules: RaftRules> {
     /// Once the faults are over everybody who is a member agrees within the time that is left.
     private mutating func checkProgress() {
         guard let leader = nodes.first(where: { $0.core?.isLeader == true })?.core else {
-            violations.append("no leader at the end")
+            let states = nodes.indices.map { node -> String in
+                guard let core = nodes[node].core else { return "\(node) down" }
+                return "\(node) \(core.role) in term \(core.term), log to \(core.lastIndex) of "
+                    + "term \(core.entryTerm(at: core.lastIndex) ?? 0), \(core.membership)"
+            }
+            violations.append("no leader at the end: \(states)")
             return
         }
         guard proposals > 0, committed.count > 0 else {
@@ -358,9 +371,20 @@ struct RaftCluster<Rules: RaftRules> {
             return
         }
         for member in leader.membership.members {
-            let index = nodes[Int(member.rawValue)].index
+            let node = Int(member.rawValue)
+            let isWitness = plan.witnesses.contains(node)
+            // A witness has no state that could lag.
+            let index = isWitness ? nodes[node].core?.applied ?? 0 : nodes[node].index
+            if isWitness { counts["witness", default: 0] += 1 }
             if index + 30 < leader.commit {
-                violations.append("\(member) is at \(index), the leader at \(leader.commit)")
+                let state = nodes[node].core.map {
+                    "\($0.role) in term \($0.term), log to \($0.lastIndex), applied \($0.applied), "
+                        + "whole \($0.holdsState), \($0.membership)"
+                }
+                violations.append(
+                    "\(member) is at \(index), the leader at \(leader.commit) of term \(leader.term): "
+                        + "\(state ?? "down")"
+                )
             }
         }
     }
@@ -401,6 +425,7 @@ struct RaftCluster<Rules: RaftRules> {
         let two = NodeID(UInt32(random.below(UInt64(nodes.count))))
         let choice = random.below(7)
         let changesMembership = plan.changesMembership
+        let witnesses = plan.witnesses
         step(leader) { core, now, effects in
             if choice < 2 || !changesMembership {
                 try? core.transferLeadership(to: one, at: now, into: &effects)
@@ -409,15 +434,20 @@ struct RaftCluster<Rules: RaftRules> {
             let members = core.membership.voters
             let change: MembershipChange
             switch choice {
-            case 2: change = .addVoter(one)
-            case 3: change = .addLearner(one)
+            case 2, 3:
+                if witnesses.contains(Int(one.rawValue)) {
+                    change = .addWitness(one)
+                } else {
+                    change = choice == 2 ? .addVoter(one) : .addLearner(one)
+                }
             case 4:
                 guard members.count > 3 else { return }
                 change = .remove(one)
             default:
-                let next = members.filter { $0 != one } + [two]
+                let added = [one, two].filter { !witnesses.contains(Int($0.rawValue)) }
+                let next = members.filter { $0 != one } + added.filter { $0 == two }
                 change = .joint(
-                    voters: next.count < 3 ? members + [one, two] : next,
+                    voters: next.count < 3 ? members + added : next,
                     learners: []
                 )
             }

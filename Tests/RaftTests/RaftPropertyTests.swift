@@ -39,6 +39,28 @@ import Units
         #expect(leases > 100, "\(leases) reads by lease")
     }
 
+    // Goal: witnesses and commits in two zones change nothing of the promises. Method: the same world; one of
+    // five founders is a witness, another one may come in, and both zones hold two of the others.
+    @Test func promisesHoldWithWitnessesInTwoZones() {
+        var counts: [String: Int] = [:]
+        for seed in 1...150 as ClosedRange<UInt64> {
+            var plan = RaftCluster<StandardRules>.Plan(seed: seed)
+            plan.nodes = 6
+            plan.founders = 5
+            plan.witnesses = [4, 5]
+            plan.configuration.zones = [
+                NodeID(0): 0, NodeID(1): 0, NodeID(2): 1, NodeID(3): 1, NodeID(4): 0, NodeID(5): 1,
+            ]
+            var cluster = RaftCluster(plan, rules: StandardRules())
+            cluster.run()
+            #expect(cluster.violations.isEmpty, "seed \(seed): \(cluster.violations)")
+            counts.merge(cluster.counts) { $0 + $1 }
+        }
+        for name in ["crash", "install", "truncate", "joint", "transfer", "witness"] {
+            #expect(counts[name, default: 0] > 5, "\(name): \(counts)")
+        }
+    }
+
     /// Defects that this small world finds; the others need the whole laboratory.
     static let found: [RaftDefect] = [
         .commitsUnverified, .countsRepeatedVotes, .snapshotDropsSuffix, .noElectionGuards,

@@ -280,6 +280,37 @@ import Units
         }
     }
 
+    // Goal: nobody is missed who is needed. Method: a removal reaches the voter that it removes, which stands for
+    // election until it knows that the removal is committed.
+    @Test func aRemovedVoterStandsUntilItsRemovalIsCommitted() throws {
+        for commit in [0, 1] as [LogIndex] {
+            var bench = Bench(StandardRules())
+            let rest = try Membership(voters: [NodeID(1), NodeID(2)])
+            let request = AppendRequest(
+                term: 1,
+                previousIndex: 0,
+                previousTerm: 0,
+                commit: commit,
+                entries: [LogEntry(term: 1, .membership(rest))]
+            )
+            _ = bench.receive(.append(request), from: 1)
+            _ = bench.persisted(0)
+            _ = bench.fire(.election, after: .seconds(3))
+            #expect(bench.core.role == (commit == 0 ? .preCandidate : .follower))
+            guard commit == 0 else { continue }
+            // It needs both of the others: its own vote counts for nothing.
+            for isPreVote in [true, false] {
+                for peer in [1, 2] as [UInt32] {
+                    #expect(!bench.core.isLeader)
+                    let answer = VoteAnswer(term: 2, isGranted: true, isPreVote: isPreVote)
+                    _ = bench.receive(.voteAnswer(answer), from: peer)
+                }
+                if isPreVote { _ = bench.persisted(1) }
+            }
+            #expect(bench.core.isLeader)
+        }
+    }
+
     @Test func recoveryForgetsTruncatedEntries() {
         let records: [RaftRecord] = [
             .entries(first: 1, [1, 1, 1].map { LogEntry(term: $0, .nothing) }),
@@ -308,6 +339,41 @@ import Units
         #expect(install(DefectiveRules(nil), snapshotTerm: 2) == 2)
         #expect(install(DefectiveRules(.snapshotKeepsConflicts), snapshotTerm: 2) == 3)
         #expect(install(DefectiveRules(.snapshotDropsSuffix), snapshotTerm: 1) == 2)
+    }
+
+    // Goal: a follower that loses what it had of a snapshot gets it again. Method: it acknowledges the first of three
+    // chunks, is restarted, and says that it has nothing.
+    @Test func aSnapshotBeginsAgainWhereTheFollowerForgotIt() throws {
+        var configuration = RaftConfiguration()
+        configuration.snapshotInterval = 1
+        configuration.trailingEntries = 0
+        configuration.snapshotChunk = ByteCount(4 as Int64)
+        var bench = Bench(StandardRules(), configuration: configuration)
+        bench.becomeLeader()
+        _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
+        let state: Bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+        bench.core.snapshotTaken(state, at: bench.now, into: &bench.effects)
+        func offsets(_ effects: [RaftEffect]) -> [UInt64] {
+            RaftStepTests.sent(effects).compactMap {
+                if case .chunk(let chunk) = $0 { chunk.offset } else { nil }
+            }
+        }
+        var sent: [UInt64] = []
+        for previous in [1, 0] as [LogIndex] {
+            let conflict = AppendConflict(
+                term: 1,
+                previousIndex: previous,
+                hintIndex: 0,
+                hintTerm: 0
+            )
+            sent += offsets(bench.receive(.appendConflict(conflict), from: 2))
+        }
+        #expect(sent == [0, 4, 8])
+        _ = bench.receive(.chunkAnswer(term: 1, index: 1, received: 4), from: 2)
+        _ = bench.receive(.chunkAnswer(term: 1, index: 1, received: 0), from: 2)
+        bench.now += .milliseconds(150)
+        let alive = HeartbeatAnswer(term: 1, round: 0, sent: bench.now)
+        #expect(offsets(bench.receive(.heartbeatAnswer(alive), from: 2)) == [0, 4, 8])
     }
 
     @Test func proposalsAreBounded() throws {

@@ -31,13 +31,24 @@ import Units
         mutating func membership() -> Membership {
             let voters = nodes() + [NodeID(9)]
             let learners = nodes().filter { !voters.contains($0) }
-            return try! Membership(voters: voters, outgoing: nodes(), learners: learners)
+            let outgoing = nodes()
+            let witness = NodeID(UInt32(random.below(10)))
+            let plain = try! Membership(voters: voters, outgoing: outgoing, learners: learners)
+            // Where it is a voter, and not too much of a group.
+            let special = try? Membership(
+                voters: voters,
+                outgoing: outgoing,
+                learners: learners,
+                witnesses: [witness]
+            )
+            return special ?? plain
         }
 
         mutating func entries(through term: Term) -> [LogEntry] {
             (0..<random.below(4)).map { _ in
-                switch random.below(3) {
+                switch random.below(4) {
                 case 0: LogEntry(term: term, .nothing)
+                case 3: LogEntry(term: term, .withheld(digest: random.next()))
                 case 1: LogEntry(term: term, .command(bytes()))
                 default: LogEntry(term: term, .membership(membership()))
                 }
@@ -45,7 +56,12 @@ import Units
         }
 
         mutating func point() -> SnapshotPoint {
-            SnapshotPoint(index: number() >> 1, term: number(), membership: membership())
+            SnapshotPoint(
+                index: number() >> 1,
+                term: number(),
+                membership: membership(),
+                isStateWithheld: random.below(2) == 0
+            )
         }
 
         mutating func record() -> RaftRecord {

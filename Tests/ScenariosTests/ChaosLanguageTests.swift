@@ -45,6 +45,7 @@ import Units
               - {kind: node.reboot, at: 1 s, for: 2 s, disk: lost, select: {unit: region}}
               - {kind: node.crash-at-write, every: 10 s, write: 5, for: 1 s}
               - {kind: node.slow-cpu, at: 1 s, factor: 2, step: 50 us}
+              - {kind: node.memory, at: 1 s, for: 2 s, stalls: 10 %, stall: 2..5 ms, kill: 50 %}
               - {kind: node.rolling-upgrade, at: 1 s, for: 2 s, gap: 3 s, select: {unit: label}}
               - {kind: clock.offset, at: 1 s, for: 9 s, by: 11 ms..288 s, sense: forward}
               - {kind: clock.jump, at: 1 s, by: 100 ms, sense: back}
@@ -76,8 +77,8 @@ import Units
 
     @Test func everythingReadsBackAsItIsWrittenOut() throws {
         let scenario = try Samples.parsed(ChaosLanguageTests.everything)
-        #expect(scenario.faults.count == 36)
-        #expect(Set(scenario.faults.map(\.action.kind)).count == 29)
+        #expect(scenario.faults.count == 37)
+        #expect(Set(scenario.faults.map(\.action.kind)).count == 30)
         let resolved = scenario.resolvedText
         let again = try Samples.parsed(resolved)
         #expect(again == scenario)

@@ -53,6 +53,26 @@ import Units
         #expect(found.contains { $0.message.contains("'replica'") }, "\(found)")
     }
 
+    @Test func witnessesAreAMinorityOfTheFounders() throws {
+        let text = { (written: String) in MembershipLanguageTests.text(membership: written) }
+        let scenario = try Samples.parsed(text("witnesses: 3"))
+        #expect(try Samples.parsed(scenario.resolvedText) == scenario)
+        guard case .requests(let requests) = scenario.workload else { return }
+        let group = scenario.replicaGroups[0]
+        #expect(requests.witnesses(of: group) == Array(group.suffix(3)))
+        for wrong in ["witnesses: 4", "witnesses: 2\n  membership: {every: 5 s, founders: 4}"] {
+            let found = Samples.diagnostics(text(wrong))
+            #expect(found.contains { $0.expected?.contains("a minority") == true }, "\(found)")
+        }
+    }
+
+    @Test func entriesMayHaveToBeInTwoRegions() throws {
+        let system = "system: {consensus: {group-commit: true}}\n"
+        let scenario = try Samples.parsed(MembershipLanguageTests.text() + system)
+        #expect(scenario.variants[0].system.consensus.groupCommit)
+        #expect(try Samples.parsed(scenario.resolvedText) == scenario)
+    }
+
     @Test func everythingHasADefault() throws {
         #expect(
             try membership("every: 5 s")

@@ -312,4 +312,40 @@ import Units
         }
         #expect(told.count { $0.hasPrefix("300000 got") } == 3)
     }
+
+    // Goal: where memory is short, some inputs wait. Method: a hundred inputs a millisecond apart, half of which take
+    // ten milliseconds; the fault over, all are taken at once.
+    @Test func wantOfMemoryHoldsSomeInputsUp() {
+        func taken(chance: Double) -> [String] {
+            let range = Interval.milliseconds(10)...Interval.milliseconds(10)
+            let slow = WorldFault.slow([NodeID(0)], Slowness(stalls: Ratio(chance), of: range))
+            let faults = fault(0, slow, from: 50, to: 5_000)
+            var world = simulation(plan(until: at(6_000), faults: faults)) {
+                birth,
+                input,
+                _,
+                actions in
+                guard birth.node == NodeID(0), case .started = input else { return }
+                for time in 0..<100 as Range<Int64> {
+                    actions.setTimer(UInt32(time), at: at(100 + time))
+                }
+                actions.setTimer(1_000, at: at(5_500))
+                actions.setTimer(1_001, at: at(5_500))
+            }
+            _ = world.run()
+            return world.observer.told(by: 0)
+        }
+        let all = taken(chance: 1)
+        #expect(
+            all.contains("100000 fired 0") && all.contains("110000 fired 1"),
+            "\(all.prefix(4))"
+        )
+        #expect(all.contains("1090000 fired 99"))
+        let half = taken(chance: 0.5)
+        let last = half.first { $0.hasSuffix("fired 99") }.flatMap { Int($0.prefix { $0 != " " }) }
+        #expect((400_000...800_000).contains(last ?? 0), "\(half)")
+        #expect(half == taken(chance: 0.5))
+        #expect(half.count { $0.hasPrefix("5500000") } == 2)
+        #expect(taken(chance: 0).contains("199000 fired 99"))
+    }
 }

@@ -21,8 +21,8 @@ struct NodeState<Program: Machine> {
 
     // Faults.
     var clock = NodeClock()
-    /// What slows the node down, by number of the fault.
-    var slowBy: [(number: Int, slowness: Slowness)] = []
+    /// What slows the node down, by number of the fault, each with draws of its own.
+    var slowBy: [(number: Int, slowness: Slowness, draws: SeededRandom)] = []
     /// A slow node is busy with its last input.
     var isBusy = false
     /// Crashes that wait for a write, by number of the fault.

@@ -1,3 +1,4 @@
+import Determinism
 import LinkModel
 public import Machines
 import NetworkModel
@@ -70,7 +71,13 @@ extension Simulation {
             for node in nodes { resume(Int(node.rawValue), number: number) }
         case .slow(let nodes, let slowness):
             for node in nodes {
-                medium.nodes[Int(node.rawValue)].slowBy.append((number, slowness))
+                let draws = SeededRandom(
+                    seed: plan.seed,
+                    entity: EntityID(node),
+                    purpose: "slow steps",
+                    incarnation: UInt32(truncatingIfNeeded: number)
+                )
+                medium.nodes[Int(node.rawValue)].slowBy.append((number, slowness, draws))
             }
         case .clock(let nodes, let fault):
             for node in nodes {
@@ -228,7 +235,16 @@ extension Simulation {
     @inline(never)
     mutating func prepareStep(on index: Int) {
         setClock(of: index)
-        let step = medium.nodes[index].slowBy.reduce(Interval.zero) { $0 + $1.slowness.step }
+        var step = Interval.zero
+        for place in medium.nodes[index].slowBy.indices {
+            step = step + medium.nodes[index].slowBy[place].slowness.step
+            if let stalls = medium.nodes[index].slowBy[place].slowness.stalls,
+                medium.nodes[index].slowBy[place].draws.chance(stalls.chance)
+            {
+                step =
+                    step + medium.nodes[index].slowBy[place].draws.interval(in: stalls.range)
+            }
+        }
         guard step > .zero else { return }
         medium.nodes[index].isBusy = true
         let event = LocalEvent(

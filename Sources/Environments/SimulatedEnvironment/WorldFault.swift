@@ -72,18 +72,32 @@ public struct AimedFault: Sendable {
     }
 }
 
-/// What slow processors do to a node.
+/// What slow processors, or a want of memory, do to a node.
 public struct Slowness: Hashable, Sendable {
     /// Jobs take so many times longer; at least one.
     public var factor: Double
     /// The node takes one input in this time and lets the others wait. Machines' steps cost nothing
     /// otherwise.
     public var step: Interval
+    /// Some inputs take a time of this range besides, while a page comes back from the disk.
+    public var stalls: Stalls?
+
+    public struct Stalls: Hashable, Sendable {
+        public var chance: Ratio
+        public var range: ClosedRange<Interval>
+    }
 
     public init(factor: Double, step: Interval) {
         precondition(factor >= 1 && step >= .zero, "slowed by \(factor), \(step) a step")
         self.factor = factor
         self.step = step
+    }
+
+    public init(stalls chance: Ratio, of range: ClosedRange<Interval>) {
+        precondition(range.lowerBound > .zero, "stalls of \(range)")
+        factor = 1
+        step = .zero
+        stalls = Stalls(chance: chance, range: range)
     }
 }
 

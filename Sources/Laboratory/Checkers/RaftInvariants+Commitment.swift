@@ -35,7 +35,7 @@ extension RaftInvariants {
                 node.log.entries[position] ?? RaftMark(term: 0, digest: 0)
             )
         }
-        setCommitted(index)
+        setCommitted(index, by: node.leads)
         checkLaterLeaders(slot, index, time)
     }
 
@@ -64,7 +64,29 @@ extension RaftInvariants {
                 let share = "index \(index), \(durable) of \(voters.count) voters"
                 report(.noQuorumPersisted, slot, time, [index], share)
             }
+            checkZones(voters, slot, index, mark, time)
         }
+    }
+
+    /// Whether copies lie in two zones, where voters that hold commands do.
+    private mutating func checkZones(
+        _ voters: [Int],
+        _ slot: Int,
+        _ index: UInt64,
+        _ mark: RaftMark,
+        _ time: Instant
+    ) {
+        guard !zones.isEmpty else { return }
+        let witnesses = nodes[slot].witnesses
+        let zoned = voters.compactMap { voter in
+            witnesses.contains(nodes[voter].id)
+                ? nil : zones[nodes[voter].id].map { (voter: voter, zone: $0) }
+        }
+        guard Set(zoned.map(\.zone)).count > 1 else { return }
+        let having = zoned.filter { has($0.voter, index, mark, isDurable: true) }
+        guard Set(having.map(\.zone)).count < 2 else { return }
+        let place = having.first.map { "zone \($0.zone)" } ?? "no zone"
+        report(.oneZoneHasIt, slot, time, [index], "index \(index), \(place) alone")
     }
 
     private func has(_ slot: Int, _ index: UInt64, _ mark: RaftMark, isDurable: Bool) -> Bool {

@@ -6,10 +6,12 @@ struct KnownMembership: Hashable, Sendable {
     var voters: [NodeID]
     var outgoing: [NodeID]
     var learners: [NodeID]
+    var witnesses: [NodeID] = []
 
     /// Whether the same nodes take part in the same parts.
     func isEqual(to other: KnownMembership) -> Bool {
-        voters == other.voters && outgoing == other.outgoing && learners == other.learners
+        voters == other.voters && outgoing == other.outgoing
+            && learners == other.learners && witnesses == other.witnesses
     }
 }
 
@@ -137,7 +139,8 @@ extension RaftInvariants {
     ) {
         guard nodes[slot].memberships.isOwed else { return }
         switch observation {
-        case .configuration, .recovered, .crashed, .lostDurable, .snapshotInstalled, .truncated:
+        case .configuration, .recovered, .crashed, .lostDurable, .snapshotInstalled, .truncated,
+            .enteredTerm:
             return
         case .voted, .becameLeader, .ceasedToLead, .appended, .persisted, .committed, .applied,
             .snapshotTaken:

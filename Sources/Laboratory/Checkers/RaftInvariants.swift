@@ -28,6 +28,8 @@ public struct RaftInvariants: Sendable {
     /// How far was committed while this was the newest term with a leader; terms and indices ascend. A
     /// leader of an earlier term, which was elected and heard of it late, need not have it.
     private var commitEpochs: [(term: UInt64, index: UInt64)] = []
+    /// How far leaders of these terms, or others before them, committed; terms and indices ascend.
+    private var commitTerms: [(term: UInt64, index: UInt64)] = []
     /// The committed entries above the oldest snapshot.
     var committedMarks = IndexedWindow<RaftMark>()
     var appliedMarks = IndexedWindow<RaftMark>()
@@ -41,7 +43,8 @@ public struct RaftInvariants: Sendable {
         var id: NodeID
         var log = ShadowLog()
         var isAlive = false
-        /// The term that it leads; zero when it does not.
+        /// The term that it goes by, and the one that it leads; zero when it does not.
+        var term: UInt64 = 0
         var leads: UInt64 = 0
         var votedTerm: UInt64 = 0
         var votedFor: NodeID?
@@ -50,6 +53,7 @@ public struct RaftInvariants: Sendable {
         /// Slots of voters, and of the outgoing voters of a joint phase.
         var voters: [Int] = []
         var outgoing: [Int] = []
+        var witnesses: [NodeID] = []
         var memberships = KnownMemberships()
     }
 
@@ -63,7 +67,12 @@ public struct RaftInvariants: Sendable {
         var term: UInt64
     }
 
-    public init() {}
+    /// Where entries have to be in voters of two zones before they are committed, each node's zone.
+    let zones: [NodeID: UInt32]
+
+    public init(zones: [NodeID: UInt32] = [:]) {
+        self.zones = zones
+    }
 
     public var isClean: Bool { violations.isEmpty }
 
@@ -99,6 +108,7 @@ public struct RaftInvariants: Sendable {
                     "term \(term), voted in \(nodes[slot].votedTerm)"
                 )
             }
+            nodes[slot].term = term
             recover(slot, snapshot, snapshotTerm, last, lastTerm, time)
         case .crashed:
             nodes[slot].isAlive = false
@@ -107,6 +117,7 @@ public struct RaftInvariants: Sendable {
             nodes[slot].log.loseDurable()
             nodes[slot].votedTerm = 0
             nodes[slot].votedFor = nil
+        case .enteredTerm(let term): nodes[slot].term = term
         case .voted(let term, let candidate): vote(slot, term, candidate, time)
         case .becameLeader(let term): lead(slot, term, time)
         case .ceasedToLead: nodes[slot].leads = 0
@@ -117,16 +128,18 @@ public struct RaftInvariants: Sendable {
         case .committed(let index): commit(slot, index, time)
         case .applied(let index, let term, let digest):
             apply(slot, index, RaftMark(term: term, digest: digest), time)
-        case .configuration(let index, let voters, let outgoing, let learners):
+        case .configuration(let index, let voters, let outgoing, let learners, let witnesses):
             let members = (voters.map { self.slot(of: $0) }, outgoing.map { self.slot(of: $0) })
             nodes[slot].voters = members.0
             nodes[slot].outgoing = members.1
+            nodes[slot].witnesses = witnesses
             goBy(
                 KnownMembership(
                     index: index,
                     voters: voters,
                     outgoing: outgoing,
-                    learners: learners
+                    learners: learners,
+                    witnesses: witnesses
                 ),
                 slot,
                 time
@@ -173,6 +186,7 @@ public struct RaftInvariants: Sendable {
         if term == node.votedTerm, let before = node.votedFor, before != candidate {
             report(.votedTwice, slot, time, [], "term \(term), for \(before) and for \(candidate)")
         }
+        nodes[slot].term = max(node.term, term)
         if term >= node.votedTerm {
             nodes[slot].votedTerm = term
             nodes[slot].votedFor = candidate
@@ -189,6 +203,7 @@ public struct RaftInvariants: Sendable {
         // Terms only grow, so leaders of long ago need no memory.
         if leaders.count > 4096 { leaders = leaders.filter { $0.key + 2048 > newestTerm } }
         nodes[slot].leads = term
+        nodes[slot].term = max(nodes[slot].term, term)
         let earlier = commitEpochs.last { $0.term < term }
         if let earlier { checkCompleteness(slot, upTo: earlier.index, time) }
     }
@@ -207,8 +222,13 @@ public struct RaftInvariants: Sendable {
         committedMarks[index].flatMap { $0.term > 0 ? $0 : nil }
     }
 
-    mutating func setCommitted(_ index: UInt64) {
+    /// - Parameter term: of the leader that committed it, or the newest one where none told.
+    mutating func setCommitted(_ index: UInt64, by leader: UInt64) {
         committed = index
+        let term = max(leader > 0 ? leader : newestTerm, commitTerms.last?.term ?? 0)
+        if commitTerms.last?.term == term { commitTerms.removeLast() }
+        commitTerms.append((term, index))
+        if commitTerms.count > 4096 { commitTerms.removeFirst(2048) }
         if commitEpochs.last?.term == newestTerm { commitEpochs.removeLast() }
         commitEpochs.append((newestTerm, index))
         // A leader that hears of its election so late has long been voted out.
@@ -231,6 +251,7 @@ public struct RaftInvariants: Sendable {
     // MARK: - The log
 
     private mutating func append(_ slot: Int, _ index: UInt64, _ mark: RaftMark, _ time: Instant) {
+        nodes[slot].term = max(nodes[slot].term, mark.term)
         let last = nodes[slot].log.last
         if index <= last {
             // What the node has already, or what lies in its snapshot, changes nothing.
@@ -287,7 +308,11 @@ public struct RaftInvariants: Sendable {
     private mutating func truncate(_ slot: Int, _ index: UInt64, _ time: Instant) {
         let node = nodes[slot]
         guard index <= node.log.last, index > 0 else { return }
-        let isCommitted = committedMark(index).map { $0 == node.log.entries[index] } ?? false
+        // A copy that a node has by chance may go: a late message of a leader deposed before the entry was
+        // committed is right to replace it, as long as the node has not heard of a later term.
+        let isKept = commitTerms.first { $0.index >= index }.map { node.term >= $0.term } ?? true
+        let isCommitted =
+            isKept && committedMark(index).map { $0 == node.log.entries[index] } ?? false
         if node.leads > 0 {
             report(.leaderTruncated, slot, time, [index, node.log.last], "from \(index) on")
         }

@@ -20,6 +20,8 @@ public enum RaftObservation: Hashable, Sendable {
     /// A fault of the disk took some or all of what was durable there, votes too: the next recovery may
     /// find any of it, and what follows is the fault's doing until others are harmed by it.
     case lostDurable
+    /// The node goes by this term from now on.
+    case enteredTerm(UInt64)
     /// The node promised its vote, durably.
     case voted(term: UInt64, candidate: NodeID)
     case becameLeader(term: UInt64)
@@ -34,12 +36,14 @@ public enum RaftObservation: Hashable, Sendable {
     case committed(index: UInt64)
     case applied(index: UInt64, term: UInt64, digest: UInt64)
     /// The membership that the node goes by from now on, and the index of the entry or snapshot that
-    /// it comes from; `outgoing` only in a joint phase.
+    /// it comes from; `outgoing` only in a joint phase. `witnesses` are those of the voters that hold
+    /// no commands.
     case configuration(
         index: UInt64 = 0,
         voters: [NodeID],
         outgoing: [NodeID],
-        learners: [NodeID] = []
+        learners: [NodeID] = [],
+        witnesses: [NodeID] = []
     )
     /// The node has put everything up to this index into a snapshot of its own.
     case snapshotTaken(index: UInt64, term: UInt64)

@@ -16,7 +16,8 @@ public enum RaftRule: String, Hashable, Sendable, CaseIterable {
     case stateMachineSafety = "state-machine-safety"
     /// What becomes committed is in the logs of a majority of voters, in a joint phase of both.
     case quorumLog = "quorum-log"
-    /// What becomes committed is durable at such a majority, and never disappears from a log.
+    /// What becomes committed is durable at such a majority, with group commit in two zones, and never
+    /// disappears from a log.
     case committedIsDurable = "committed-is-durable"
     /// A leader commits by counting only entries of its own term (section 5.4.2).
     case commitsOwnTerm = "commits-own-term"
@@ -68,6 +69,7 @@ enum RaftFault: String {
     case committedBeyondLog = "committed beyond the end of the log"
     case noQuorumHasIt = "committed without a majority that has the entry"
     case noQuorumPersisted = "committed without a majority that has it on disk"
+    case oneZoneHasIt = "committed while all copies on disk were in one zone"
     case committedTruncated = "a committed entry was thrown away"
     case otherTerm = "an entry of an earlier term was committed by counting"
     case votedTwice = "two votes in one term"
@@ -89,7 +91,7 @@ enum RaftFault: String {
         case .appliedDifferently, .appliedOutOfOrder, .appliedUncommitted, .committedDifferently:
             .stateMachineSafety
         case .committedBeyondLog, .noQuorumHasIt: .quorumLog
-        case .noQuorumPersisted, .committedTruncated: .committedIsDurable
+        case .noQuorumPersisted, .oneZoneHasIt, .committedTruncated: .committedIsDurable
         case .otherTerm: .commitsOwnTerm
         case .votedTwice, .termWentBack: .oneVoteATerm
         case .lostDurable, .cameBack, .neverHad: .recoversItsLog

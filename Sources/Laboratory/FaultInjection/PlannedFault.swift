@@ -50,6 +50,8 @@ public struct PlannedFault: Hashable, Sendable {
         case crashAtWrite(NodeID, write: Int, progress: Double, downtime: Interval?)
         /// Jobs take longer, and each input takes `step`.
         case slow([NodeID], factor: Double, step: Interval)
+        /// Each input waits with this chance, for a time of the range.
+        case stalls([NodeID], chance: Ratio, ClosedRange<Interval>)
         case clock([NodeID], ClockStrike)
         case disk([NodeID], DiskFault)
         /// Something goes wrong in the boots of the nodes, or at a service that they share; then there
@@ -100,7 +102,8 @@ extension PlannedFault.Effect {
     public var nodes: [NodeID] {
         switch self {
         case .crash(let nodes), .pause(let nodes), .resetStreams(let nodes), .reboot(let nodes, _),
-            .slow(let nodes, _, _), .clock(let nodes, _), .disk(let nodes, _), .boot(_, let nodes):
+            .slow(let nodes, _, _), .stalls(let nodes, _, _), .clock(let nodes, _),
+            .disk(let nodes, _), .boot(_, let nodes):
             nodes
         case .crashAtWrite(let node, _, _, _): [node]
         case .leader(let aims): aims.map(\.node)
@@ -111,7 +114,7 @@ extension PlannedFault.Effect {
     /// What is struck, in the words of the scenario; for logs and reports.
     public func target(in topology: Scenario.Topology) -> String {
         switch self {
-        case .crash, .pause, .resetStreams, .reboot, .crashAtWrite, .slow, .clock, .disk:
+        case .crash, .pause, .resetStreams, .reboot, .crashAtWrite, .slow, .stalls, .clock, .disk:
             PlannedFault.Effect.listed(nodes)
         case .down(let links), .delay(let links, _), .loss(let links, _),
             .blackHole(let links, _), .link(let links, _):

@@ -308,6 +308,18 @@ struct RulePlanning {
             add(.reboot(nodes, losingDisk: losingDisk), occurrence)
         case .slow(let factor, let step):
             add(.slow(nodes, factor: factor, step: step), occurrence)
+        case .memory(let stalls, let stall, let kill):
+            add(.stalls(nodes, chance: stalls, stall), occurrence)
+            let length = (occurrence.healAt ?? occurrence.fireAt) - occurrence.fireAt
+            guard length > .zero else { return }
+            for (part, node) in nodes.enumerated() {
+                let isKilled = occurrence.picks.chance(kill)
+                let after = occurrence.picks.interval(in: .zero...(length - .nanoseconds(1)))
+                guard isKilled else { continue }
+                var one = occurrence
+                one.fireAt = occurrence.fireAt + after
+                add(.crash([node]), one, part: part + 1)
+            }
         case .crashAtWrite(let write):
             let end = rule.until.map { Instant.zero + $0 }
             for (part, node) in nodes.enumerated() {

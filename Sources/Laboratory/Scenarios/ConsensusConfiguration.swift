@@ -13,6 +13,8 @@ extension Scenario.SystemConfiguration {
         /// Names of the regions whose replicas lead while one of them can: the others wait one
         /// longest election more before they stand. Empty when nobody is preferred.
         public var leaderRegions: [String]
+        /// Entries are committed only once replicas of two regions hold them.
+        public var groupCommit: Bool
 
         /// What messages between replicas travel on.
         public enum Carrier: String, Hashable, Sendable, CaseIterable {
@@ -36,7 +38,8 @@ extension Scenario.SystemConfiguration {
             election: ClosedRange<Interval>,
             reads: Reads,
             snapshotEntries: Int,
-            leaderRegions: [String] = []
+            leaderRegions: [String] = [],
+            groupCommit: Bool = false
         ) {
             self.carrier = carrier
             self.heartbeat = heartbeat
@@ -44,6 +47,7 @@ extension Scenario.SystemConfiguration {
             self.reads = reads
             self.snapshotEntries = snapshotEntries
             self.leaderRegions = leaderRegions
+            self.groupCommit = groupCommit
         }
 
         /// What a file means that says nothing about consensus; such a file's digest does not hold it.

@@ -50,6 +50,9 @@ extension FaultRule {
         case crashAtWrite(Int)
         /// Jobs take `factor` times as long, and each input takes `step`.
         case slow(factor: Double, step: Interval)
+        /// Memory is short: each input waits with a chance of `stalls` for a page that takes `stall` to
+        /// come back, and with a chance of `kill` the process is killed before the fault ends.
+        case memory(stalls: Ratio, stall: ClosedRange<Interval>, kill: Ratio)
         /// The selected nodes restart one after another, `gap` after the one before is back.
         case rollingUpgrade(gap: Interval)
     }
@@ -101,6 +104,7 @@ extension FaultRule.NodeFault {
         case .reboot: "node.reboot"
         case .crashAtWrite: "node.crash-at-write"
         case .slow: "node.slow-cpu"
+        case .memory: "node.memory"
         case .rollingUpgrade: "node.rolling-upgrade"
         }
     }
@@ -153,7 +157,7 @@ extension FaultRule.Action {
             switch fault {
             case .reboot(let losingDisk): !losingDisk
             case .crashAtWrite, .slow: true
-            case .rollingUpgrade: false
+            case .memory, .rollingUpgrade: false
             }
         case .disk(let fault): !fault.losesData
         case .netDown, .netDelay, .netLoss, .netBlackHole, .link, .netSwizzle, .boot: false

@@ -61,6 +61,9 @@ extension Scenario.RequestWorkload {
         Array(group.prefix(membership?.founders ?? group.count))
     }
 
+    /// The founders that are witnesses.
+    public func witnesses(of group: [NodeID]) -> [NodeID] { founders(of: group).suffix(witnesses) }
+
     /// The fewest voters that a group ever has.
     public var leastVoters: Int { membership?.least ?? replicas }
 }

@@ -12,6 +12,9 @@ extension Scenario {
         public var groups: Int
         /// The replicas of each group.
         public var replicas: Int
+        /// How many of the founders of each group vote without holding commands or state, the last ones
+        /// in the order of dealing; a minority.
+        public var witnesses: Int
         public var load: Load
         public var duration: SteadyDuration
         /// How administrators change who takes part; `nil` when nobody does.
@@ -20,12 +23,14 @@ extension Scenario {
         public init(
             groups: Int,
             replicas: Int,
+            witnesses: Int = 0,
             load: Load,
             duration: SteadyDuration,
             membership: Membership? = nil
         ) {
             self.groups = groups
             self.replicas = replicas
+            self.witnesses = witnesses
             self.load = load
             self.duration = duration
             self.membership = membership

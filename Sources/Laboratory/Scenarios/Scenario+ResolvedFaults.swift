@@ -168,6 +168,10 @@ extension Scenario {
         case .slow(let factor, let step):
             yaml.field("factor", QuantityText.numberText(factor))
             yaml.field("step", step)
+        case .memory(let stalls, let stall, let kill):
+            yaml.field("stalls", QuantityText.percentText(stalls))
+            yaml.field("stall", spanText(stall))
+            yaml.field("kill", QuantityText.percentText(kill))
         case .rollingUpgrade(let gap): yaml.field("gap", gap)
         }
     }

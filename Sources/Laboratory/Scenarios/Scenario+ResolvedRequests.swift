@@ -4,6 +4,7 @@ extension Scenario {
     func write(_ requests: RequestWorkload, into yaml: inout YAMLText) {
         yaml.field("groups", requests.groups)
         yaml.field("replicas", requests.replicas)
+        if requests.witnesses > 0 { yaml.field("witnesses", requests.witnesses) }
         yaml.mapping("load") { yaml in
             yaml.field("arrival", requests.load.arrival.rawValue)
             yaml.field("rate", QuantityText.frequencyText(requests.load.rate))
@@ -48,6 +49,7 @@ extension Scenario {
             if !consensus.leaderRegions.isEmpty {
                 yaml.names("leader-regions", consensus.leaderRegions)
             }
+            if consensus.groupCommit { yaml.field("group-commit", true) }
         }
     }
 }

@@ -92,6 +92,14 @@ extension ScenarioBuilder {
                 add(.conflict, record, "the fault changes nothing", expected: "a factor or a step")
             }
             return .node(.slow(factor: factor, step: step))
+        case "node.memory":
+            return .node(
+                .memory(
+                    stalls: record.share("stalls"),
+                    stall: record.span("stall") ?? .milliseconds(1)...(.milliseconds(20)),
+                    kill: record.share("kill")
+                )
+            )
         case "node.rolling-upgrade": return .node(.rollingUpgrade(gap: record.interval("gap")))
         default: return clock(record).map { .clock($0) } ?? disk(record).map { .disk($0) }
         }

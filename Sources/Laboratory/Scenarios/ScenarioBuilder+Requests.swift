@@ -23,6 +23,7 @@ extension ScenarioBuilder {
         let workload = Scenario.RequestWorkload(
             groups: record.integer("groups"),
             replicas: replicas,
+            witnesses: record.integer("witnesses"),
             load: Scenario.RequestWorkload.Load(
                 arrival: load.text("arrival")
                     .flatMap(Scenario.RequestWorkload.Arrival.init(rawValue:)) ?? .poisson,
@@ -38,7 +39,24 @@ extension ScenarioBuilder {
             membership: record.has("membership")
                 ? membership(record.record("membership"), replicas: replicas) : nil
         )
+        checkWitnesses(record, workload)
         return checkPlaces(record, workload, topology) ? workload : nil
+    }
+
+    private mutating func checkWitnesses(
+        _ record: CheckedRecord,
+        _ workload: Scenario.RequestWorkload
+    ) {
+        let voters = workload.membership?.founders ?? workload.replicas
+        guard 2 * workload.witnesses >= voters, workload.witnesses > 0,
+            let value = record["witnesses"]
+        else { return }
+        add(
+            .conflict,
+            value,
+            "\(workload.witnesses) witnesses among \(voters) voters",
+            expected: "a minority, \((voters - 1) / 2) at most"
+        )
     }
 
     private mutating func membership(
@@ -165,7 +183,8 @@ extension ScenarioBuilder {
             election: record.span("election") ?? usual.election,
             reads: record.text("reads").flatMap(Consensus.Reads.init(rawValue:)) ?? usual.reads,
             snapshotEntries: record.optionalInteger("snapshot-entries") ?? usual.snapshotEntries,
-            leaderRegions: record.list("leader-regions").compactMap(\.text)
+            leaderRegions: record.list("leader-regions").compactMap(\.text),
+            groupCommit: record.flag("group-commit")
         )
     }
 

@@ -160,6 +160,31 @@ extension ScenarioShapes {
             ] + nodes()
         ),
         TaggedShape.Case(
+            "node.memory",
+            "Memory is short: inputs wait for pages, and the process may be killed.",
+            schedule + [
+                lasting(.required),
+                Field(
+                    "stalls",
+                    .share(.closed),
+                    .text("20 %"),
+                    "How many inputs wait for a page that was taken away."
+                ),
+                Field(
+                    "stall",
+                    .span(allowsZero: false),
+                    .text("1..20 ms"),
+                    "How long each of them waits."
+                ),
+                Field(
+                    "kill",
+                    .share(.closed),
+                    .text("0 %"),
+                    "The chance that a node's process is killed meanwhile, until the fault heals."
+                ),
+            ] + nodes()
+        ),
+        TaggedShape.Case(
             "node.rolling-upgrade",
             "Nodes restart one after another.",
             schedule + [

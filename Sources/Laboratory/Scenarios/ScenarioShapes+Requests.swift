@@ -2,6 +2,12 @@ extension ScenarioShapes {
     static let requests = [
         Field("groups", .integer(1...1000), .text("1"), "Replicated groups, each on its own."),
         Field("replicas", .integer(1...25), .text("5"), "Replicas of each group."),
+        Field(
+            "witnesses",
+            .integer(0...12),
+            .text("0"),
+            "Replicas of each group that vote without holding commands or state; a minority."
+        ),
         Field("load", .record(load), .required, "What clients ask for, however long answers take."),
         Field("duration", .record(steady), .required, "How long requests are sent."),
         Field(
@@ -151,6 +157,12 @@ extension ScenarioShapes {
                 .list(.scalar(.name), minimum: 1),
                 .optional,
                 "Regions whose replicas lead while one of them can; nobody is preferred unless given."
+            ),
+            Field(
+                "group-commit",
+                .flag,
+                .text("false"),
+                "Whether entries are committed only once replicas of two regions hold them."
             ),
         ]
     )

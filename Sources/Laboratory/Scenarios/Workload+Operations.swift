@@ -35,6 +35,8 @@ extension Scenario.Workload {
             let nodes = topology.nodeCount - requests.load.places.count
             requests.replicas = min(requests.replicas, nodes / max(1, requests.groups))
             requests.membership = requests.membership?.limited(to: requests.replicas)
+            let voters = requests.membership?.founders ?? requests.replicas
+            requests.witnesses = min(requests.witnesses, max(0, voters - 1) / 2)
             self = .requests(requests)
         case .echo, .bulk, .transfer, .migration, .boot: break
         }

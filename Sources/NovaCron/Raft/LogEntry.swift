@@ -21,6 +21,8 @@ public struct LogEntry: Hashable, Sendable {
         case nothing
         /// Bytes for the state machine.
         case command(Bytes)
+        /// A command as a witness holds it: by its digest alone.
+        case withheld(digest: UInt64)
         case membership(Membership)
     }
 
@@ -33,22 +35,38 @@ public struct LogEntry: Hashable, Sendable {
     public var size: Int {
         switch content {
         case .nothing: 16
+        case .withheld: 24
         case .command(let bytes): 16 + bytes.count
         case .membership(let membership): 16 + 4 * membership.members.count
         }
     }
 
-    /// What checkers compare: equal entries have equal digests on every node.
+    /// The entry as a witness is sent it.
+    var withholdingCommand: LogEntry {
+        guard case .command = content else { return self }
+        return LogEntry(term: term, .withheld(digest: digest))
+    }
+
+    var isWithheld: Bool {
+        if case .withheld = content { true } else { false }
+    }
+
+    /// What checkers compare: equal entries have equal digests on every node, witnesses too.
     public var digest: UInt64 {
+        if case .withheld(let digest) = content { return digest }
         var chain = HashChain(key: term)
         switch content {
         case .nothing: chain.combine(0 as UInt64)
         case .command(let bytes):
             chain.combine(1 as UInt64)
             chain.combine(bytes: bytes)
+        case .withheld: break
         case .membership(let membership):
             chain.combine(2 as UInt64)
-            for group in [membership.voters, membership.outgoing, membership.learners] {
+            let groups = [
+                membership.voters, membership.outgoing, membership.learners, membership.witnesses,
+            ]
+            for group in groups {
                 chain.combine(UInt64(group.count))
                 for node in group { chain.combine(UInt64(node.rawValue)) }
             }
@@ -68,6 +86,9 @@ extension LogEntry {
         case .membership(let membership):
             writer.write(UInt8(2))
             membership.encode(into: &writer)
+        case .withheld(let digest):
+            writer.write(UInt8(3))
+            writer.write(digest)
         }
     }
 
@@ -78,6 +99,7 @@ extension LogEntry {
         case 0: content = .nothing
         case 1: content = .command(try reader.readLengthPrefixed(limit: LogEntry.commandLimit))
         case 2: content = .membership(try Membership(from: &reader))
+        case 3: content = .withheld(digest: try reader.read())
         case let kind: throw .malformed("a log entry of unknown kind \(kind)")
         }
     }

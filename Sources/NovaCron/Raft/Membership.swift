@@ -1,7 +1,8 @@
 public import Machines
 public import Units
 
-/// Who takes part: voters, in a joint phase also the outgoing voters, and learners.
+/// Who takes part: voters, in a joint phase also the outgoing voters, and learners. Some voters may be
+/// witnesses: they vote and acknowledge places of the log, but hold no commands and no state.
 ///
 /// In effect from the moment it is appended (Ongaro, "Consensus: Bridging Theory and Practice", 2014,
 /// section 4.1). A joint membership (section 4.3) decides by majorities of both `voters` and
@@ -15,26 +16,40 @@ public struct Membership: Hashable, Sendable, Codable {
     public private(set) var outgoing: [NodeID]
     /// Nodes that receive the log and neither vote nor count.
     public private(set) var learners: [NodeID]
+    /// Those of the voters, old and new, that never lead and are sent entries without commands.
+    public private(set) var witnesses: [NodeID]
 
-    /// - Throws: `RaftRefusal.invalidMembership` for one without voters, for a learner that votes, or
-    ///   beyond the limit.
+    /// - Throws: `RaftRefusal.invalidMembership` for one without voters, for a learner that votes, a
+    ///   witness that does not, witnesses that are not a minority, or beyond the limit.
     public init(
         voters: [NodeID],
         outgoing: [NodeID] = [],
-        learners: [NodeID] = []
+        learners: [NodeID] = [],
+        witnesses: [NodeID] = []
     ) throws(RaftRefusal) {
-        self.init(unchecked: voters, outgoing: outgoing, learners: learners)
+        self.init(
+            unchecked: voters,
+            outgoing: outgoing,
+            learners: learners,
+            witnesses: witnesses
+        )
         guard !voters.isEmpty, isValid else { throw .invalidMembership }
     }
 
-    private init(unchecked voters: [NodeID], outgoing: [NodeID], learners: [NodeID]) {
+    private init(
+        unchecked voters: [NodeID],
+        outgoing: [NodeID] = [],
+        learners: [NodeID],
+        witnesses: [NodeID]
+    ) {
         self.voters = Membership.normal(voters)
         self.outgoing = Membership.normal(outgoing)
         self.learners = Membership.normal(learners)
+        self.witnesses = Membership.normal(witnesses)
     }
 
     /// The membership of a node that has not been told of any.
-    public static let none = Membership(unchecked: [], outgoing: [], learners: [])
+    public static let none = Membership(unchecked: [], learners: [], witnesses: [])
 
     public var isJoint: Bool { !outgoing.isEmpty }
 
@@ -43,12 +58,26 @@ public struct Membership: Hashable, Sendable, Codable {
             return false
         }
         for learner in learners where voters.contains(learner) { return false }
-        return true
+        for witness in witnesses where !isVoter(witness) || learners.contains(witness) {
+            return false
+        }
+        return canDoWithoutWitnesses(voters) && canDoWithoutWitnesses(outgoing)
+    }
+
+    /// A witness may be ahead of all who can lead, with an entry that nobody else kept. As long as the
+    /// others are a majority, they go on without its vote.
+    private func canDoWithoutWitnesses(_ group: [NodeID]) -> Bool {
+        group.isEmpty || 2 * group.count(where: isWitness) < group.count
     }
 
     public func isVoter(_ node: NodeID) -> Bool {
         voters.contains(node) || outgoing.contains(node)
     }
+
+    public func isWitness(_ node: NodeID) -> Bool { witnesses.contains(node) }
+
+    /// Whether the node may stand for election.
+    func mayLead(_ node: NodeID) -> Bool { isVoter(node) && !isWitness(node) }
 
     public func contains(_ node: NodeID) -> Bool { isVoter(node) || learners.contains(node) }
 
@@ -57,7 +86,11 @@ public struct Membership: Hashable, Sendable, Codable {
 
     /// What follows once a joint membership is committed: its `voters` alone.
     var afterJoint: Membership {
-        Membership(unchecked: voters, outgoing: [], learners: learners)
+        Membership(unchecked: voters, learners: learners, witnesses: witnesses(among: voters))
+    }
+
+    private func witnesses(among nodes: [NodeID]) -> [NodeID] {
+        witnesses.filter { nodes.contains($0) }
     }
 
     /// The membership that a change leads to.
@@ -71,21 +104,39 @@ public struct Membership: Hashable, Sendable, Codable {
             guard !voters.contains(node) else { throw .invalidMembership }
             next = Membership(
                 unchecked: voters + [node],
-                outgoing: [],
-                learners: learners.filter { $0 != node }
+                learners: learners.filter { $0 != node },
+                witnesses: witnesses
+            )
+        case .addWitness(let node):
+            // A learner holds commands already: it becomes a voter.
+            guard !contains(node) else { throw .invalidMembership }
+            next = Membership(
+                unchecked: voters + [node],
+                learners: learners,
+                witnesses: witnesses + [node]
             )
         case .addLearner(let node):
             guard !contains(node) else { throw .invalidMembership }
-            next = Membership(unchecked: voters, outgoing: [], learners: learners + [node])
+            next = Membership(
+                unchecked: voters,
+                learners: learners + [node],
+                witnesses: witnesses
+            )
         case .remove(let node):
             guard contains(node) else { throw .invalidMembership }
+            let rest = voters.filter { $0 != node }
             next = Membership(
-                unchecked: voters.filter { $0 != node },
-                outgoing: [],
-                learners: learners.filter { $0 != node }
+                unchecked: rest,
+                learners: learners.filter { $0 != node },
+                witnesses: witnesses(among: rest)
             )
         case .joint(let newVoters, let newLearners):
-            next = Membership(unchecked: newVoters, outgoing: voters, learners: newLearners)
+            next = Membership(
+                unchecked: newVoters,
+                outgoing: voters,
+                learners: newLearners,
+                witnesses: witnesses
+            )
             guard Membership.normal(newVoters) != voters || next.learners != learners else {
                 throw .invalidMembership
             }
@@ -106,15 +157,18 @@ public enum MembershipChange: Hashable, Sendable, Codable {
     /// One voter more; a learner is promoted.
     case addVoter(NodeID)
     case addLearner(NodeID)
+    /// One voter more that holds no commands. It must be new to the group, or have lost its disk.
+    case addWitness(NodeID)
     /// One voter or learner less.
     case remove(NodeID)
     /// Any other set of voters and learners, through a joint phase that the leader ends by itself.
+    /// Voters that stay and are witnesses stay witnesses.
     case joint(voters: [NodeID], learners: [NodeID])
 }
 
 extension Membership: WireMessage {
     public func encode(into writer: inout WireWriter) {
-        for group in [voters, outgoing, learners] {
+        for group in [voters, outgoing, learners, witnesses] {
             writer.write(UInt8(group.count))
             for node in group { writer.write(node.rawValue) }
         }
@@ -122,7 +176,7 @@ extension Membership: WireMessage {
 
     public init(from reader: inout WireReader) throws(WireError) {
         var groups: [[NodeID]] = []
-        for _ in 0..<3 {
+        for _ in 0..<4 {
             let count = Int(try reader.read(UInt8.self))
             guard count <= Membership.limit else {
                 throw .tooLarge(length: count, limit: Membership.limit)
@@ -134,7 +188,12 @@ extension Membership: WireMessage {
             }
             groups.append(nodes)
         }
-        self.init(unchecked: groups[0], outgoing: groups[1], learners: groups[2])
+        self.init(
+            unchecked: groups[0],
+            outgoing: groups[1],
+            learners: groups[2],
+            witnesses: groups[3]
+        )
         guard isValid else { throw .malformed("a membership that contradicts itself") }
     }
 }

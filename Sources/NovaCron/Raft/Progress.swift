@@ -30,6 +30,8 @@ struct Progress: Sendable {
     /// In `snapshot`: which one, and how much of it has arrived and was sent.
     var snapshotIndex: LogIndex = 0
     var snapshotReceived: UInt64 = 0
+    /// What the follower said last; less than `snapshotReceived` when it forgot, or in an old answer.
+    var snapshotAnswered: UInt64 = 0
     var snapshotSent: UInt64 = 0
     /// When it last showed progress with appends or chunks; older ones are sent again.
     var progressed: Instant

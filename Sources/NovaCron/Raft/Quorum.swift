@@ -41,6 +41,28 @@ public enum Quorum {
         )
     }
 
+    /// The highest index that voters of two zones have reached; unbounded when all of them that have a
+    /// zone have the same.
+    static func indexInTwoZones(
+        _ voters: [NodeID],
+        zone: (NodeID) -> UInt32?,
+        reached: (NodeID) -> LogIndex
+    ) -> LogIndex {
+        var best: (zone: UInt32, index: LogIndex)?
+        var second: LogIndex?
+        for voter in voters {
+            guard let zone = zone(voter) else { continue }
+            let index = reached(voter)
+            if let leader = best, leader.zone != zone {
+                second = max(second ?? 0, min(leader.index, index))
+                if index > leader.index { best = (zone, index) }
+            } else {
+                best = (zone, max(best?.index ?? 0, index))
+            }
+        }
+        return second ?? unbounded
+    }
+
     /// The largest value that a majority of `voters` has reached or passed.
     static func highest<Value: Comparable>(
         _ voters: [NodeID],

@@ -20,6 +20,12 @@ public struct RaftConfiguration: Hashable, Sendable {
     /// The largest difference of two clocks' rates that leases allow for.
     public var clockDrift = Ratio(0.05)
 
+    /// The zone of each node that has one. With voters in several zones an entry is committed only once
+    /// voters of two of them hold it, beside the majority (group commit, after TiKV's raft-rs): the
+    /// loss of a whole zone loses nothing, and while no second zone is reached nothing is committed.
+    /// Empty switches it off. Witnesses count for the majority alone.
+    public var zones: [NodeID: UInt32] = [:]
+
     /// Entries in one append message, and their bytes (one larger entry goes alone).
     public var appendEntries = 64
     public var appendBytes = ByteCount.kibibytes(16)

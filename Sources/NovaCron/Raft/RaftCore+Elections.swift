@@ -25,8 +25,12 @@ struct Ballot: Sendable {
 }
 
 extension RaftCore {
-    /// Whether this node may stand for election.
-    var mayStand: Bool { log.membership.isVoter(node) && configuration.priority > 0 }
+    /// Whether this node may stand for election: as long as its removal is not known to be committed it may
+    /// be the only one that can be elected (dissertation, section 4.2.2). One from which commands were
+    /// withheld could not hand them on, whatever the membership says of it now.
+    var mayStand: Bool {
+        configuration.priority > 0 && log.isWhole && log.mayLead(node, committed: commit)
+    }
 
     mutating func electionTimerFired(at now: Instant, into effects: inout RaftEffects) {
         guard role != .leader else { return }

@@ -190,7 +190,8 @@ extension RaftCore {
         while applied < commit {
             applied += 1
             let entry = log[applied]
-            effects.append(.apply(entry, index: applied))
+            if entry.isWithheld { isStateWithheld = true }
+            if !isStateWithheld { effects.append(.apply(entry, index: applied)) }
             effects.report(.applied(index: applied, term: entry.term, digest: entry.digest))
             if role == .leader { reign.uncommittedBytes -= entry.size }
         }

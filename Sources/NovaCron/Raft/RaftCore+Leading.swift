@@ -167,6 +167,10 @@ extension RaftCore {
             )
         }
         let count = entries.count
+        if log.membership.isWitness(reign.followers[place].peer) {
+            entries = entries.map(\.withholdingCommand)
+            points.sometimes("raft: commands withheld from a witness", !entries.isEmpty)
+        }
         let request = AppendRequest(
             term: term,
             previousIndex: previous,
@@ -242,13 +246,22 @@ extension RaftCore {
     /// Commits what a quorum has made durable, if it is of this term.
     mutating func advanceCommit(at now: Instant, into effects: inout RaftEffects) {
         let own = rules.answersWaitForDurability ? durability.index : log.lastIndex
-        let index = Quorum.committedIndex(
-            log.membership.voters,
-            rules.outgoingVotersCount ? log.membership.outgoing : []
-        ) { voter in
+        func reached(_ voter: NodeID) -> LogIndex {
             if voter == node { return own }
-            guard let place = reign.place(of: voter) else { return 0 }
-            return reign.followers[place].match
+            // By place: an element, or the reign, would be copied.
+            for place in reign.followers.indices where reign.followers[place].peer == voter {
+                return reign.followers[place].match
+            }
+            return 0
+        }
+        let outgoing = rules.outgoingVotersCount ? log.membership.outgoing : []
+        var index = Quorum.committedIndex(log.membership.voters, outgoing, reached: reached)
+        if !configuration.zones.isEmpty {
+            for voters in [log.membership.voters, outgoing] {
+                let limit = Quorum.indexInTwoZones(voters, zone: zone(of:), reached: reached)
+                points.sometimes("raft: commit waits for a second zone", limit < index)
+                index = min(index, limit)
+            }
         }
         guard index > commit, index <= log.lastIndex, let entryTerm = log.term(at: index),
             rules.mayCommitByCounting(entryTerm: entryTerm, currentTerm: term)
@@ -271,6 +284,11 @@ extension RaftCore {
         {
             sendEmptyAppend(place, into: &effects)
         }
+    }
+
+    /// The zone that a voter's copy of the log counts for; none for a witness.
+    private func zone(of voter: NodeID) -> UInt32? {
+        log.membership.isWitness(voter) ? nil : configuration.zones[voter]
     }
 
     // MARK: Heartbeats

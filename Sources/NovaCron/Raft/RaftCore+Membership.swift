@@ -42,7 +42,9 @@ extension RaftCore {
     ) throws(RaftRefusal) {
         guard role == .leader else { throw .notLeader(leader) }
         guard reign.transfer == nil else { throw .transferring }
-        guard target != node, log.membership.isVoter(target), reign.place(of: target) != nil else {
+        guard target != node, log.membership.isVoter(target), !log.membership.isWitness(target),
+            reign.place(of: target) != nil
+        else {
             throw .invalidTarget
         }
         reign.transfer = Reign.Transfer(
@@ -77,6 +79,7 @@ extension RaftCore {
         log.checkInvariants()
         precondition(commit <= log.lastIndex, "commit \(commit) of \(log.lastIndex)")
         precondition(applied == commit, "applied \(applied) of \(commit)")
+        precondition(role != .leader || log.isWhole, "a leader without commands")
         precondition(log.base <= applied, "base \(log.base), applied \(applied)")
         precondition(durability.index <= log.lastIndex, "durable \(durability.index)")
         precondition(durability.unsavedFrom <= log.lastIndex + 1, "\(durability.unsavedFrom)")

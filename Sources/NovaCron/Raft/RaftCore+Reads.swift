@@ -30,6 +30,7 @@ extension RaftCore {
         guard readsToApply.count + forwarded.count < configuration.pendingReads else {
             throw .busy
         }
+        guard holdsState else { throw .notLeader(leader) }
         if role == .leader {
             guard take(ReadOrigin(peer: nil, read: read), at: now, into: &effects) else {
                 throw .busy
@@ -179,7 +180,9 @@ extension RaftCore {
         _ index: LogIndex,
         into effects: inout RaftEffects
     ) {
-        if applied >= index {
+        if !holdsState {
+            effects.append(.readFailed(read))
+        } else if applied >= index {
             effects.append(.readReady(read))
         } else {
             readsToApply.append((index, read))
@@ -189,7 +192,7 @@ extension RaftCore {
     mutating func releaseAppliedReads(into effects: inout RaftEffects) {
         guard !readsToApply.isEmpty else { return }
         for waiting in readsToApply where waiting.index <= applied {
-            effects.append(.readReady(waiting.read))
+            effects.append(holdsState ? .readReady(waiting.read) : .readFailed(waiting.read))
         }
         readsToApply.removeAll { $0.index <= applied }
     }

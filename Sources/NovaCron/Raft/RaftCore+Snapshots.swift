@@ -25,12 +25,13 @@ extension RaftCore {
         let point = SnapshotPoint(
             index: applied,
             term: term,
-            membership: log.membership(at: applied)
+            membership: log.membership(at: applied),
+            isStateWithheld: isStateWithheld
         )
         isSnapshotDue = false
         let keepsNone = points.strikes("raft: no entries kept behind a snapshot")
         let trailing = keepsNone ? 0 : configuration.trailingEntries
-        log.compact(to: point, state: state, trailing: trailing)
+        log.compact(to: point, state: isStateWithheld ? [] : state, trailing: trailing)
         durability.snapshot = .unsaved
         effects.report(.snapshotTaken(index: point.index, term: term))
         flush(at: now, into: &effects)
@@ -48,12 +49,16 @@ extension RaftCore {
     private mutating func beginSnapshot(_ place: Int, at now: Instant) {
         reign.followers[place].snapshotIndex = log.snapshot.index
         reign.followers[place].snapshotReceived = 0
+        reign.followers[place].snapshotAnswered = 0
         reign.followers[place].snapshotSent = 0
         reign.followers[place].progressed = now
     }
 
     private mutating func sendChunks(_ place: Int, into effects: inout RaftEffects) {
-        let total = UInt64(log.state.count)
+        let state = snapshotState(for: reign.followers[place].peer)
+        var point = log.snapshot
+        point.isStateWithheld = log.membership.isWitness(reign.followers[place].peer)
+        let total = UInt64(state.count)
         let window = UInt64(configuration.inFlightBytes.bytes)
         let received = reign.followers[place].snapshotReceived
         var sent = reign.followers[place].snapshotSent
@@ -61,19 +66,27 @@ extension RaftCore {
         var isFirst = sent == 0
         while isFirst || (sent < total && sent - received < window) {
             isFirst = false
-            let size = min(UInt64(configuration.snapshotChunk.bytes), total - sent)
-            let start = log.state.startIndex + Int(sent)
+            // One chunk holds all of a small state: then nothing could be lost halfway.
+            let isSmall = points.strikes("raft: chunk cut short")
+            let chunkSize = UInt64(configuration.snapshotChunk.bytes)
+            let size = min(isSmall ? max(1, chunkSize / 64) : chunkSize, total - sent)
+            let start = state.startIndex + Int(sent)
             let chunk = SnapshotChunk(
                 term: term,
-                point: log.snapshot,
+                point: point,
                 offset: sent,
                 total: total,
-                bytes: log.state[start..<start + Int(size)]
+                bytes: state[start..<start + Int(size)]
             )
             effects.send(.chunk(chunk), to: reign.followers[place].peer)
             sent += size
         }
         reign.followers[place].snapshotSent = sent
+    }
+
+    /// What of the latest snapshot's state is sent to a peer: nothing to a witness.
+    private func snapshotState(for peer: NodeID) -> Bytes {
+        log.membership.isWitness(peer) ? [] : log.state
     }
 
     mutating func chunkArrived(
@@ -85,15 +98,17 @@ extension RaftCore {
     ) {
         guard role == .leader, let place = reign.place(of: peer),
             reign.followers[place].state == .snapshot,
-            reign.followers[place].snapshotIndex == index, log.snapshot.index == index,
-            received <= UInt64(log.state.count)
+            reign.followers[place].snapshotIndex == index, log.snapshot.index == index
         else { return }
+        let total = UInt64(snapshotState(for: peer).count)
+        guard received <= total else { return }
         reign.followers[place].heard = now
+        reign.followers[place].snapshotAnswered = received
         guard received > reign.followers[place].snapshotReceived else { return }
         reign.followers[place].snapshotReceived = received
         reign.followers[place].snapshotSent = max(received, reign.followers[place].snapshotSent)
         reign.followers[place].progressed = now
-        if received < UInt64(log.state.count) { sendChunks(place, into: &effects) }
+        if received < total { sendChunks(place, into: &effects) }
     }
 
     /// Goes back to what has arrived, or to a newer snapshot, when nothing came for a while.
@@ -101,11 +116,19 @@ extension RaftCore {
         guard now - reign.followers[place].progressed >= configuration.heartbeat else { return }
         if reign.followers[place].snapshotIndex != log.snapshot.index {
             beginSnapshot(place, at: now)
-        } else if reign.followers[place].snapshotReceived >= UInt64(log.state.count) {
+        } else if reign.followers[place].snapshotReceived
+            >= UInt64(snapshotState(for: reign.followers[place].peer).count)
+        {
             // All of it arrived and nothing follows: the follower forgot it.
             beginSnapshot(place, at: now)
         } else {
-            reign.followers[place].snapshotSent = reign.followers[place].snapshotReceived
+            // A follower that was restarted has nothing of it any more, and says so.
+            let received = min(
+                reign.followers[place].snapshotReceived,
+                reign.followers[place].snapshotAnswered
+            )
+            reign.followers[place].snapshotReceived = received
+            reign.followers[place].snapshotSent = received
             reign.followers[place].progressed = now
         }
         sendChunks(place, into: &effects)
@@ -169,7 +192,9 @@ extension RaftCore {
         points.sometimes("raft: snapshot installed")
         points.sometimes("raft: snapshot installed before a suffix", log.lastIndex > point.index)
         isSnapshotDue = false
-        effects.append(.restore(point, state: log.state))
+        isStateWithheld = point.isStateWithheld
+        points.sometimes("raft: witness told of a snapshot", isStateWithheld)
+        if !isStateWithheld { effects.append(.restore(point, state: log.state)) }
         effects.report(.snapshotInstalled(index: point.index, term: point.term))
         effects.report(.membership(index: log.membershipIndex, log.membership))
         releaseAppliedReads(into: &effects)

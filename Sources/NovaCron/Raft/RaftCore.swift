@@ -55,6 +55,8 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     var durability = Durability()
     /// What was recovered does not fit together: reported when the node starts.
     var recoveryProblem: RaftFact.Contradiction?
+    /// Commands before `applied` were withheld from this node: its state machine is void.
+    var isStateWithheld: Bool
     /// A snapshot is wanted before its time.
     var isSnapshotDue = false
 
@@ -97,6 +99,7 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
         log = recovery.log
         commit = log.snapshot.index
         applied = log.snapshot.index
+        isStateWithheld = log.snapshot.isStateWithheld
         recoveryProblem = recovery.problem
         durability.index = log.lastIndex
         durability.unsavedFrom = log.lastIndex + 1
@@ -136,8 +139,11 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     }
     /// The snapshot that the state machine begins with after a restart; `nil` for the empty state.
     public var recoveredSnapshot: (point: SnapshotPoint, state: Bytes)? {
-        log.snapshot.index == 0 ? nil : (log.snapshot, log.state)
+        log.snapshot.index == 0 || isStateWithheld ? nil : (log.snapshot, log.state)
     }
+    /// Whether the state machine has been given everything that was committed up to `applied`; not so
+    /// on a witness.
+    public var holdsState: Bool { !isStateWithheld }
     /// The term of an entry; `nil` where the log does not know it.
     public func entryTerm(at index: LogIndex) -> Term? { log.term(at: index) }
 

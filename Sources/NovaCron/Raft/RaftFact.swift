@@ -6,7 +6,8 @@ public import Units
 /// first one, and tells what the node still knows.
 public enum RaftFact: Hashable, Sendable, Codable {
     /// The node lives again, or for the first time, with this much of its past.
-    case restarted(
+    // Rare, and large: out of line, so that facts are small to move.
+    indirect case restarted(
         term: Term,
         vote: NodeID?,
         snapshot: LogIndex,
@@ -34,7 +35,7 @@ public enum RaftFact: Hashable, Sendable, Codable {
     /// A committed entry was handed to the state machine.
     case applied(index: LogIndex, term: Term, digest: UInt64)
     /// A membership came into effect, by an entry, a snapshot or a rollback.
-    case membership(index: LogIndex, Membership)
+    indirect case membership(index: LogIndex, Membership)
     case snapshotTaken(index: LogIndex, term: Term)
     /// The log and state were replaced by a leader's snapshot.
     case snapshotInstalled(index: LogIndex, term: Term)

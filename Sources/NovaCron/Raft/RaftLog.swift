@@ -15,6 +15,8 @@ struct RaftLog: Sendable {
     private(set) var entries: [LogEntry] = []
     /// Those of the entries kept, and at least the last one; the first is of `base` or earlier.
     private(set) var memberships: [(index: LogIndex, membership: Membership)]
+    /// How many of the entries kept came without their command.
+    private(set) var withheld = 0
 
     init(bootstrap: Membership) {
         memberships = [(0, bootstrap)]
@@ -25,6 +27,9 @@ struct RaftLog: Sendable {
     /// The latest membership, in effect whether committed or not.
     var membership: Membership { memberships[memberships.count - 1].membership }
     var membershipIndex: LogIndex { memberships[memberships.count - 1].index }
+
+    /// Whether everything behind the snapshot can be handed on, and the snapshot itself.
+    var isWhole: Bool { withheld == 0 && !snapshot.isStateWithheld }
 
     /// The term of an entry; `nil` where the log does not know it.
     func term(at index: LogIndex) -> Term? {
@@ -43,6 +48,14 @@ struct RaftLog: Sendable {
         var result = memberships[0].membership
         for element in memberships where element.index <= index { result = element.membership }
         return result
+    }
+
+    /// Whether a membership that may be the committed one lets the node stand for election.
+    func mayLead(_ node: NodeID, committed: LogIndex) -> Bool {
+        if membership.mayLead(node) { return true }
+        guard membershipIndex > committed else { return false }
+        return membership(at: committed).mayLead(node)
+            || memberships.contains { $0.index > committed && $0.membership.mayLead(node) }
     }
 
     /// The last index at or before `index` whose term is at most `limit`.
@@ -72,6 +85,7 @@ struct RaftLog: Sendable {
 
     mutating func append(_ entry: LogEntry) {
         entries.append(entry)
+        if entry.isWithheld { withheld += 1 }
         if case .membership(let membership) = entry.content {
             while memberships.count > 1, memberships[memberships.count - 1].index >= lastIndex {
                 memberships.removeLast()
@@ -82,13 +96,17 @@ struct RaftLog: Sendable {
 
     /// Puts an entry in the place of another and leaves those behind it: what a defect does.
     mutating func overwrite(_ entry: LogEntry, at index: LogIndex) {
-        entries[Int(index - base) - 1] = entry
+        let place = Int(index - base) - 1
+        withheld += (entry.isWithheld ? 1 : 0) - (entries[place].isWithheld ? 1 : 0)
+        entries[place] = entry
     }
 
     mutating func truncate(from index: LogIndex, rollsBackMembership: Bool) {
         guard index <= lastIndex else { return }
         let first = max(index, base + 1)
-        entries.removeLast(Int(lastIndex - first + 1))
+        let kept = Int(first - base) - 1
+        forget(entries[kept...])
+        entries.removeLast(entries.count - kept)
         guard rollsBackMembership else { return }
         while memberships.count > 1, memberships[memberships.count - 1].index >= first {
             memberships.removeLast()
@@ -102,9 +120,16 @@ struct RaftLog: Sendable {
         let newBase = point.index > trailing ? max(base, point.index - trailing) : base
         guard newBase > base else { return }
         baseTerm = term(at: newBase)!
-        entries.removeFirst(Int(newBase - base))
+        let count = Int(newBase - base)
+        forget(entries[..<count])
+        entries.removeFirst(count)
         base = newBase
         while memberships.count > 1, memberships[1].index <= newBase { memberships.removeFirst() }
+    }
+
+    private mutating func forget(_ gone: ArraySlice<LogEntry>) {
+        guard withheld > 0 else { return }
+        for entry in gone where entry.isWithheld { withheld -= 1 }
     }
 
     /// Replaces everything up to the point; entries behind it stay when `keepsEntries`.
@@ -115,6 +140,7 @@ struct RaftLog: Sendable {
         base = point.index
         baseTerm = point.term
         entries = []
+        withheld = 0
         memberships = [(point.index, point.membership)]
         for entry in kept { append(entry) }
     }
@@ -122,6 +148,7 @@ struct RaftLog: Sendable {
     func checkInvariants() {
         precondition(base <= snapshot.index || snapshot.index == 0, "\(base), \(snapshot.index)")
         precondition(!memberships.isEmpty, "no membership")
+        precondition(withheld >= 0 && withheld <= entries.count, "\(withheld) withheld")
         for (left, right) in zip(memberships, memberships.dropFirst()) {
             precondition(left.index < right.index, "memberships out of order")
         }

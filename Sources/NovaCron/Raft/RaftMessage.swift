@@ -155,11 +155,19 @@ public struct SnapshotPoint: Hashable, Sendable {
     public var term: Term
     /// In effect at `index`.
     public var membership: Membership
+    /// A witness's: it stands for the place alone, and its state is empty.
+    public var isStateWithheld: Bool
 
-    public init(index: LogIndex, term: Term, membership: Membership) {
+    public init(
+        index: LogIndex,
+        term: Term,
+        membership: Membership,
+        isStateWithheld: Bool = false
+    ) {
         self.index = index
         self.term = term
         self.membership = membership
+        self.isStateWithheld = isStateWithheld
     }
 
     /// Before everything.
@@ -368,12 +376,16 @@ extension SnapshotPoint {
         writer.write(index)
         writer.write(term)
         membership.encode(into: &writer)
+        writer.write(UInt8(isStateWithheld ? 1 : 0))
     }
 
     init(from reader: inout WireReader) throws(WireError) {
         index = try reader.read()
         term = try reader.read()
         membership = try Membership(from: &reader)
+        let flag = try reader.read(UInt8.self)
+        guard flag < 2 else { throw .malformed("unknown flags \(flag)") }
+        isStateWithheld = flag == 1
         guard index <= LogIndex.max / 2 else { throw .malformed("an index of \(index)") }
     }
 }

@@ -5,9 +5,10 @@ public import Units
 /// A datagram, or the content of one frame on a stream: between replicas, or a client's.
 public enum StoreMessage: WireMessage, Hashable {
     case raft(RaftMessage)
+    // Out of line, so that messages between replicas, which are most, are small to move.
     /// A client's request; `attempt` names it, and comes back in the answer.
-    case request(attempt: UInt64, StoreQuestion)
-    case answer(attempt: UInt64, StoreAnswer)
+    indirect case request(attempt: UInt64, StoreQuestion)
+    indirect case answer(attempt: UInt64, StoreAnswer)
 }
 
 /// What a client asks a replica.
@@ -157,6 +158,9 @@ extension MembershipChange {
         case .remove(let node):
             writer.write(UInt8(3))
             writer.write(node.rawValue)
+        case .addWitness(let node):
+            writer.write(UInt8(5))
+            writer.write(node.rawValue)
         case .joint(let voters, let learners):
             writer.write(UInt8(4))
             for group in [voters, learners] {
@@ -174,6 +178,7 @@ extension MembershipChange {
         case 4:
             let voters = try MembershipChange.nodes(from: &reader)
             self = .joint(voters: voters, learners: try MembershipChange.nodes(from: &reader))
+        case 5: self = .addWitness(NodeID(try reader.read()))
         case let kind: throw .malformed("a membership change of unknown kind \(kind)")
         }
     }

@@ -40,7 +40,7 @@ public enum StoreEvent: Hashable, Sendable, Codable {
     /// A client's session was opened; its updates go out.
     case sessionOpened(UInt64)
     /// A client's operation is over.
-    case completed(operation: UInt64, StoreOutcome, attempts: UInt32)
+    indirect case completed(operation: UInt64, StoreOutcome, attempts: UInt32)
 }
 
 /// How a client's operation ended.

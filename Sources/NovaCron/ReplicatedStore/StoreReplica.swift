@@ -72,11 +72,6 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     /// What this life has seen; see ``BiasedPoints``.
     public var biasedPoints: BiasedPoints { raft.points }
 
-    /// The whole state as it is now, for those who compare replicas. Costs a snapshot.
-    public var closingState: StoreEvent {
-        .closingState(index: raft.applied, digest: StoreState.digest(of: state.encoded()[...]))
-    }
-
     // MARK: Inputs
 
     public mutating func take<Program: StoreProgram>(
@@ -277,8 +272,10 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
             position += 1
             if position == effects.elements.count, raft.wantsSnapshot {
                 let bytes = state.encoded()[...]
-                let digest = StoreState.digest(of: bytes)
-                actions.emit(Program.wrap(.stateDigest(index: raft.applied, digest: digest)))
+                if raft.holdsState {
+                    let digest = StoreState.digest(of: bytes)
+                    actions.emit(Program.wrap(.stateDigest(index: raft.applied, digest: digest)))
+                }
                 raft.snapshotTaken(bytes, at: now, into: &effects)
             }
         }
@@ -393,7 +390,13 @@ extension StoreReplica: StoreProgram {
     public static func wrap(_ event: StoreEvent) -> StoreEvent { event }
 
     public var leadership: UInt64? { raft.isLeader ? raft.term : nil }
-    public var closingEvents: [StoreEvent] { [closingState] }
+    /// The whole state as it is now, for those who compare replicas; none of a witness. Costs a
+    /// snapshot.
+    public var closingEvents: [StoreEvent] {
+        guard raft.holdsState else { return [] }
+        let digest = StoreState.digest(of: state.encoded()[...])
+        return [.closingState(index: raft.applied, digest: digest)]
+    }
 
     /// The replica as a whole node.
     public mutating func step(

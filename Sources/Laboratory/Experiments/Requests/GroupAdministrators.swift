@@ -65,6 +65,7 @@ struct GroupAdministrators: Sendable {
                         orders: MembershipOrders(
                             membership,
                             replicas: replicas,
+                            witnesses: plan.witnesses,
                             random: SeededRandom(
                                 seed: birth.seed,
                                 entity: EntityID(birth.node),
@@ -181,16 +182,20 @@ struct GroupAdministrators: Sendable {
 /// Draws what an administrator orders, out of what applies to a membership.
 struct MembershipOrders: Sendable {
     private let settings: Scenario.RequestWorkload.Membership
+    /// Those that hold commands, and those that never do: a node that was a witness stays one.
     private let replicas: [NodeID]
+    private let witnesses: [NodeID]
     private var random: SeededRandom
 
     init(
         _ settings: Scenario.RequestWorkload.Membership,
         replicas: [NodeID],
+        witnesses: Set<NodeID>,
         random: SeededRandom
     ) {
         self.settings = settings
-        self.replicas = replicas
+        self.replicas = replicas.filter { !witnesses.contains($0) }
+        self.witnesses = replicas.filter(witnesses.contains)
         self.random = random
     }
 
@@ -222,6 +227,8 @@ struct MembershipOrders: Sendable {
             kinds.append((outside, { .addVoter($0) }))
             kinds.append((outside, { .addLearner($0) }))
         }
+        let watching = witnesses.filter { !membership.contains($0) }
+        if !watching.isEmpty { kinds.append((watching, { .addWitness($0) })) }
         if !membership.learners.isEmpty {
             kinds.append((membership.learners, { .addVoter($0) }))
             kinds.append((membership.learners, { .remove($0) }))
@@ -238,10 +245,11 @@ struct MembershipOrders: Sendable {
 
     /// Any number of voters of the group, and some of the others as learners.
     private mutating func joint(_ membership: Membership) -> MembershipChange? {
-        let sizes = UInt64(replicas.count - settings.least + 1)
-        let count = settings.least + Int(random.below(sizes))
+        let sizes = UInt64(max(0, replicas.count - settings.least) + 1)
+        let count = min(settings.least, replicas.count) + Int(random.below(sizes))
         let drawn = replicas.shuffled(using: &random)
-        let voters = drawn.prefix(count).sorted()
+        let staying = membership.witnesses.filter { _ in random.chance(Ratio(0.5)) }
+        let voters = (drawn.prefix(count) + staying).sorted()
         let learners = drawn.dropFirst(count).filter { _ in random.chance(Ratio(0.25)) }.sorted()
         guard voters != membership.voters || learners != membership.learners else { return nil }
         return .joint(voters: voters, learners: learners)

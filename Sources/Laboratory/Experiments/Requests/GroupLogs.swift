@@ -32,11 +32,19 @@ struct GroupLogs: Sendable {
     /// What others must have come to by the end.
     private var furthest: FurthestIndex
 
-    /// - Parameter grace: how long a replica may take to come to where another one is.
-    init(replicas: [NodeID], checksRaft: Bool, checksOnce: Bool, grace: Interval) {
+    /// - Parameters:
+    ///   - grace: how long a replica may take to come to where another one is.
+    ///   - zones: see `RaftConfiguration.zones`.
+    init(
+        replicas: [NodeID],
+        checksRaft: Bool,
+        checksOnce: Bool,
+        grace: Interval,
+        zones: [NodeID: UInt32]
+    ) {
         self.replicas = replicas
         furthest = FurthestIndex(grace: grace)
-        raft = checksRaft ? RaftInvariants() : nil
+        raft = checksRaft ? RaftInvariants(zones: zones) : nil
         once = checksOnce ? ExactlyOnceChecker() : nil
     }
 
@@ -132,6 +140,7 @@ extension RaftObservation {
                 last: last,
                 lastTerm: lastTerm
             )
+        case .enteredTerm(let term): self = .enteredTerm(term)
         case .becameLeader(let term, _): self = .becameLeader(term: term)
         case .becameFollower, .steppedDown: self = .ceasedToLead
         case .voted(let term, let candidate): self = .voted(term: term, candidate: candidate)
@@ -147,13 +156,14 @@ extension RaftObservation {
                 index: index,
                 voters: membership.voters,
                 outgoing: membership.outgoing,
-                learners: membership.learners
+                learners: membership.learners,
+                witnesses: membership.witnesses
             )
         case .snapshotTaken(let index, let term): self = .snapshotTaken(index: index, term: term)
         case .snapshotInstalled(let index, let term):
             self = .snapshotInstalled(index: index, term: term)
-        case .enteredTerm, .becamePreCandidate, .becameCandidate, .readServed, .transferStarted,
-            .transferEnded, .contradiction:
+        case .becamePreCandidate, .becameCandidate, .readServed, .transferStarted, .transferEnded,
+            .contradiction:
             return nil
         }
     }

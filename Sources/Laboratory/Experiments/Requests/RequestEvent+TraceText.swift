@@ -84,6 +84,7 @@ extension StoreAdministration {
         case .transferLeadership(let target): "handover to \(target)"
         case .change(.addVoter(let node)): "voter \(node)"
         case .change(.addLearner(let node)): "learner \(node)"
+        case .change(.addWitness(let node)): "witness \(node)"
         case .change(.remove(let node)): "no \(node)"
         case .change(.joint(let voters, let learners)):
             "voters \(numbers(voters))" + (learners.isEmpty ? "" : " learners \(numbers(learners))")
@@ -95,6 +96,7 @@ extension Membership {
     fileprivate var words: String {
         numbers(voters) + (outgoing.isEmpty ? "" : " and \(numbers(outgoing))")
             + (learners.isEmpty ? "" : " learners \(numbers(learners))")
+            + (witnesses.isEmpty ? "" : " witnesses \(numbers(witnesses))")
     }
 }
 

@@ -21,7 +21,8 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
             return
         }
         let founders = plan.founders[group]
-        guard let membership = try? Membership(voters: founders) else {
+        let witnesses = founders.filter(plan.witnesses.contains)
+        guard let membership = try? Membership(voters: founders, witnesses: witnesses) else {
             preconditionFailure("a group of \(founders.count) founders that was not checked")
         }
         replica = StoreReplica(
@@ -54,7 +55,9 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
 
     public var biasedPoints: BiasedPoints { replica?.biasedPoints ?? .off }
     public var leadership: UInt64? { replica?.leadership }
-    public var closingEvents: [RequestEvent] { replica.map { [.replica($0.closingState)] } ?? [] }
+    public var closingEvents: [RequestEvent] {
+        (replica?.closingEvents ?? []).map { .replica($0) }
+    }
 }
 
 /// Timers of replicas and clients.
@@ -74,14 +77,15 @@ public enum RequestTimer: Hashable, Sendable {
 public enum RequestEvent: Hashable, Sendable, Codable {
     case replica(StoreEvent)
     /// A session sent a request that was due at `due`, on the clients' clock.
-    case began(request: UInt64, session: UInt32, group: UInt32, due: Instant, StoreCommand)
-    case ended(request: UInt64, group: UInt32, StoreOutcome, attempts: UInt32)
+    // Out of line, so that what replicas report, which is most, is small to move.
+    indirect case began(request: UInt64, session: UInt32, group: UInt32, due: Instant, StoreCommand)
+    indirect case ended(request: UInt64, group: UInt32, StoreOutcome, attempts: UInt32)
     /// A request was due and no session was free until it was too late.
     case missed(group: UInt32, due: Instant)
     /// Nothing more comes from this node's clients.
     case finished
     /// An administrator ordered a change of its group.
-    case ordered(group: UInt32, StoreAdministration)
+    indirect case ordered(group: UInt32, StoreAdministration)
     /// What came of it; a change that was accepted has begun and may still come to nothing.
-    case carriedOut(group: UInt32, StoreAdministration, StoreOutcome)
+    indirect case carriedOut(group: UInt32, StoreAdministration, StoreOutcome)
 }

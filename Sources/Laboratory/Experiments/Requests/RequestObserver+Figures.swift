@@ -172,7 +172,8 @@ extension PlannedFault.Effect {
     /// Whether it strikes one of these nodes, or a way from one of them to another.
     func concerns(_ members: [NodeID], in topology: Scenario.Topology) -> Bool {
         switch self {
-        case .crash, .pause, .resetStreams, .reboot, .crashAtWrite, .slow, .clock, .disk, .boot:
+        case .crash, .pause, .resetStreams, .reboot, .crashAtWrite, .slow, .stalls, .clock, .disk,
+            .boot:
             nodes.contains(where: members.contains)
         case .down(let links), .delay(let links, _), .loss(let links, _),
             .blackHole(let links, _), .link(let links, _):

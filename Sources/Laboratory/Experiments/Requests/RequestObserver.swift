@@ -76,7 +76,8 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
                 replicas: $0,
                 checksRaft: checks.raft,
                 checksOnce: checks.once,
-                grace: window.timeout
+                grace: window.timeout,
+                zones: plan.zones
             )
         }
         if plan.membership != nil {

@@ -20,6 +20,10 @@ struct RequestPlan: Sendable {
     let membership: Scenario.RequestWorkload.Membership?
     /// The voters that each group begins with, among its replicas.
     let founders: [[NodeID]]
+    /// Replicas that take part without commands and state.
+    let witnesses: Set<NodeID>
+    /// The region of each replica, where an entry has to be in two before it is committed; else empty.
+    let zones: [NodeID: UInt32]
     /// The fewest voters that a group ever has.
     let leastVoters: Int
     /// No order of an administrator begins later, from the start.
@@ -33,8 +37,15 @@ struct RequestPlan: Sendable {
         clientNodes = scenario.clientNodes
         load = workload.load
         until = workload.duration.horizon
-        store = StoreConfiguration(system.consensus)
         let topology = scenario.topology
+        var zones: [NodeID: UInt32] = [:]
+        if system.consensus.groupCommit {
+            for node in groups.joined() { zones[node] = topology.region(of: node).rawValue }
+        }
+        self.zones = zones
+        var store = StoreConfiguration(system.consensus)
+        store.raft.zones = zones
+        self.store = store
         preferred = Set(
             groups.joined().filter {
                 let region = topology.regions[Int(topology.region(of: $0).rawValue)].name
@@ -46,6 +57,7 @@ struct RequestPlan: Sendable {
         readsFromFollower = system.consensus.reads == .follower
         membership = workload.membership
         founders = groups.map { workload.founders(of: $0) }
+        witnesses = Set(groups.flatMap { workload.witnesses(of: $0) })
         leastVoters = workload.leastVoters
         ordersUntil = min(until, scenario.recovery?.healAt ?? until)
     }

@@ -40,6 +40,8 @@ extension PlannedFault.Effect {
             .crashAtWrite(node, WriteCrash(write: write, progress: progress, downtime: downtime))
         case .slow(let nodes, let factor, let step):
             .slow(nodes, Slowness(factor: factor, step: step))
+        case .stalls(let nodes, let chance, let range):
+            .slow(nodes, Slowness(stalls: chance, of: range))
         case .clock(let nodes, let strike): .clock(nodes, ClockFault(strike))
         case .disk(let nodes, let fault): .disk(nodes, fault)
         case .resetStreams(let nodes): .resetStreams(nodes)
@@ -61,7 +63,7 @@ extension PlannedFault.Effect {
         case .pause(let nodes): .resume(nodes)
         case .crashAtWrite(let node, _, _, _): .disarm(node)
         case .leader(let aims): .aimed(aims.map { AimedFault($0.node, $0.effect.healing) })
-        case .down, .delay, .loss, .blackHole, .cut, .clog, .link, .slow, .clock, .disk,
+        case .down, .delay, .loss, .blackHole, .cut, .clog, .link, .slow, .stalls, .clock, .disk,
             .resetStreams, .boot:
             .heal
         }

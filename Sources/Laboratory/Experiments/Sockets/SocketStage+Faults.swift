@@ -19,7 +19,8 @@ extension SocketStage {
                 guard let emulator else { continue }
                 emulator.change(position)
             // Only simulations can do these; a scenario that asks for them here was refused.
-            case .clog, .resetStreams, .reboot, .crashAtWrite, .slow, .clock, .disk, .leader,
+            case .clog, .resetStreams, .reboot, .crashAtWrite, .slow, .stalls, .clock, .disk,
+                .leader,
                 .boot:
                 continue
             }
