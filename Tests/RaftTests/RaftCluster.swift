@@ -432,6 +432,7 @@ struct RaftCluster<Rules: RaftRules> {
                 return
             }
             let members = core.membership.voters
+            let watching = core.membership.witnesses
             let change: MembershipChange
             switch choice {
             case 2, 3:
@@ -448,7 +449,8 @@ struct RaftCluster<Rules: RaftRules> {
                 let next = members.filter { $0 != one } + added.filter { $0 == two }
                 change = .joint(
                     voters: next.count < 3 ? members + added : next,
-                    learners: []
+                    learners: [],
+                    witnesses: watching.filter { next.count < 3 || $0 != one }
                 )
             }
             try? core.change(change, at: now, into: &effects)

@@ -64,13 +64,18 @@ import Units
             )
         }
 
+        mutating func snapshot() -> RaftRecord {
+            let point = point()
+            return .snapshot(point, state: point.isStateWithheld ? [] : bytes())
+        }
+
         mutating func record() -> RaftRecord {
             switch random.below(5) {
             case 0: .hardState(term: number(), vote: nil)
             case 1: .hardState(term: number(), vote: NodeID(UInt32(random.below(99))))
             case 2: .truncate(from: number())
             case 3: .entries(first: 1 + number() >> 2, entries(through: number()))
-            default: .snapshot(point(), state: bytes())
+            default: snapshot()
             }
         }
     }

@@ -56,6 +56,20 @@ import Units
         let joint = try more.applying(
             .joint(voters: RaftWitnessTests.nodes([0, 1, 3]), learners: [])
         )
+        // Who stays stays what it was, and witnesses vote.
+        for (voters, witnesses) in [([0, 1, 2], []), ([0, 1, 3], [3]), ([0, 1, 3], [4])]
+            as [([UInt32], [UInt32])]
+        {
+            #expect(throws: RaftRefusal.invalidMembership) {
+                try more.applying(
+                    .joint(
+                        voters: RaftWitnessTests.nodes(voters),
+                        learners: [],
+                        witnesses: RaftWitnessTests.nodes(witnesses)
+                    )
+                )
+            }
+        }
         #expect(joint.witnesses == [NodeID(2)] && joint.isWitness(NodeID(2)))
     }
 
@@ -69,21 +83,21 @@ import Units
         }
         bench.effects.removeAll()
         _ = try bench.core.propose([1, 2, 3], at: bench.now, into: &bench.effects)
+        // Nothing that is not on the leader's own disk.
+        #expect(RaftWitnessTests.sent(bench.effects.elements, to: 2).isEmpty)
+        let toVoter = RaftWitnessTests.sent(bench.effects.elements, to: 1)
+        let toWitness = RaftWitnessTests.sent(bench.persisted(2), to: 2)
         let whole = LogEntry(term: 1, .command([1, 2, 3]))
-        for (peer, content) in [
-            (1, whole.content), (2, .withheld(digest: whole.digest)),
-        ] as [(UInt32, LogEntry.Content)] {
-            guard
-                case .append(let request)? = RaftWitnessTests.sent(bench.effects.elements, to: peer)
-                    .last
-            else {
-                Issue.record("nothing was sent to node \(peer)")
+        for (messages, content) in [
+            (toVoter, whole.content), (toWitness, .withheld(digest: whole.digest)),
+        ] as [([RaftMessage], LogEntry.Content)] {
+            guard case .append(let request)? = messages.last else {
+                Issue.record("no append among \(messages)")
                 continue
             }
             #expect(request.entries == [LogEntry(term: 1, content)])
         }
         // Its acknowledgement counts like any other.
-        _ = bench.persisted(2)
         #expect(bench.core.commit == 1)
         _ = bench.receive(.appendMatched(term: 1, index: 2), from: 2)
         #expect(bench.core.commit == 2)
@@ -124,6 +138,25 @@ import Units
     }
 
     // MARK: Being a witness
+
+    // Goal: a node that was a witness and is counted as a full copy is none. Method: the same entry reaches it as a
+    // witness, and as a voter whose disk was not lost.
+    @Test func whoLacksCommandsIsNoFullCopy() throws {
+        let voters = try Membership(voters: RaftWitnessTests.nodes([0, 1, 2]))
+        for group in [RaftWitnessTests.group(witness: 0), voters] {
+            var bench = Bench(StandardRules(), bootstrap: group)
+            let request = AppendRequest(
+                term: 1,
+                previousIndex: 0,
+                previousTerm: 0,
+                commit: 0,
+                entries: [LogEntry(term: 1, .withheld(digest: 9))]
+            )
+            _ = bench.receive(.append(request), from: 1)
+            let answers = RaftStepTests.sent(bench.persisted(0))
+            #expect(answers == (group == voters ? [] : [.appendMatched(term: 1, index: 1)]))
+        }
+    }
 
     @Test func aWitnessVotesAndNeverLeads() throws {
         var bench = Bench(StandardRules(), bootstrap: RaftWitnessTests.group(witness: 0))

@@ -196,7 +196,8 @@ import Units
         case 5:
             let change = MembershipChange.joint(
                 voters: [NodeID(1), NodeID(4)],
-                learners: [NodeID(2)]
+                learners: [NodeID(2)],
+                witnesses: [NodeID(4)]
             )
             return .request(attempt: attempt, .administer(.change(change)))
         case 6: return .answer(attempt: attempt, .registered(session: random.next()))

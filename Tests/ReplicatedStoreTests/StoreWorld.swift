@@ -110,7 +110,7 @@ struct StoreWatcher: RunObserver {
         case .raft(.applied(let index, _, let digest)):
             if let known = applied[index], known != digest { violations.append("at \(index)") }
             applied[index] = digest
-        case .stateDigest(let index, let digest), .closingState(let index, let digest):
+        case .stateDigest(let index, let digest), .closingState(let index, let digest?):
             counts["snapshot", default: 0] += 1
             if let known = digests[index], known != digest {
                 violations.append("states differ at \(index)")
@@ -118,7 +118,7 @@ struct StoreWatcher: RunObserver {
             digests[index] = digest
         case .recognised: counts["recognised", default: 0] += 1
         case .unreadableSnapshot(let index): violations.append("unreadable at \(index)")
-        case .raft, .executed, .refused, .sessionOpened: break
+        case .raft, .executed, .refused, .sessionOpened, .closingState(_, nil): break
         }
     }
 

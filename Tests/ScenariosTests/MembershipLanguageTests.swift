@@ -66,6 +66,24 @@ import Units
         }
     }
 
+    @Test func aMajorityIsNotEnoughWithWitnessesOrGroupCommit() {
+        let recovery = "recovery: {heal-at: 45 s, progress-within: 10 s, core: majority}\n"
+        let grouped = "system: {consensus: {group-commit: true}}\n"
+        for text in [
+            MembershipLanguageTests.text(membership: "witnesses: 2") + recovery,
+            MembershipLanguageTests.text() + grouped + recovery,
+            MembershipLanguageTests.text(invariants: "progress-under-partition") + grouped,
+        ] {
+            let found = Samples.diagnostics(text)
+            #expect(
+                found.contains { $0.message.contains("is not sure to make progress") },
+                "\(found)"
+            )
+        }
+        let found = Samples.diagnostics(MembershipLanguageTests.text() + recovery)
+        #expect(!found.contains { $0.message.contains("is not sure to make progress") })
+    }
+
     @Test func entriesMayHaveToBeInTwoRegions() throws {
         let system = "system: {consensus: {group-commit: true}}\n"
         let scenario = try Samples.parsed(MembershipLanguageTests.text() + system)

@@ -50,8 +50,8 @@ extension FaultRule {
         case crashAtWrite(Int)
         /// Jobs take `factor` times as long, and each input takes `step`.
         case slow(factor: Double, step: Interval)
-        /// Memory is short: each input waits with a chance of `stalls` for a page that takes `stall` to
-        /// come back, and with a chance of `kill` the process is killed before the fault ends.
+        /// Memory is short: with a chance of `stalls` an input keeps the node busy for `stall`, while a page
+        /// comes back, and with a chance of `kill` the process is killed before the fault ends.
         case memory(stalls: Ratio, stall: ClosedRange<Interval>, kill: Ratio)
         /// The selected nodes restart one after another, `gap` after the one before is back.
         case rollingUpgrade(gap: Interval)

@@ -156,6 +156,30 @@ extension ScenarioBuilder {
         }
     }
 
+    /// A majority alone makes no progress where two regions have to agree, or where a witness is part of it
+    /// that cannot lead.
+    mutating func checkMajority(
+        _ root: CheckedRecord,
+        _ invariants: [CheckedValue],
+        _ scenario: Scenario
+    ) {
+        guard case .requests(let requests) = scenario.workload else { return }
+        let isGrouped = scenario.variants.contains { $0.system.consensus.groupCommit }
+        guard isGrouped || requests.witnesses > 0 else { return }
+        let asked = invariants.first {
+            $0.text == Scenario.Invariant.progressUnderPartition.rawValue
+        }
+        let core = scenario.recovery?.core == .majority ? root.record("recovery")["core"] : nil
+        guard let value = core ?? asked else { return }
+        add(
+            .conflict,
+            value,
+            "a majority of the replicas is not sure to make progress alone with "
+                + (isGrouped ? "group-commit" : "witnesses"),
+            expected: "all replicas, or neither"
+        )
+    }
+
     private mutating func mix(_ load: CheckedRecord) -> [Scenario.RequestWorkload.Share] {
         guard let value = load["mix"] else { return Scenario.RequestWorkload.usualMix }
         let shares = Scenario.RequestWorkload.Operation.allCases.compactMap { operation in

@@ -72,6 +72,7 @@ struct ScenarioBuilder {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
         }
         checkProgressUnderPartition(invariants, scenario)
+        checkMajority(root, invariants, scenario)
         scenario.swarm = swarm(root, document, in: scenario)
         return scenario
     }

@@ -144,7 +144,10 @@ extension RaftCore {
             ready += 1
         }
         durability.waiting.removeFirst(ready)
-        if role == .leader { advanceCommit(at: now, into: &effects) }
+        if role == .leader {
+            replicateToWitnesses(at: now, into: &effects)
+            advanceCommit(at: now, into: &effects)
+        }
         flush(at: now, into: &effects)
     }
 

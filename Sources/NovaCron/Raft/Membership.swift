@@ -130,12 +130,18 @@ public struct Membership: Hashable, Sendable, Codable {
                 learners: learners.filter { $0 != node },
                 witnesses: witnesses(among: rest)
             )
-        case .joint(let newVoters, let newLearners):
+        case .joint(let newVoters, let newLearners, let newWitnesses):
+            for voter in newVoters where contains(voter) {
+                guard isWitness(voter) == newWitnesses.contains(voter) else {
+                    throw .invalidMembership
+                }
+            }
+            guard newWitnesses.allSatisfy(newVoters.contains) else { throw .invalidMembership }
             next = Membership(
                 unchecked: newVoters,
                 outgoing: voters,
                 learners: newLearners,
-                witnesses: witnesses
+                witnesses: witnesses + newWitnesses
             )
             guard Membership.normal(newVoters) != voters || next.learners != learners else {
                 throw .invalidMembership
@@ -154,7 +160,8 @@ public struct Membership: Hashable, Sendable, Codable {
 
 /// A change of the membership that a leader is asked for.
 public enum MembershipChange: Hashable, Sendable, Codable {
-    /// One voter more; a learner is promoted.
+    /// One voter more; a learner is promoted. A node that was a witness must have lost its disk: it lacks
+    /// commands and acknowledges nothing until then.
     case addVoter(NodeID)
     case addLearner(NodeID)
     /// One voter more that holds no commands. It must be new to the group, or have lost its disk.
@@ -162,8 +169,8 @@ public enum MembershipChange: Hashable, Sendable, Codable {
     /// One voter or learner less.
     case remove(NodeID)
     /// Any other set of voters and learners, through a joint phase that the leader ends by itself.
-    /// Voters that stay and are witnesses stay witnesses.
-    case joint(voters: [NodeID], learners: [NodeID])
+    /// `witnesses` are those of the new voters that hold no commands; who stays stays what it was.
+    case joint(voters: [NodeID], learners: [NodeID], witnesses: [NodeID] = [])
 }
 
 extension Membership: WireMessage {

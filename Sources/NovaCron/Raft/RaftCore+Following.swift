@@ -53,6 +53,7 @@ extension RaftCore {
         }
         guard request.previousIndex >= commit else {
             // Older than what is committed here, and hence the same.
+            guard isCopy else { return }
             answer(.appendMatched(term: term, index: commit), to: sender, into: &effects)
             return
         }
@@ -68,7 +69,14 @@ extension RaftCore {
         let last = request.previousIndex + LogIndex(request.entries.count)
         guard take(request, into: &effects) else { return }
         followCommit(request.commit, lastVerified: last, at: now, into: &effects)
+        guard isCopy else { return }
         answer(.appendMatched(term: term, index: last), to: sender, into: &effects)
+    }
+
+    /// Whether what this node acknowledges is there as the membership says: a member that counts as a full
+    /// copy and lacks commands, because it was a witness before, says nothing.
+    var isCopy: Bool {
+        log.isWhole || !log.membership.contains(node) || log.membership.isWitness(node)
     }
 
     /// Terms never fall along a log, and none is above the leader's.

@@ -128,7 +128,7 @@ extension RaftCore {
             let count = sendAppend(place, at: now, into: &effects)
             if count != nil { reign.followers[place].isPaused = true }
         case .replicate:
-            while reign.followers[place].next <= log.lastIndex,
+            while reign.followers[place].next <= lastToSend(place),
                 reign.followers[place].inFlight < configuration.inFlightMessages,
                 reign.followers[place].inFlightBytes < Int(configuration.inFlightBytes.bytes)
             {
@@ -145,6 +145,22 @@ extension RaftCore {
         }
     }
 
+    /// The last entry that may be sent to a follower. A witness is never ahead of the leader's own disk: with a
+    /// log that nobody else kept it would turn all candidates away.
+    private func lastToSend(_ place: Int) -> LogIndex {
+        guard log.membership.isWitness(reign.followers[place].peer) else { return log.lastIndex }
+        return max(durability.index, reign.followers[place].match)
+    }
+
+    /// Sends witnesses what has become durable here.
+    mutating func replicateToWitnesses(at now: Instant, into effects: inout RaftEffects) {
+        guard !log.membership.witnesses.isEmpty else { return }
+        for place in reign.followers.indices
+        where log.membership.isWitness(reign.followers[place].peer) {
+            replicate(place, at: now, into: &effects)
+        }
+    }
+
     /// One append from `next` on; begins a snapshot and returns `nil` when the log no longer has it.
     private mutating func sendAppend(
         _ place: Int,
@@ -158,11 +174,13 @@ extension RaftCore {
         }
         var entries: [LogEntry] = []
         var bytes = 0
-        if previous < log.lastIndex {
+        let last = lastToSend(place)
+        if previous < last {
             let isAlone = points.strikes("raft: append of one entry")
             (entries, bytes) = log.slice(
                 from: previous + 1,
-                count: isAlone ? 1 : configuration.appendEntries,
+                count: isAlone
+                    ? 1 : min(configuration.appendEntries, Int(last - previous)),
                 bytes: Int(configuration.appendBytes.bytes)
             )
         }

@@ -151,6 +151,7 @@ extension RaftCore {
         }
         guard follow(sender, term: chunk.term, at: now, into: &effects) else { return }
         guard chunk.point.index > commit else {
+            guard isCopy else { return }
             answer(.appendMatched(term: term, index: commit), to: sender, into: &effects)
             return
         }

@@ -15,7 +15,7 @@ public enum RaftEffect: Sendable {
     case cancelTimer(RaftTimer)
     case persist([RaftRecord], id: WriteID)
     /// Give a committed entry to the state machine. Every index comes once and in order, except
-    /// after `restore`.
+    /// after `restore`, and until the first command that was withheld from a witness.
     case apply(LogEntry, index: LogIndex)
     /// Replace the state machine by this state; the next entry applied follows it.
     case restore(SnapshotPoint, state: Bytes)

@@ -53,7 +53,7 @@ struct RaftLog: Sendable {
     /// Whether a membership that may be the committed one lets the node stand for election.
     func mayLead(_ node: NodeID, committed: LogIndex) -> Bool {
         if membership.mayLead(node) { return true }
-        guard membershipIndex > committed else { return false }
+        guard membershipIndex > committed, !membership.isWitness(node) else { return false }
         return membership(at: committed).mayLead(node)
             || memberships.contains { $0.index > committed && $0.membership.mayLead(node) }
     }

@@ -400,5 +400,8 @@ extension SnapshotChunk {
         guard offset <= total, UInt64(bytes.count) <= total - offset else {
             throw .malformed("\(bytes.count) bytes at \(offset) of \(total)")
         }
+        guard total == 0 || !point.isStateWithheld else {
+            throw .malformed("\(total) bytes of a state that is withheld")
+        }
     }
 }

@@ -56,6 +56,9 @@ public enum RaftRecord: DurableRecord, Hashable {
         case 5:
             let point = try SnapshotPoint(from: &reader)
             let state = try reader.readLengthPrefixed(limit: Int(RaftRecord.stateLimit))
+            guard state.isEmpty || !point.isStateWithheld else {
+                throw .malformed("\(state.count) bytes of a state that is withheld")
+            }
             self = .snapshot(point, state: state)
         case let kind: throw .malformed("a record of unknown kind \(kind)")
         }

@@ -161,9 +161,9 @@ extension MembershipChange {
         case .addWitness(let node):
             writer.write(UInt8(5))
             writer.write(node.rawValue)
-        case .joint(let voters, let learners):
+        case .joint(let voters, let learners, let witnesses):
             writer.write(UInt8(4))
-            for group in [voters, learners] {
+            for group in [voters, learners, witnesses] {
                 writer.write(UInt8(group.count))
                 for node in group { writer.write(node.rawValue) }
             }
@@ -177,7 +177,12 @@ extension MembershipChange {
         case 3: self = .remove(NodeID(try reader.read()))
         case 4:
             let voters = try MembershipChange.nodes(from: &reader)
-            self = .joint(voters: voters, learners: try MembershipChange.nodes(from: &reader))
+            let learners = try MembershipChange.nodes(from: &reader)
+            self = .joint(
+                voters: voters,
+                learners: learners,
+                witnesses: try MembershipChange.nodes(from: &reader)
+            )
         case 5: self = .addWitness(NodeID(try reader.read()))
         case let kind: throw .malformed("a membership change of unknown kind \(kind)")
         }

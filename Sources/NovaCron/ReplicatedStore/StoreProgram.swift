@@ -31,8 +31,8 @@ public enum StoreEvent: Hashable, Sendable, Codable {
     case recognised(session: UInt64, sequence: UInt64, index: LogIndex)
     /// The digest of a replica's whole state after this index, told with every snapshot.
     case stateDigest(index: LogIndex, digest: UInt64)
-    /// The digest of a replica's whole state after this index, told at the end of a run.
-    case closingState(index: LogIndex, digest: UInt64)
+    /// How far a replica is at the end of a run, and the digest of its whole state; a witness has none.
+    case closingState(index: LogIndex, digest: UInt64?)
     /// A snapshot that was recovered or installed does not decode; the replica's state is empty.
     case unreadableSnapshot(index: LogIndex)
     /// A local request was refused.

@@ -390,11 +390,9 @@ extension StoreReplica: StoreProgram {
     public static func wrap(_ event: StoreEvent) -> StoreEvent { event }
 
     public var leadership: UInt64? { raft.isLeader ? raft.term : nil }
-    /// The whole state as it is now, for those who compare replicas; none of a witness. Costs a
-    /// snapshot.
+    /// The whole state as it is now, for those who compare replicas. Costs a snapshot.
     public var closingEvents: [StoreEvent] {
-        guard raft.holdsState else { return [] }
-        let digest = StoreState.digest(of: state.encoded()[...])
+        let digest = raft.holdsState ? StoreState.digest(of: state.encoded()[...]) : nil
         return [.closingState(index: raft.applied, digest: digest)]
     }
 

@@ -14,19 +14,21 @@ public import Units
 ///   back.
 ///   Not while round trips are inflated: a full queue means a full link, and more streams would only
 ///   take from others. Unless half the streams had brought half the rate: then the path varies by
-///   itself.
+///   itself. And, from `Rules.courteousStreams` on, not while no stream met an empty queue for a whole
+///   epoch: losses by chance leave a link with room now and then, others who fill it do not.
 /// - **Down**: where round trips are inflated, or packets are lost, half the streams are kept when
 ///   the rate stays within 3 % of the best that was got on the path, and, down to
-///   `Rules.courteousStreams`, when the queue stays full and the rate falls by less than half of the
-///   streams' share: the link loses nothing then, and what this transfer gives up is what others on
-///   it get.
+///   `Rules.courteousStreams`, when round trips stay inflated and the rate falls by less than half of the
+///   streams' share, or the queue is never empty with fewer streams either and it falls by less than two
+///   thirds: the link loses nothing then, and what this transfer gives up is what others on it get.
 /// - **Control**: losses without inflated round trips are not congestion. Where all the streams there
 ///   may be do not make up for them, a control that does not take them for it (BBR) is tried with few
 ///   streams; not before, because it stops every ten seconds to measure the round trip, which costs
 ///   more the longer that is. Heavy losses with inflated round trips under BBR are the other way
 ///   round. One comparison a path; the number of BBR's streams is not tuned: any few of them fill it.
 ///
-/// A trial that could as well be chance is measured up to three times.
+/// A trial that could as well be chance is measured up to three times; one with fewer streams on a full link
+/// until the link is full again, or ten times.
 ///
 /// When nothing is left to try it holds, probes again after `Rules.pause` (doubling up to
 /// `Rules.longestPause`), and at once when the rate of two epochs running is off by a quarter.
@@ -85,15 +87,19 @@ public struct StreamTuner: Hashable, Sendable {
         public var longestPause = Interval.seconds(120)
         /// Round trips longer than the least by this factor are inflated by a queue.
         public var inflation = 1.5
+        /// Where the least round trip of an epoch is longer than the path's by this factor, its queue
+        /// was never empty. Senders of CUBIC that fill a queue of one bandwidth-delay product leave
+        /// four tenths of it when they yield.
+        public var fullness = 1.2
         /// Losses below are chance.
         public var loss = Ratio.percent(0.05)
         /// Losses above are hardly those of a full queue.
         public var varyingLoss = Ratio.percent(1)
         /// Losses of a control that does not yield to them, above which it does harm.
         public var harmfulLoss = Ratio.percent(5)
-        /// Streams that a transfer keeps on a link that is full whatever it does: as many as a browser
-        /// opens to a server.
-        public var courteousStreams = 6
+        /// Streams that a transfer keeps on a link that is full whatever it does. A browser opens six to
+        /// a server, and is counted as bearable.
+        public var courteousStreams = 4
         /// Streams that a control which fills the path alone begins with.
         public var fewStreams = 8
 
@@ -163,6 +169,8 @@ public struct StreamTuner: Hashable, Sendable {
 
     /// Share of segments sent again with the setting that is kept, smoothed over about four epochs.
     private var usualLoss = 0.0
+    /// Epochs since one in which the queue was never empty.
+    private var epochsSinceFull = StreamTuner.roomyEpochs
     /// Epochs running that were left out because streams had not come to rest.
     private var restless = 0
 
@@ -170,6 +178,8 @@ public struct StreamTuner: Hashable, Sendable {
     private var trialEpochs = 0
     private var trialSum = 0.0
     private var trialInflations = 0
+    private var isTrialInFullQueue = false
+    private var didTrialBeginInFullQueue = false
 
     private enum Exhaustion: Hashable, Sendable {
         case open
@@ -186,8 +196,13 @@ public struct StreamTuner: Hashable, Sendable {
     /// Epochs after which a trial is judged, however close it is.
     private static let trialLimit = 3
 
+    /// Epochs in which others on a full link have to have filled what fewer streams left.
+    private static let refillLimit = 10
     /// A step up that brings less of its share has found the end of the link.
     private static let worthwhile = 0.5
+    /// So many epochs after one in which the queue was never empty there may be room: while fewer streams
+    /// fill what others had under way, it is empty for a moment.
+    private static let roomyEpochs = 3
     /// Epochs running that may be left out.
     private static let restlessLimit = 6
     /// A step down that takes at least this part of the streams' share from the rate was on a link with
@@ -209,6 +224,8 @@ public struct StreamTuner: Hashable, Sendable {
     public mutating func observe(_ epoch: Observation, at now: Instant) -> Bool {
         guard !epoch.isStarved, epoch.roundTrip > .zero else { return false }
         smallest = min(smallest ?? epoch.smallestRoundTrip, epoch.smallestRoundTrip)
+        epochsSinceFull =
+            isNeverEmpty(epoch) ? 0 : min(epochsSinceFull + 1, StreamTuner.roomyEpochs)
         guard !isRestless(epoch) else { return false }
         let before = setting
         if let trial {
@@ -309,7 +326,7 @@ public struct StreamTuner: Hashable, Sendable {
         if let control = otherControl(epoch) {
             hasTriedControl = true
             attempt(.control, control)
-        } else if !isInflated(epoch) || wasProportional, let more = moreStreams {
+        } else if !isInflated(epoch) || wasProportional, mayTakeMore, let more = moreStreams {
             wasProportional = false
             attempt(.up, Setting(streams: more, congestion: kept.congestion))
         } else if let fewer = fewerStreams(epoch) {
@@ -327,6 +344,12 @@ public struct StreamTuner: Hashable, Sendable {
         trialEpochs = 0
         trialSum = 0
         trialInflations = 0
+        isTrialInFullQueue = false
+        didTrialBeginInFullQueue = epochsSinceFull == 0
+    }
+
+    private var mayTakeMore: Bool {
+        kept.streams < rules.courteousStreams || epochsSinceFull >= StreamTuner.roomyEpochs
     }
 
     private var moreStreams: Int? {
@@ -343,10 +366,16 @@ public struct StreamTuner: Hashable, Sendable {
         guard !triedDown, kept.streams > rules.streams.lowerBound, kept.congestion != .bbr
         else { return nil }
         // The least round trip may never have been seen, so losses alone are reason to try once.
-        guard isInflated(epoch) || (epoch.loss >= rules.loss && !hasTriedLess) else { return nil }
+        guard
+            isInflated(epoch) || isNeverEmpty(epoch) || (epoch.loss >= rules.loss && !hasTriedLess)
+        else { return nil }
         // A path that was settled is probed gently.
         let fewer = isProbing ? kept.streams * 3 / 4 : kept.streams / 2
-        return max(rules.streams.lowerBound, fewer)
+        let least = rules.streams.lowerBound
+        guard !isProbing, isNeverEmpty(epoch), kept.streams > rules.courteousStreams else {
+            return max(least, fewer)
+        }
+        return max(least, rules.courteousStreams, kept.streams / 4)
     }
 
     private func otherControl(_ epoch: Observation) -> Setting? {
@@ -372,14 +401,24 @@ public struct StreamTuner: Hashable, Sendable {
     }
 
     private func isInflated(_ epoch: Observation) -> Bool {
-        guard let smallest else { return false }
-        var base = smallest
+        guard let base = base(epoch) else { return false }
+        return epoch.roundTrip.seconds > base.seconds * rules.inflation
+    }
+
+    private func isNeverEmpty(_ epoch: Observation) -> Bool {
+        guard let base = base(epoch) else { return false }
+        return epoch.smallestRoundTrip.seconds > base.seconds * rules.fullness
+    }
+
+    /// The path's round trip without a queue, as far as it is known.
+    private func base(_ epoch: Observation) -> Interval? {
+        guard let smallest else { return nil }
         // A path that was never seen below twice what is known of it is another one, and one that loses
         // much varies in other ways, too.
         if let known, smallest < known * 2, epoch.loss < rules.varyingLoss {
-            base = min(base, known)
+            return min(smallest, known)
         }
-        return epoch.roundTrip.seconds > base.seconds * rules.inflation
+        return smallest
     }
 
     // MARK: What it was worth
@@ -388,6 +427,8 @@ public struct StreamTuner: Hashable, Sendable {
         trialEpochs += 1
         trialSum += Double(epoch.rate.bitsPerSecond)
         trialInflations += isInflated(epoch) ? 1 : 0
+        // Of the last one: others need a while to take what fewer streams leave.
+        isTrialInFullQueue = isNeverEmpty(epoch)
         let found = trialSum / Double(trialEpochs)
         let gain = rate > 0 ? found / rate - 1 : 1
         let least = leastGain(of: trial, epoch)
@@ -395,12 +436,20 @@ public struct StreamTuner: Hashable, Sendable {
         // Another control needs its time before it can be turned down.
         // A probe may be patient, and has to be: each that is kept by chance adds streams for ever.
         guard !isProbing || trialEpochs >= StreamTuner.trialLimit else { return }
-        let isClear = abs(gain - least) > 1.5 * max(noise, 0.03) && (trial != .control || gain > 0)
-        guard isClear || trialEpochs >= StreamTuner.trialLimit else { return }
+        // Fewer streams need a while until they fill what the others had under way.
+        let isClear =
+            abs(gain - least) > 1.5 * max(noise, 0.03) && (trial == .up || gain > least)
+            && (trial != .control || gain > 0)
+        let isPatient = trial == .down && didTrialBeginInFullQueue && !isTrialInFullQueue
+        guard
+            isClear || trialEpochs >= (isPatient ? StreamTuner.refillLimit : StreamTuner.trialLimit)
+        else { return }
         self.trial = nil
         let given = 1 - Double(setting.streams) / Double(kept.streams)
+        let isLinkFull = isTrialInFullQueue || trialInflations == trialEpochs
+        let bearable = isTrialInFullQueue ? StreamTuner.proportion : StreamTuner.worthwhile
         let isCourtesy =
-            trial == .down && trialInflations == trialEpochs && gain >= -given / 2
+            trial == .down && isLinkFull && gain >= -bearable * given
             && setting.streams >= rules.courteousStreams
         let isKept = gain >= least || isCourtesy
         if isKept {

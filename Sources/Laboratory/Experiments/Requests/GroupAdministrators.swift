@@ -252,7 +252,7 @@ struct MembershipOrders: Sendable {
         let voters = (drawn.prefix(count) + staying).sorted()
         let learners = drawn.dropFirst(count).filter { _ in random.chance(Ratio(0.25)) }.sorted()
         guard voters != membership.voters || learners != membership.learners else { return nil }
-        return .joint(voters: voters, learners: learners)
+        return .joint(voters: voters, learners: learners, witnesses: staying)
     }
 
     private mutating func pick(_ nodes: [NodeID]) -> NodeID {

@@ -25,8 +25,8 @@ struct GroupLogs: Sendable {
     private(set) var transfers: UInt64 = 0
     /// Holds digests of states against each other, those of snapshots and those at the end.
     private(set) var states = ConvergenceChecker()
-    /// Replicas that told their state at the end, because they lived.
-    private(set) var closed: Set<NodeID> = []
+    /// How far replicas were at the end that told it, because they lived.
+    private var closed: [NodeID: LogIndex] = [:]
     /// The last index that each replica applied.
     private(set) var applied: [NodeID: LogIndex] = [:]
     /// What others must have come to by the end.
@@ -72,8 +72,8 @@ struct GroupLogs: Sendable {
         case .stateDigest(let index, let digest):
             states.observe(node, index: index, digest: digest, time: time)
         case .closingState(let index, let digest):
-            closed.insert(node)
-            states.observe(node, index: index, digest: digest, time: time)
+            closed[node] = index
+            if let digest { states.observe(node, index: index, digest: digest, time: time) }
         case .refused, .sessionOpened, .completed: break
         }
     }
@@ -88,8 +88,8 @@ struct GroupLogs: Sendable {
     /// How far the members that lived at the end had come by then. Where nobody told, how
     /// far all of them had applied.
     var closingIndices: [LogIndex] {
-        let told = members.filter(closed.contains)
-        guard told.isEmpty else { return told.compactMap { states.state(of: $0)?.index } }
+        let told = members.compactMap { closed[$0] }
+        guard told.isEmpty else { return told }
         return members.map { applied[$0] ?? 0 }
     }
 

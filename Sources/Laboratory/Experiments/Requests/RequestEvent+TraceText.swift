@@ -86,8 +86,9 @@ extension StoreAdministration {
         case .change(.addLearner(let node)): "learner \(node)"
         case .change(.addWitness(let node)): "witness \(node)"
         case .change(.remove(let node)): "no \(node)"
-        case .change(.joint(let voters, let learners)):
+        case .change(.joint(let voters, let learners, let witnesses)):
             "voters \(numbers(voters))" + (learners.isEmpty ? "" : " learners \(numbers(learners))")
+                + (witnesses.isEmpty ? "" : " witnesses \(numbers(witnesses))")
         }
     }
 }
