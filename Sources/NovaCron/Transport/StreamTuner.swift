@@ -10,12 +10,12 @@ public import Units
 ///
 /// - **Up**: twice the streams (after a failure half as many more) are kept when the rate grows by at
 ///   least a tenth of what it would if every stream brought the same (a twentieth where round trips
-///   tell of no queue), and by 3 %. Otherwise the streams that only add loss and queueing are taken
+///   tell of no queue), and by 3 %; by 0.5 % where losses by chance leave the link room. Otherwise the streams that only add loss and queueing are taken
 ///   back.
 ///   Not while round trips are inflated: a full queue means a full link, and more streams would only
 ///   take from others. Unless half the streams had brought half the rate: then the path varies by
-///   itself. And, from `Rules.courteousStreams` on, not while no stream met an empty queue for a whole
-///   epoch: losses by chance leave a link with room now and then, others who fill it do not.
+///   itself. And, from `Rules.courteousStreams` on, not on a path whose queue was never seen empty, until
+///   fewer streams have shown that nobody else fills it.
 /// - **Down**: where round trips are inflated, or packets are lost, half the streams are kept when
 ///   the rate stays within 3 % of the best that was got on the path, and, down to
 ///   `Rules.courteousStreams`, when round trips stay inflated and the rate falls by less than half of the
@@ -87,10 +87,12 @@ public struct StreamTuner: Hashable, Sendable {
         public var longestPause = Interval.seconds(120)
         /// Round trips longer than the least by this factor are inflated by a queue.
         public var inflation = 1.5
-        /// Where the least round trip of an epoch is longer than the path's by this factor, its queue
+        /// Where the least round trip that was ever seen is longer than the path's by this factor, its queue
         /// was never empty. Senders of CUBIC that fill a queue of one bandwidth-delay product leave
         /// four tenths of it when they yield.
-        public var fullness = 1.2
+        public var fullness = 1.3
+        /// Round trips shorter than this are those of a path whose queue is seldom filled.
+        public var roominess = 1.2
         /// Losses below are chance.
         public var loss = Ratio.percent(0.05)
         /// Losses above are hardly those of a full queue.
@@ -169,8 +171,13 @@ public struct StreamTuner: Hashable, Sendable {
 
     /// Share of segments sent again with the setting that is kept, smoothed over about four epochs.
     private var usualLoss = 0.0
-    /// Epochs since one in which the queue was never empty.
-    private var epochsSinceFull = StreamTuner.roomyEpochs
+    /// Nobody filled what fewer streams left: a queue that is never empty is this transfer's own.
+    private var isAlone = false
+    /// The least round trip that was seen while nothing was tried: fewer streams leave a queue empty for a
+    /// moment, whoever else fills it.
+    private var settledSmallest: Interval?
+    /// In so many epochs.
+    private var settledCount = 0
     /// Epochs running that were left out because streams had not come to rest.
     private var restless = 0
 
@@ -179,7 +186,7 @@ public struct StreamTuner: Hashable, Sendable {
     private var trialSum = 0.0
     private var trialInflations = 0
     private var isTrialInFullQueue = false
-    private var didTrialBeginInFullQueue = false
+    private var didTrialBeginOnShared = false
 
     private enum Exhaustion: Hashable, Sendable {
         case open
@@ -196,13 +203,16 @@ public struct StreamTuner: Hashable, Sendable {
     /// Epochs after which a trial is judged, however close it is.
     private static let trialLimit = 3
 
+    /// What a step up has to bring where there is room.
+    private static let roomyGain = 0.005
+    /// A path that was never seen below so many times what is known of it is another one.
+    private static let otherPath = 2.0
+    /// A path may vary by so much from what is known of it.
+    private static let variation = 1.15
     /// Epochs in which others on a full link have to have filled what fewer streams left.
     private static let refillLimit = 10
     /// A step up that brings less of its share has found the end of the link.
     private static let worthwhile = 0.5
-    /// So many epochs after one in which the queue was never empty there may be room: while fewer streams
-    /// fill what others had under way, it is empty for a moment.
-    private static let roomyEpochs = 3
     /// Epochs running that may be left out.
     private static let restlessLimit = 6
     /// A step down that takes at least this part of the streams' share from the rate was on a link with
@@ -210,27 +220,30 @@ public struct StreamTuner: Hashable, Sendable {
     private static let proportion = 0.65
 
     /// - Parameter roundTrip: What is known of the path without queueing. On a link whose queue others keep
-    ///   full no round trip that is measured tells of it; a seventh is allowed for variation.
+    ///   full no round trip that is measured tells of it.
     public init(start: Setting, rules: Rules = Rules(), roundTrip: Interval? = nil) {
         self.rules = rules
         let streams = min(rules.streams.upperBound, max(rules.streams.lowerBound, start.streams))
         setting = Setting(streams: streams, congestion: start.congestion)
         kept = setting
         pause = rules.pause
-        known = roundTrip.map { $0.scaled(by: 1.15) }
+        known = roundTrip
     }
 
     /// Takes the result of an epoch; returns whether `setting` has changed.
     public mutating func observe(_ epoch: Observation, at now: Instant) -> Bool {
         guard !epoch.isStarved, epoch.roundTrip > .zero else { return false }
         smallest = min(smallest ?? epoch.smallestRoundTrip, epoch.smallestRoundTrip)
-        epochsSinceFull =
-            isNeverEmpty(epoch) ? 0 : min(epochsSinceFull + 1, StreamTuner.roomyEpochs)
         guard !isRestless(epoch) else { return false }
         let before = setting
         if let trial {
             judge(trial, epoch)
         } else {
+            settledSmallest = min(
+                settledSmallest ?? epoch.smallestRoundTrip,
+                epoch.smallestRoundTrip
+            )
+            settledCount += 1
             let loss = epoch.loss.value
             usualLoss = recent.isEmpty ? loss : usualLoss + (loss - usualLoss) / 4
             remeasure(epoch)
@@ -269,6 +282,8 @@ public struct StreamTuner: Hashable, Sendable {
         if deviations >= StreamTuner.confirmations, isHolding {
             // Another path, or other company on it: everything may be tried again.
             smallest = epoch.smallestRoundTrip
+            settledSmallest = epoch.smallestRoundTrip
+            settledCount = 0
             recent = [found]
             rate = found
             best = 0
@@ -276,6 +291,7 @@ public struct StreamTuner: Hashable, Sendable {
             search()
             hasTriedLess = false
             hasTriedControl = false
+            isAlone = false
             pause = rules.pause
             return
         }
@@ -345,11 +361,11 @@ public struct StreamTuner: Hashable, Sendable {
         trialSum = 0
         trialInflations = 0
         isTrialInFullQueue = false
-        didTrialBeginInFullQueue = epochsSinceFull == 0
+        didTrialBeginOnShared = isShared
     }
 
     private var mayTakeMore: Bool {
-        kept.streams < rules.courteousStreams || epochsSinceFull >= StreamTuner.roomyEpochs
+        kept.streams < rules.courteousStreams || !isShared
     }
 
     private var moreStreams: Int? {
@@ -367,15 +383,16 @@ public struct StreamTuner: Hashable, Sendable {
         else { return nil }
         // The least round trip may never have been seen, so losses alone are reason to try once.
         guard
-            isInflated(epoch) || isNeverEmpty(epoch) || (epoch.loss >= rules.loss && !hasTriedLess)
+            isInflated(epoch) || isShared || (epoch.loss >= rules.loss && !hasTriedLess)
         else { return nil }
         // A path that was settled is probed gently.
         let fewer = isProbing ? kept.streams * 3 / 4 : kept.streams / 2
         let least = rules.streams.lowerBound
-        guard !isProbing, isNeverEmpty(epoch), kept.streams > rules.courteousStreams else {
+        // Where others fill the link, no fewer than are owed to ourselves.
+        guard isShared, kept.streams > rules.courteousStreams else {
             return max(least, fewer)
         }
-        return max(least, rules.courteousStreams, kept.streams / 4)
+        return max(least, rules.courteousStreams, fewer)
     }
 
     private func otherControl(_ epoch: Observation) -> Setting? {
@@ -405,9 +422,29 @@ public struct StreamTuner: Hashable, Sendable {
         return epoch.roundTrip.seconds > base.seconds * rules.inflation
     }
 
-    private func isNeverEmpty(_ epoch: Observation) -> Bool {
-        guard let base = base(epoch) else { return false }
-        return epoch.smallestRoundTrip.seconds > base.seconds * rules.fullness
+    /// Round trips are as short as ever, and more streams lose no greater share: what is lost is lost by
+    /// chance, and the link has room. Where nothing is lost, something else than the link may be the limit.
+    private func isRoomy(_ epoch: Observation) -> Bool {
+        guard let base = base(epoch), usualLoss >= rules.loss.value else { return false }
+        return epoch.roundTrip.seconds < base.seconds * rules.roominess
+            && epoch.loss.value < usualLoss * rules.inflation
+    }
+
+    /// With what is kept nobody has ever seen the round trip that the path is known to have: its queue was
+    /// never empty, and others may be who fills it.
+    private var isShared: Bool {
+        // Fresh streams fill it themselves, until their first losses.
+        guard !isAlone, settledCount >= StreamTuner.memory, let settledSmallest else {
+            return false
+        }
+        return fillsQueue(settledSmallest, Ratio(usualLoss))
+    }
+
+    /// Losses of one percent are more than a full queue causes.
+    private func fillsQueue(_ roundTrip: Interval, _ loss: Ratio) -> Bool {
+        guard let known, loss < rules.varyingLoss else { return false }
+        let factor = roundTrip.seconds / known.seconds
+        return factor > rules.fullness && factor < StreamTuner.otherPath
     }
 
     /// The path's round trip without a queue, as far as it is known.
@@ -415,8 +452,9 @@ public struct StreamTuner: Hashable, Sendable {
         guard let smallest else { return nil }
         // A path that was never seen below twice what is known of it is another one, and one that loses
         // much varies in other ways, too.
-        if let known, smallest < known * 2, epoch.loss < rules.varyingLoss {
-            return min(smallest, known)
+        let isKnown = known.map { smallest.seconds < $0.seconds * StreamTuner.otherPath } ?? false
+        if let known, isKnown, epoch.loss < rules.varyingLoss {
+            return min(smallest, known.scaled(by: StreamTuner.variation))
         }
         return smallest
     }
@@ -428,7 +466,8 @@ public struct StreamTuner: Hashable, Sendable {
         trialSum += Double(epoch.rate.bitsPerSecond)
         trialInflations += isInflated(epoch) ? 1 : 0
         // Of the last one: others need a while to take what fewer streams leave.
-        isTrialInFullQueue = isNeverEmpty(epoch)
+        isTrialInFullQueue =
+            didTrialBeginOnShared && fillsQueue(epoch.smallestRoundTrip, epoch.loss)
         let found = trialSum / Double(trialEpochs)
         let gain = rate > 0 ? found / rate - 1 : 1
         let least = leastGain(of: trial, epoch)
@@ -440,7 +479,7 @@ public struct StreamTuner: Hashable, Sendable {
         let isClear =
             abs(gain - least) > 1.5 * max(noise, 0.03) && (trial == .up || gain > least)
             && (trial != .control || gain > 0)
-        let isPatient = trial == .down && didTrialBeginInFullQueue && !isTrialInFullQueue
+        let isPatient = trial == .down && didTrialBeginOnShared && !isTrialInFullQueue
         guard
             isClear || trialEpochs >= (isPatient ? StreamTuner.refillLimit : StreamTuner.trialLimit)
         else { return }
@@ -462,6 +501,7 @@ public struct StreamTuner: Hashable, Sendable {
             if !isProbing { pause = rules.pause }
         } else {
             setting = kept
+            isAlone = isAlone || trial == .down && didTrialBeginOnShared && !isTrialInFullQueue
             wasProportional = trial == .down && gain <= -StreamTuner.proportion * given
         }
         learn(from: trial, isKept: isKept)
@@ -471,6 +511,7 @@ public struct StreamTuner: Hashable, Sendable {
     private func leastGain(of trial: Trial, _ epoch: Observation) -> Double {
         switch trial {
         case .up:
+            if isRoomy(epoch) { return StreamTuner.roomyGain }
             let share = Double(setting.streams) / Double(kept.streams) - 1
             return max(isInflated(epoch) ? share / 10 : share / 20, 0.03)
         case .down: return rate > 0 ? 0.97 * max(rate, best) / rate - 1 : 0
