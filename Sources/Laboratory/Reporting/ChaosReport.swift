@@ -117,7 +117,7 @@ extension ChaosReport {
                 )
             },
             faultNote: judgement.faults.isEmpty
-                ? "No fault was planned." : "Over all \(FigureText.count(judgement.seeds)) seeds.",
+                ? "No fault was planned." : "Over all \(seeds).",
             sometimes: judgement.sometimes.map(sighting),
             sightings: judgement.sightings.filter { seen in
                 !judgement.sometimes.contains { $0.name == seen.name }
@@ -128,10 +128,15 @@ extension ChaosReport {
         )
     }
 
+    /// How many seeds ran, in words.
+    private var seeds: String {
+        FigureText.count(judgement.seeds) + (judgement.seeds == 1 ? " seed" : " seeds")
+    }
+
     private var chips: [String] {
         let check = judgement.determinism
         return [
-            "\(FigureText.count(judgement.seeds)) seeds, \(FigureText.count(judgement.failing)) failing",
+            "\(seeds), \(FigureText.count(judgement.failing)) failing",
             bound, "determinism \(check.equal)/\(check.compared) equal",
             "exit code \(judgement.verdict.exitCode)",
         ].filter { !$0.isEmpty }
@@ -165,7 +170,7 @@ extension ChaosReport {
             rule: group.signature.rule,
             shape: group.signature.shape,
             count:
-                "\(FigureText.count(group.places.count)) of \(FigureText.count(judgement.seeds)) seeds",
+                "\(FigureText.count(group.places.count)) of \(seeds)",
             example: group.example,
             seeds: shown.joined(separator: ", ")
                 + (more > 0 ? " and \(FigureText.count(more)) more" : ""),
