@@ -27,6 +27,16 @@ import Units
         #expect(VerdictCode.tooFewReplications.word == .inconclusive)
     }
 
+    /// A target reads as the scenario gives it: one of 99.999 % is none of 100 %.
+    @Test func targetsAreWordedWithAllTheirPlaces() {
+        for (value, text) in [(99.999, "99.999 %"), (90, "90 %"), (99.9999999, "99.9999999 %")] {
+            let target = Campaigns.target("availability", .greaterOrEqual, value)
+            #expect(target.expression == "availability mean >= \(text)")
+        }
+        let rate = Campaigns.target("goodput", .greater, 94.25e6)
+        #expect(rate.expression == "goodput mean > 94.25 Mbit/s")
+    }
+
     private func campaign() -> Campaign {
         Campaigns.campaign(
             [Campaigns.target("ratio-dirty", .greater, 3)],

@@ -9,8 +9,22 @@ extension Target {
         if let region { selectors.append("region: \(region)") }
         if let phase { selectors.append("phase: \(phase)") }
         let selector = selectors.isEmpty ? "" : "{\(selectors.joined(separator: ", "))}"
-        let figure = unit.shortText(unit.value(fromBase: threshold))
+        let figure = unit.statedText(unit.value(fromBase: threshold))
         return "\(metric)\(selector) \(statistic.word) \(comparison.rawValue) \(figure)"
+    }
+}
+
+extension MetricUnit {
+    /// A threshold with as many decimal places as the scenario gave it, nine at most. Rounded like a figure,
+    /// a target of 99.999 % would read 100 %.
+    fileprivate func statedText(_ value: Double) -> String {
+        let (divisor, name) = display(for: value)
+        let scaled = value / divisor
+        let texts = (0...9).lazy.map { Decimals.text(scaled, places: $0) }
+        let text = texts.first { text in
+            Double(text).map { abs($0 - scaled) <= abs(scaled) * 1e-9 } ?? false
+        }
+        return text.map { MetricUnit.joined($0, name) } ?? shortText(value)
     }
 }
 
