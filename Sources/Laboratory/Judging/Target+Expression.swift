@@ -22,7 +22,7 @@ extension MetricUnit {
         let scaled = value / divisor
         let texts = (0...9).lazy.map { Decimals.text(scaled, places: $0) }
         let text = texts.first { text in
-            Double(text).map { abs($0 - scaled) <= abs(scaled) * 1e-9 } ?? false
+            Double(text).map { abs($0 - scaled) <= abs(scaled) * 1e-12 } ?? false
         }
         return text.map { MetricUnit.joined($0, name) } ?? shortText(value)
     }
