@@ -9,7 +9,10 @@ import Units
 /// Goal: the verdict of a chaos campaign follows from its seeds by the rules of the commands' codes.
 /// Method: made-up results, one rule a case; the block and the document are read as text.
 @Suite struct ChaosJudgementTests {
-    private func scenario(invariants: String = "[acknowledged-writes-survive]") throws -> Scenario {
+    private func scenario(
+        invariants: String = "[acknowledged-writes-survive]",
+        more: String = ""
+    ) throws -> Scenario {
         try ScenarioFile.parse(
             """
             version: 1
@@ -20,6 +23,7 @@ import Units
             workload: {kind: echo}
             invariants: \(invariants)
             sometimes: [seen, unseen]
+            \(more)
 
             """,
             file: "judged.yaml"
@@ -84,6 +88,23 @@ import Units
         #expect(text.contains("█ FAULTS  2000 planned, 1000 fired, 0 healed"))
         #expect(text.contains("█ SOMETIMES  1/2 met"))
         #expect(text.contains("warning: unseen never happened"))
+    }
+
+    // Goal: seeds in which nothing was checked bound no rate, and without a checked one there is no GO. Method: a
+    // tenth of a hundred seeds checked, one more failing, and none checked.
+    @Test func sampledSeedsCountWhereTheyWereChecked() throws {
+        let sampled = try scenario(more: "swarm: {checked: 10 %}")
+        let mixed = (0..<100).map { result($0, checked: $0 % 10 == 0 ? 4 : 0) }
+        let judgement = try judge(mixed, scenario: sampled)
+        #expect(judgement.verdict.code == .go && judgement.checked == 10 && judgement.decided == 10)
+        #expect(judgement.rateBoundPercent == 30)
+        let text = ChaosBlock(judgement, isColoured: false).text
+        #expect(text.contains("█ SEEDS  100 ran, 10 checked, 0 failing   0 of 10: rate < 30 %"))
+        let failed = try judge(mixed + [result(100, crash, checked: 0)], scenario: sampled)
+        #expect(failed.verdict.code == .crash && failed.decided == 11 && failed.checked == 10)
+        let unchecked = try judge((0..<100).map { result($0, checked: 0) }, scenario: sampled)
+        #expect(unchecked.verdict.code == .inconclusive && unchecked.rate == nil)
+        #expect(try judge(mixed).verdict.code == .inconclusive)
     }
 
     @Test func theWeightiestFailureDecides() throws {

@@ -196,18 +196,13 @@ struct RaftCluster<Rules: RaftRules> {
         _ body: (inout RaftCore<Rules>, Instant, inout RaftEffects) -> Void
     ) {
         body(&nodes[node].core!, now, &effects)
-        var position = 0
-        while position < effects.elements.count {
-            carryOut(effects.elements[position], of: node)
-            position += 1
-            guard position == effects.elements.count, nodes[node].core!.wantsSnapshot else {
-                continue
-            }
+        while let effect = effects.popFirst() {
+            carryOut(effect, of: node)
+            guard effects.isEmpty, nodes[node].core!.wantsSnapshot else { continue }
             var writer = WireWriter()
             for _ in 0..<8 { writer.write(nodes[node].chain) }
             nodes[node].core!.snapshotTaken(writer.bytes[...], at: now, into: &effects)
         }
-        effects.removeAll()
         nodes[node].core!.checkInvariants()
     }
 

@@ -72,6 +72,7 @@ import Units
                 streams: [{transport: {streams: 1}}, {transport: {streams: auto}}]
                 boot: [{initialization: {concurrency: 4}}, {encoding: none, migration: {max-rounds: 3}}]
               points: {enabled: 50 %, strikes: 10 %}
+              checked: 25 %
 
             """
 
@@ -85,6 +86,16 @@ import Units
         #expect(again.resolvedText == resolved && again.digest == scenario.digest)
         #expect(scenario.recovery?.core == .majority)
         #expect(scenario.swarm?.points == .init(enabled: .percent(50), strikes: .percent(10)))
+    }
+
+    // Goal: a seed is either checked for all that the scenario promises, or for nothing. Method: a share of 25 %
+    // over a thousand seeds.
+    @Test func aShareOfTheSeedsIsChecked() throws {
+        let scenario = try Samples.parsed(ChaosLanguageTests.everything)
+        #expect(scenario.swarm?.checked == .percent(25) && !scenario.invariants.isEmpty)
+        let drawn = (1...1_000 as ClosedRange<UInt64>).map { scenario.drawn(seed: $0).invariants }
+        #expect(drawn.allSatisfy { $0.isEmpty || $0 == scenario.invariants })
+        #expect((190...310).contains(drawn.count { !$0.isEmpty }))
     }
 
     @Test func valuesArriveWhereTheyBelong() throws {

@@ -23,57 +23,52 @@ public enum Action<Program: Machine>: Sendable {
 
 /// The caller-owned buffer that a step appends its actions to; reused, so that a step allocates
 /// nothing once it has grown.
+///
+/// Whoever carries actions out moves them out, first to last; see ``MoveQueue``.
 public struct Actions<Program: Machine>: Sendable {
-    public private(set) var elements: [Action<Program>] = []
+    private var waiting = MoveQueue<Action<Program>>()
 
     public init() {}
 
-    public var isEmpty: Bool { elements.isEmpty }
+    public var isEmpty: Bool { waiting.isEmpty }
+    /// Copies of all actions that were not moved out, in order.
+    public var elements: [Action<Program>] { waiting.elements }
 
-    public mutating func append(_ action: Action<Program>) { elements.append(action) }
-    public mutating func removeAll() {
-        // One by one: `Array.removeAll` destroys through the type's witness table, which costs a
-        // step with one action 290 instructions.
-        while elements.popLast() != nil {}
-    }
+    public mutating func append(_ action: consuming Action<Program>) { waiting.append(action) }
+    public mutating func removeAll() { waiting.removeAll() }
 
-    /// Turns the order round, so that `popLast` gives the first action first.
-    public mutating func reverse() {
-        if elements.count > 1 { elements.reverse() }
-    }
-
-    /// Moves the last action out; `nil` when there is none.
-    public mutating func popLast() -> Action<Program>? { elements.popLast() }
+    /// Moves the first action out; `nil` when there is none.
+    public mutating func popFirst() -> Action<Program>? { waiting.popFirst() }
 
     public mutating func send(_ message: Program.Message, to peer: NodeID) {
-        elements.append(.send(message, to: peer))
+        waiting.append(.send(message, to: peer))
     }
     public mutating func setTimer(_ timer: Program.Timer, at time: Instant) {
-        elements.append(.setTimer(timer, at: time))
+        waiting.append(.setTimer(timer, at: time))
     }
     public mutating func cancelTimer(_ timer: Program.Timer) {
-        elements.append(.cancelTimer(timer))
+        waiting.append(.cancelTimer(timer))
     }
     public mutating func openStream(
         _ stream: StreamID,
         to peer: NodeID,
         _ options: StreamOptions = StreamOptions()
     ) {
-        elements.append(.openStream(stream, to: peer, options))
+        waiting.append(.openStream(stream, to: peer, options))
     }
     public mutating func write(_ stream: StreamID, _ bytes: Bytes) {
-        elements.append(.write(stream, bytes))
+        waiting.append(.write(stream, bytes))
     }
     public mutating func grant(_ stream: StreamID, bytes: Int) {
-        elements.append(.grant(stream, bytes: bytes))
+        waiting.append(.grant(stream, bytes: bytes))
     }
-    public mutating func finish(_ stream: StreamID) { elements.append(.finish(stream)) }
-    public mutating func reset(_ stream: StreamID) { elements.append(.reset(stream)) }
+    public mutating func finish(_ stream: StreamID) { waiting.append(.finish(stream)) }
+    public mutating func reset(_ stream: StreamID) { waiting.append(.reset(stream)) }
     public mutating func persist(_ records: [Program.Write], id: WriteID) {
-        elements.append(.persist(records, id: id))
+        waiting.append(.persist(records, id: id))
     }
     public mutating func compute(_ job: Program.Job, id: JobID) {
-        elements.append(.compute(job, id: id))
+        waiting.append(.compute(job, id: id))
     }
-    public mutating func emit(_ event: Program.Event) { elements.append(.emit(event)) }
+    public mutating func emit(_ event: Program.Event) { waiting.append(.emit(event)) }
 }

@@ -14,8 +14,7 @@ extension Actions {
         events: inout [Child.Event],
         timer: (Child.Timer) -> Program.Timer
     ) where Child.Message == NoMessage, Child.Write == NoRecord, Child.Job == NoWork {
-        guard !child.isEmpty else { return }
-        for action in child.elements {
+        while let action = child.popFirst() {
             switch action {
             case .setTimer(let name, let time): setTimer(timer(name), at: time)
             case .cancelTimer(let name): cancelTimer(timer(name))
@@ -30,7 +29,6 @@ extension Actions {
             case .send, .persist, .compute: preconditionFailure("a child without these acted so")
             }
         }
-        child.removeAll()
     }
 }
 

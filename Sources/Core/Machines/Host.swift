@@ -6,7 +6,7 @@ public import Units
 public protocol Environment<Program>: ~Copyable {
     associatedtype Program: Machine
     /// Carries out one action of the machine on `node`, which was stepped at `now` on its own clock.
-    mutating func perform(_ action: Action<Program>, on node: NodeID, at now: Instant)
+    mutating func perform(_ action: consuming Action<Program>, on node: NodeID, at now: Instant)
 }
 
 /// Steps one machine and drains its actions into an environment.
@@ -52,7 +52,7 @@ public struct Host<Program: Machine>: Sendable {
 
     /// Delivers one input. Does nothing while no machine lives here.
     public mutating func deliver<World: Environment & ~Copyable>(
-        _ input: Input<Program>,
+        _ input: consuming Input<Program>,
         at time: Instant,
         in world: inout World
     ) where World.Program == Program {
@@ -60,9 +60,7 @@ public struct Host<Program: Machine>: Sendable {
         guard machine != nil else { return }
         machine!.step(input, at: now, into: &actions)
         if checksInvariants { machine!.checkInvariants() }
-        // Moved out one by one: a copy of an action goes through the witness tables of its parts.
-        actions.reverse()
-        while let action = actions.popLast() {
+        while let action = actions.popFirst() {
             world.perform(action, on: node, at: now)
         }
     }

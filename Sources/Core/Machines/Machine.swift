@@ -21,7 +21,11 @@ public protocol Machine: Sendable {
 
     /// Takes one fact and appends what must follow from it. Never blocks, never fails: whatever a
     /// peer can cause is answered by an action.
-    mutating func step(_ input: Input<Self>, at now: Instant, into actions: inout Actions<Self>)
+    mutating func step(
+        _ input: consuming Input<Self>,
+        at now: Instant,
+        into actions: inout Actions<Self>
+    )
 
     /// Traps when the machine's own state contradicts itself. Costs may be high; checked runs call
     /// it after every step.

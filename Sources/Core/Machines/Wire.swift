@@ -51,29 +51,64 @@ public enum WireError: Error, Hashable, Sendable {
 
 /// Appends fixed-width little-endian values to a byte array.
 public struct WireWriter: Sendable {
-    public private(set) var bytes: [UInt8] = []
+    /// As long as the room there is; what lies behind `count` means nothing.
+    public private(set) var storage: [UInt8]
+    /// Bytes written.
+    public private(set) var count = 0
 
     public init(reserving capacity: Int = 0) {
-        bytes.reserveCapacity(capacity)
+        storage = [UInt8](repeating: 0, count: capacity)
     }
 
+    /// Writes over bytes that nobody needs any more, so that nothing is allocated.
+    public init(reusing storage: consuming [UInt8]) {
+        self.storage = storage
+    }
+
+    /// What was written.
+    public var bytes: [UInt8] {
+        count == storage.count ? storage : Array(storage[..<count])
+    }
+
+    /// What was written, shared, not copied.
+    public var slice: Bytes { storage[..<count] }
+
     public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        let place = count
+        let size = MemoryLayout<Value>.size
+        if storage.count - place < size { grow(by: size) }
+        storage.withUnsafeMutableBytes {
+            $0.storeBytes(of: value.littleEndian, toByteOffset: place, as: Value.self)
+        }
+        count = place + size
     }
 
     public mutating func write(_ value: Double) { write(value.bitPattern) }
 
     public mutating func write(bytes more: some Collection<UInt8>) {
-        bytes.append(contentsOf: more)
+        let place = count
+        let size = more.count
+        if storage.count - place < size { grow(by: size) }
+        storage.withUnsafeMutableBufferPointer {
+            let room = UnsafeMutableBufferPointer(rebasing: $0[place..<place + size])
+            _ = room.update(fromContentsOf: more)
+        }
+        count = place + size
     }
 
     /// A 32-bit length, then the bytes.
     public mutating func write(lengthPrefixed more: some Collection<UInt8>) {
         write(UInt32(more.count))
-        bytes.append(contentsOf: more)
+        write(bytes: more)
     }
 
-    public mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    public mutating func removeAll() { count = 0 }
+
+    @inline(never)
+    private mutating func grow(by size: Int) {
+        let more = max(size, storage.count, 32)
+        storage.append(contentsOf: repeatElement(0, count: more))
+    }
 }
 
 /// Reads fixed-width little-endian values; every read is checked.

@@ -81,6 +81,16 @@ struct Link {
         token = queue.schedule(.network(.arrival(link: id)), at: next, from: &origin)
     }
 
+    /// The packets' part of ``Network/totals(_:at:)``. Mutating, because a link would be copied otherwise.
+    mutating func totals(at now: Instant) -> LinkTotals {
+        let counters = pipe.counters(at: now)
+        return LinkTotals(
+            departedBytes: counters.departedBytes,
+            dropped: counters.dropped,
+            queue: pipe.occupancy(at: now)
+        )
+    }
+
     mutating func countRuleDrop() { pipe.countRuleDrop() }
 
     /// Gives out the packets that were accepted and will not arrive.

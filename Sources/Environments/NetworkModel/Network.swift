@@ -4,6 +4,15 @@ import Machines
 public import SimulationKernel
 public import Units
 
+/// What a link did so far, in brief.
+public struct LinkTotals: Hashable, Sendable, BitwiseCopyable {
+    public var departedBytes: UInt64
+    /// Packets that did not reach the other end.
+    public var dropped: UInt64
+    /// Bytes waiting or being sent.
+    public var queue: ByteCount
+}
+
 /// The network of a simulated world, packet by packet: links with queues, TCP connections,
 /// datagrams, partitions.
 ///
@@ -196,6 +205,20 @@ public struct Network: ~Copyable {
         return links[index].pipe.occupancy(at: now) + backlog + ingress
     }
 
+    /// What samples take of ``counters(_:at:)`` and ``queueOccupancy(_:at:)``.
+    public mutating func totals(_ link: LinkID, at now: Instant) -> LinkTotals {
+        let index = Int(link.rawValue)
+        guard fluid.links[index] == nil, rdma.wires[index] == nil else {
+            let counters = counters(link, at: now)
+            return LinkTotals(
+                departedBytes: counters.departedBytes,
+                dropped: counters.dropped,
+                queue: queueOccupancy(link, at: now)
+            )
+        }
+        return links[index].totals(at: now)
+    }
+
     /// Down: what waits in the queue and what is offered is lost; what has left the queue arrives.
     public mutating func setLink(
         _ link: LinkID,
@@ -281,11 +304,12 @@ public struct Network: ~Copyable {
 
     /// Mixes in every link's and node's chain, in entity order.
     public func combineFingerprint(into chain: inout HashChain) {
-        for link in links { chain.combine(link.chain.fingerprint) }
+        // By index: a copy of a link, or of a node, copies references to all that it holds.
+        for index in links.indices { chain.combine(links[index].chain.fingerprint) }
         for case let link? in fluid.links { chain.combine(link.chain.fingerprint) }
         for index in rdma.wires.indices {
             if let print = rdma.wires[index]?.chain.fingerprint { chain.combine(print) }
         }
-        for node in nodes { chain.combine(node.chain.fingerprint) }
+        for index in nodes.indices { chain.combine(nodes[index].chain.fingerprint) }
     }
 }

@@ -81,6 +81,9 @@ struct NodeState<Program: Machine> {
         case timer(slot: UInt32, token: EventToken)
     }
 
+    /// The slot of a timer that is set. Mutating, because the state would be copied otherwise.
+    mutating func slot(of timer: Program.Timer) -> UInt32? { timers[timer] }
+
     /// Whether a fault changes how the node takes an input.
     var isAffected: Bool { !clock.isTrue || !slowBy.isEmpty }
 

@@ -16,7 +16,9 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     let profile: HardwareProfile
     var nodes: [NodeState<Program>]
     /// Datagrams on their way, by network token.
-    var datagrams = SlotTable<Datagram>()
+    var datagrams = DatagramTable<Program.Message>()
+    /// For the byte form of records, one after another.
+    var scratch = WireWriter(reserving: 256)
     /// The stream that each connection carries, by connection slot.
     var carried: [Carried] = []
     /// Streams whose slot went to a new connection before all outputs of the old one were delivered;
@@ -54,12 +56,6 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         }
     }
 
-    struct Datagram {
-        let from: NodeID
-        let message: Program.Message
-        let bytes: [UInt8]
-    }
-
     init(
         topology: NetworkModel.Topology,
         parameters: TCPParameters,
@@ -75,9 +71,13 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         }
     }
 
-    public mutating func perform(_ action: Action<Program>, on node: NodeID, at local: Instant) {
+    public mutating func perform(
+        _ action: consuming Action<Program>,
+        on node: NodeID,
+        at local: Instant
+    ) {
         let index = Int(node.rawValue)
-        switch action {
+        switch consume action {
         case .send(let message, let peer):
             send(message, from: node, to: peer)
         case .setTimer(let timer, let due):
@@ -114,14 +114,12 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
 
     // MARK: Messages
 
-    private mutating func send(_ message: Program.Message, from node: NodeID, to peer: NodeID) {
-        // Room for a usual message, which would otherwise grow byte by byte.
-        var writer = WireWriter(reserving: 64)
-        message.encode(into: &writer)
-        let size = ByteCount(writer.bytes.count)
-        let token = datagrams.insert(
-            Datagram(from: node, message: message, bytes: writer.bytes)
-        )
+    private mutating func send(
+        _ message: consuming Program.Message,
+        from node: NodeID,
+        to peer: NodeID
+    ) {
+        let (token, size) = datagrams.insert(message, from: node)
         guard peer != node else {
             let event = LocalEvent(
                 kind: LocalKind.loopback.rawValue,
@@ -135,34 +133,17 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         network.sendDatagram(
             from: node,
             to: peer,
-            size: size,
+            size: ByteCount(size),
             token: token,
             at: now,
             queue: &queue
         )
     }
 
-    /// The message of an arrived datagram, decoded from the bytes that crossed the network. Traps
-    /// when decoding does not give what was sent: the code under test has a wrong codec.
-    mutating func takeDatagram(_ token: UInt32) -> Datagram {
-        SimulatedMedium.received(datagrams.take(token))
-    }
-
-    /// What a receiver gets of a datagram that stays under way.
-    func datagram(_ token: UInt32) -> Datagram { SimulatedMedium.received(datagrams[token]) }
-
-    private static func received(_ datagram: Datagram) -> Datagram {
-        var reader = WireReader(datagram.bytes)
-        guard let decoded = try? Program.Message(from: &reader), decoded == datagram.message else {
-            preconditionFailure("\(datagram.message) does not survive its own encoding")
-        }
-        return Datagram(from: datagram.from, message: decoded, bytes: datagram.bytes)
-    }
-
     // MARK: Timers
 
     private mutating func setTimer(_ timer: Program.Timer, on index: Int, due: Instant) {
-        if let slot = nodes[index].timers[timer] {
+        if let slot = nodes[index].slot(of: timer) {
             queue.cancel(nodes[index].timerSlots[slot].token)
             nodes[index].timerSlots[slot].due = due
             scheduleTimer(slot, on: index)
@@ -176,7 +157,9 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     /// Schedules a timer for when the node's own clock will show that it is due.
     mutating func scheduleTimer(_ slot: UInt32, on index: Int) {
         let due = nodes[index].timerSlots[slot].due
-        guard let time = nodes[index].clock.time(of: due, from: now) else {
+        // Apart: a node's state would be copied.
+        let clock = nodes[index].clock
+        guard let time = clock.time(of: due, from: now) else {
             nodes[index].timerSlots[slot].token = .none
             return
         }

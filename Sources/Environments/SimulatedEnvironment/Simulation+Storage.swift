@@ -18,9 +18,9 @@ extension SimulatedMedium {
         // What a record in the same batch supersedes is not written.
         let first = records.lastIndex { $0.supersedesEarlier }
         let encoded = records[(first ?? 0)...].map { record in
-            var writer = WireWriter()
-            record.encode(into: &writer)
-            return writer.bytes
+            scratch.removeAll()
+            record.encode(into: &scratch)
+            return scratch.bytes
         }
         let size = encoded.reduce(0) { $0 + $1.count }
         let durable = nodes[index].disk.persist(ByteCount(size), at: now)

@@ -237,9 +237,11 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         case .write:
             finishWrite(event.first, on: index)
         case .loopback:
-            let datagram = medium.takeDatagram(event.first)
-            guard event.second == medium.nodes[index].incarnation else { return }
-            deliver(datagram, to: index)
+            guard event.second == medium.nodes[index].incarnation else {
+                medium.datagrams.free(event.first)
+                return
+            }
+            deliver(datagram: event.first, isLast: true, to: index)
         case .fault:
             carryOut(plan.faults[Int(event.first)])
         case .sample:
@@ -267,7 +269,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             )
             if !isCross { handle(output) }
         }
-        medium.network.outputs.removeAll(keepingCapacity: true)
+        // One by one: as a rule there is one.
+        while medium.network.outputs.popLast() != nil {}
         if !medium.replaced.isEmpty { medium.replaced.removeAll() }
     }
 
@@ -304,11 +307,11 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             medium.nodes[index].connections[stream] = nil
             deliver(.reset(stream, reason), .reset, digest: UInt64(stream.number), to: index)
         case .datagram(let token, let node):
-            deliver(medium.takeDatagram(token), to: Int(node.rawValue))
+            deliver(datagram: token, isLast: true, to: Int(node.rawValue))
         case .datagramCopied(let token, let node):
-            deliver(medium.datagram(token), to: Int(node.rawValue))
+            deliver(datagram: token, isLast: false, to: Int(node.rawValue))
         case .datagramLost(let token):
-            _ = medium.datagrams.take(token)
+            medium.datagrams.free(token)
         }
     }
 
@@ -345,14 +348,17 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
 
     // MARK: Delivery
 
-    private mutating func deliver(
-        _ datagram: SimulatedMedium<Program>.Datagram,
-        to index: Int
-    ) {
-        var chain = HashChain(key: UInt64(datagram.from.rawValue))
-        chain.combine(bytes: datagram.bytes[...])
+    /// Delivers the message that a datagram brought, decoded from the bytes that crossed the network.
+    ///
+    /// - Parameter isLast: whether no copy of it is still on its way.
+    private mutating func deliver(datagram token: UInt32, isLast: Bool, to index: Int) {
+        let sender = medium.datagrams.sender(of: token)
+        var chain = HashChain(key: UInt64(sender.rawValue))
+        chain.combine(bytes: medium.datagrams.bytes(of: token))
+        let message = medium.datagrams.decoded(token)
+        if isLast { medium.datagrams.free(token) }
         deliver(
-            .received(datagram.message, from: datagram.from),
+            .received(message, from: sender),
             .received,
             digest: chain.fingerprint.low,
             to: index
@@ -360,7 +366,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     }
 
     mutating func deliver(
-        _ input: Input<Program>,
+        _ input: consuming Input<Program>,
         _ kind: InputKind,
         digest: UInt64,
         to index: Int
@@ -376,7 +382,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
 
     /// Gives a node that can take it one input.
     @inline(__always)
-    mutating func step(_ input: Input<Program>, on index: Int) {
+    mutating func step(_ input: consuming Input<Program>, on index: Int) {
         inputs += 1
         if medium.nodes[index].isAffected { prepareStep(on: index) }
         hosts[index].deliver(input, at: medium.now, in: &medium)
@@ -403,10 +409,11 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     }
 
     mutating func drainEmitted() {
-        for entry in medium.emitted {
-            observer.observe(entry.event, on: entry.node, at: medium.now)
+        for place in medium.emitted.indices {
+            let node = medium.emitted[place].node
+            observer.observe(medium.emitted[place].event, on: node, at: medium.now)
         }
-        medium.emitted.removeAll(keepingCapacity: true)
+        while medium.emitted.popLast() != nil {}
     }
 
     // MARK: Sampling
@@ -420,12 +427,11 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
         // Nothing but samples is left: the run is over, and sampling must not keep it alive.
         let isLast = medium.queue.isEmpty
         let row = (0..<medium.network.linkCount).map { index in
-            let link = LinkID(UInt32(index))
-            let counters = medium.network.counters(link, at: medium.now)
+            let totals = medium.network.totals(LinkID(UInt32(index)), at: medium.now)
             return LinkSample(
-                departedBytes: counters.departedBytes,
-                droppedPackets: counters.dropped,
-                queue: medium.network.queueOccupancy(link, at: medium.now)
+                departedBytes: totals.departedBytes,
+                droppedPackets: totals.dropped,
+                queue: totals.queue
             )
         }
         var received: [UInt64] = []

@@ -635,7 +635,12 @@ private struct SocketMedium<Program: Machine>: Environment {
         self.node = node
     }
 
-    mutating func perform(_ action: Action<Program>, on node: NodeID, at now: Instant) {
+    mutating func perform(
+        _ action: consuming Action<Program>,
+        on node: NodeID,
+        at now: Instant
+    ) {
+        let action = consume action
         if case .emit(let event) = action {
             self.node.tell(event, at: now)
         } else {

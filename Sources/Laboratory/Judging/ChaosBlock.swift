@@ -28,7 +28,10 @@ public struct ChaosBlock: Sendable {
         }
         let more = judgement.groups.count - ChaosBlock.groupLimit
         if more > 0 { lines.append("   and \(more) more kinds of failure") }
-        lines.append("█ SEEDS  \(judgement.seeds) ran, \(judgement.failing) failing   \(bound)")
+        let checked = judgement.checked.map { ", \($0) checked" } ?? ""
+        lines.append(
+            "█ SEEDS  \(judgement.seeds) ran\(checked), \(judgement.failing) failing   \(bound)"
+        )
         lines.append(summary)
         lines += judgement.warnings.map { "  warning: \($0)" }
         return lines.joined(separator: "\n")

@@ -6,8 +6,11 @@ public struct ChaosCampaign: Sendable {
     public var scenario: String
     /// The names of all variants, in scenario order.
     public var variants: [String]
-    /// The names of the invariants that every run must have checked.
+    /// The names of the invariants that every run must have checked; where they are sampled, every run
+    /// that was drawn for it.
     public var invariants: [String]
+    /// Whether the swarm draws in which seeds invariants are checked.
+    public var isSampled: Bool
     /// What must have been met at least once over all seeds.
     public var sometimes: [String]
     /// Whether it is no GO when something of that was never met.
@@ -30,11 +33,21 @@ public struct ChaosCampaign: Sendable {
         self.scenario = scenario.name
         self.variants = variants
         invariants = scenario.invariants.map(\.rawValue)
+        isSampled = (scenario.swarm?.checked.value ?? 1) < 1
         sometimes = scenario.sometimes
         self.requiresCoverage = requiresCoverage
         self.results = results
         self.wanted = wanted
         self.differences = differences
+    }
+}
+
+extension ChaosCampaign {
+    /// Whether a seed that does not fail says that the invariants hold in it.
+    func isChecked(_ result: SeedResult) -> Bool {
+        invariants.allSatisfy { name in
+            result.checks.contains { $0.name == name && $0.count > 0 }
+        }
     }
 }
 

@@ -82,9 +82,9 @@ public struct ChaosDocument: Sendable, Encodable {
     }
 
     private enum Keys: CodingKey {
-        case verdict, exitCode, exitCodes, reasons, scenario, commit, store, report, seeds, reused
-        case failing, rate, groups, determinism, faults, sometimes, sightings, invariants, warnings
-        case simulatedSeconds, events, realSeconds
+        case verdict, exitCode, exitCodes, reasons, scenario, commit, store, report, seeds, checked
+        case reused, failing, rate, groups, determinism, faults, sometimes, sightings, invariants
+        case warnings, simulatedSeconds, events, realSeconds
     }
 
     /// Of more failing seeds than these of one kind the rest is only counted.
@@ -102,6 +102,7 @@ public struct ChaosDocument: Sendable, Encodable {
         try container.encode(store, forKey: .store)
         try container.encode(report, forKey: .report)
         try container.encode(judgement.seeds, forKey: .seeds)
+        try container.encode(judgement.checked, forKey: .checked)
         try container.encode(reused, forKey: .reused)
         try container.encode(judgement.failing, forKey: .failing)
         let rate = judgement.rate.map {

@@ -11,8 +11,11 @@ public struct ChaosJudgement: Sendable {
     /// Seeds that ran, and those of them that speak against the code under test.
     public let seeds: Int
     public let failing: Int
-    /// Seeds that say something: all but those that were cut short.
+    /// Seeds that say something: all but those that were cut short; where invariants are checked in a
+    /// part of the seeds, that part and what failed besides.
     public let decided: Int
+    /// Seeds in which all invariants were checked; `nil` where that is every seed's duty.
+    public let checked: Int?
     /// The share of failing seeds among the decided with its 95 % interval (Clopper–Pearson); `nil`
     /// without a decided seed.
     public let rate: Estimate?
@@ -35,7 +38,11 @@ public struct ChaosJudgement: Sendable {
         seeds = results.count
         failing = results.count { $0.isFailing }
         groups = ChaosJudgement.groups(results)
-        decided = results.count { $0.signature?.kind != .undecided }
+        decided = results.count {
+            guard $0.signature?.kind != .undecided else { return false }
+            return !campaign.isSampled || $0.isFailing || campaign.isChecked($0)
+        }
+        checked = campaign.isSampled ? results.count { campaign.isChecked($0) } : nil
         rate =
             decided == 0
             ? nil : ClopperPearson.share(of: failing, in: decided, confidence: 0.95)
@@ -152,7 +159,14 @@ public struct ChaosJudgement: Sendable {
             )
         }
         if findings.codes.isEmpty {
-            findings.add(.go, "No seed of \(campaign.results.count) broke a promise.")
+            let seeds = campaign.results.count
+            let checked = campaign.results.count { campaign.isChecked($0) }
+            findings.add(
+                .go,
+                campaign.isSampled
+                    ? "None of \(checked) seeds that were checked broke a promise, and none of \(seeds) failed."
+                    : "No seed of \(seeds) broke a promise."
+            )
         }
         return findings.verdict
     }
@@ -164,10 +178,11 @@ public struct ChaosJudgement: Sendable {
             let checked = looked.count { result in
                 result.checks.contains { $0.name == name && $0.count > 0 }
             }
-            guard checked < looked.count else { continue }
+            guard checked < (campaign.isSampled ? 1 : looked.count) else { continue }
+            let amount = checked == 0 ? "none" : "only \(checked)"
             findings.add(
                 .inconclusive,
-                "Invariant \(name) was checked in only \(checked) of \(looked.count) runs."
+                "Invariant \(name) was checked in \(amount) of \(looked.count) runs."
             )
         }
         if campaign.invariants.isEmpty {

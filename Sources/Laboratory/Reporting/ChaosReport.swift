@@ -136,7 +136,8 @@ extension ChaosReport {
     private var chips: [String] {
         let check = judgement.determinism
         return [
-            "\(seeds), \(FigureText.count(judgement.failing)) failing",
+            seeds + (judgement.checked.map { ", \(FigureText.count($0)) of them checked" } ?? "")
+                + ", \(FigureText.count(judgement.failing)) failing",
             bound, "determinism \(check.equal)/\(check.compared) equal",
             "exit code \(judgement.verdict.exitCode)",
         ].filter { !$0.isEmpty }

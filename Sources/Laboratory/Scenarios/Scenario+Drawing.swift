@@ -16,6 +16,7 @@ extension Scenario {
         scenario.drawLinks(swarm, seed, &drawing)
         scenario.drawKnobs(swarm, seed, &drawing)
         scenario.drawFaults(swarm, seed, &drawing)
+        scenario.drawChecks(swarm, seed, &drawing)
         scenario.drawing = drawing
         return scenario
     }
@@ -97,6 +98,18 @@ extension Scenario {
             words.isEmpty ? "none" : words.joined(separator: ", ")
         )
         faults = present
+    }
+
+    private mutating func drawChecks(
+        _ swarm: Swarm,
+        _ seed: UInt64,
+        _ drawing: inout Drawing
+    ) {
+        guard swarm.checked.value < 1 else { return }
+        var random = Scenario.stream("swarm checks", 0, seed)
+        let isChecked = random.chance(swarm.checked)
+        if !isChecked { invariants = [] }
+        drawing.add("invariants", isChecked ? "checked" : "not checked")
     }
 
     /// Whether the rule strikes anything among the nodes that were drawn; a pick of more than there are

@@ -50,6 +50,9 @@ extension Scenario {
                 }
             }
         }
+        if swarm.checked.value < 1 {
+            yaml.field("checked", QuantityText.percentText(swarm.checked))
+        }
         if let points = swarm.points {
             yaml.mapping("points") { yaml in
                 yaml.field("enabled", QuantityText.percentText(points.enabled))

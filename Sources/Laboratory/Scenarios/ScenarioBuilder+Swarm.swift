@@ -66,7 +66,8 @@ extension ScenarioBuilder {
                     enabled: $0.share("enabled"),
                     strikes: $0.share("strikes")
                 )
-            }
+            },
+            checked: record.share("checked")
         )
     }
 

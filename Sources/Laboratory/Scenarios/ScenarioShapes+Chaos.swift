@@ -384,6 +384,12 @@ extension ScenarioShapes {
                 "By name: alternatives for parts of system, of which a seed draws one."
             ),
             Field(
+                "checked",
+                .share(.positive),
+                .text("100 %"),
+                "In how many seeds invariants are checked; the others are only run."
+            ),
+            Field(
                 "points",
                 .record(
                     RecordShape(

@@ -21,6 +21,8 @@ extension Scenario {
         public var knobs: [Knob]
         /// How machines' biased points strike; `nil` for not at all.
         public var points: BiasedPoints.Chances?
+        /// In how many seeds the scenario's invariants are checked; the others are only run.
+        public var checked: Ratio
 
         public struct NodeCount: Hashable, Sendable {
             public var region: RegionID

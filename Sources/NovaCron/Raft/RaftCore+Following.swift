@@ -69,6 +69,8 @@ extension RaftCore {
         let last = request.previousIndex + LogIndex(request.entries.count)
         guard take(request, into: &effects) else { return }
         followCommit(request.commit, lastVerified: last, at: now, into: &effects)
+        verified = (term, verified.term == term ? max(verified.index, last) : last)
+        if !readsToApply.isEmpty { commitForReads(at: now, into: &effects) }
         guard isCopy else { return }
         answer(.appendMatched(term: term, index: last), to: sender, into: &effects)
     }
@@ -176,7 +178,7 @@ extension RaftCore {
     }
 
     /// Commits what the leader says is committed, as far as this log was verified.
-    private mutating func followCommit(
+    mutating func followCommit(
         _ leaderCommit: LogIndex,
         lastVerified: LogIndex,
         at now: Instant,

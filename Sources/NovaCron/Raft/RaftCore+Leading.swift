@@ -45,7 +45,7 @@ extension RaftCore {
         effects.report(.becameLeader(term: term, lastIndex: log.lastIndex))
         effects.append(.leadership(isLeader: true, term: term))
         lead(.nothing, at: now, into: &effects)
-        effects.append(.setTimer(.heartbeat, at: now + configuration.heartbeat))
+        setHeartbeatTimer(at: now, into: &effects)
     }
 
     /// Gives up the office; the role changes after it.
@@ -226,7 +226,7 @@ extension RaftCore {
                 reign.followers[place].becomeReplicate()
             }
         }
-        if isNews { advanceCommit(at: now, into: &effects) }
+        if isNews, index > commit { advanceCommit(at: now, into: &effects) }
         guard role == .leader, let place = reign.place(of: peer) else { return }
         replicate(place, at: now, into: &effects)
         handOverIfReady(at: now, into: &effects)
@@ -294,14 +294,6 @@ extension RaftCore {
             startReads(at: now, into: &effects)
         }
         membershipCommitted(at: now, into: &effects)
-        guard role == .leader else { return }
-        // Followers that nothing else is sent to would learn it with the next heartbeat only.
-        for place in reign.followers.indices
-        where reign.followers[place].state == .replicate
-            && reign.followers[place].next > log.lastIndex
-        {
-            sendEmptyAppend(place, into: &effects)
-        }
     }
 
     /// The zone that a voter's copy of the log counts for; none for a witness.
@@ -326,7 +318,15 @@ extension RaftCore {
         if !points.strikes("raft: heartbeat left out") {
             sendHeartbeats(at: now, into: &effects)
         }
-        effects.append(.setTimer(.heartbeat, at: now + configuration.heartbeat))
+        setHeartbeatTimer(at: now, into: &effects)
+    }
+
+    /// The next heartbeats are due a whole interval after any; what is looked after with them is never
+    /// late for it.
+    mutating func setHeartbeatTimer(at now: Instant, into effects: inout RaftEffects) {
+        var due = min(now + configuration.heartbeat, reign.quorumCheck)
+        if let transfer = reign.transfer { due = min(due, transfer.deadline) }
+        effects.append(.setTimer(.heartbeat, at: max(due, now)))
     }
 
     mutating func sendHeartbeats(at now: Instant, into effects: inout RaftEffects) {

@@ -98,6 +98,7 @@ extension RaftCore {
         )
         reign.collecting.removeAll()
         sendHeartbeats(at: now, into: &effects)
+        setHeartbeatTimer(at: now, into: &effects)
         finishRound(at: now, into: &effects)
     }
 
@@ -118,8 +119,11 @@ extension RaftCore {
         guard let batch = reign.confirming else { return }
         let result = Quorum.result(log.membership.voters, log.membership.outgoing) { voter in
             if voter == node { return true }
-            guard let place = reign.place(of: voter) else { return nil }
-            return reign.followers[place].confirmedRound >= batch.round ? true : nil
+            // By place: an element, or the reign, would be copied.
+            for place in reign.followers.indices where reign.followers[place].peer == voter {
+                return reign.followers[place].confirmedRound >= batch.round ? true : nil
+            }
+            return nil
         }
         guard result == .won else { return }
         reign.confirming = nil
@@ -164,15 +168,24 @@ extension RaftCore {
     mutating func readAnswered(
         _ read: UInt64,
         _ index: LogIndex?,
+        at now: Instant,
         into effects: inout RaftEffects
     ) {
         guard let place = forwarded.firstIndex(where: { $0.read == read }) else { return }
         forwarded.remove(at: place)
         if let index {
             readWhenApplied(read, index, into: &effects)
+            commitForReads(at: now, into: &effects)
         } else {
             effects.append(.readFailed(read))
         }
+    }
+
+    /// What a read waits for is committed, as its confirmation says: followers need no word of the leader
+    /// besides, once they know that their log is the same so far.
+    mutating func commitForReads(at now: Instant, into effects: inout RaftEffects) {
+        guard verified.term == term, let last = readsToApply.map(\.index).max() else { return }
+        followCommit(last, lastVerified: verified.index, at: now, into: &effects)
     }
 
     private mutating func readWhenApplied(

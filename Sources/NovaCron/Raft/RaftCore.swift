@@ -50,6 +50,8 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     var incoming: IncomingSnapshot?
     /// Reads that the leader was asked to confirm, oldest first.
     var forwarded: [(read: UInt64, asked: Instant)] = []
+    /// The last entry known to be as in the log of a leader, and that leader's term.
+    var verified: (term: Term, index: LogIndex) = (0, 0)
     /// Confirmed reads that wait for the state machine, by index.
     var readsToApply: [(index: LogIndex, read: UInt64)] = []
     var durability = Durability()
@@ -188,14 +190,14 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
     }
 
     public mutating func received(
-        _ message: RaftMessage,
+        _ message: consuming RaftMessage,
         from peer: NodeID,
         at now: Instant,
         into effects: inout RaftEffects
     ) {
         guard peer != node else { return }
         look(at: now)
-        switch message {
+        switch consume message {
         case .heartbeat(let heartbeat):
             hear(heartbeat, from: peer, at: now, into: &effects)
         case .heartbeatAnswer(let answer):
@@ -225,7 +227,7 @@ public struct RaftCore<Rules: RaftRules>: Sendable {
             serveFollower(read, of: peer, term, at: now, into: &effects)
         case .readAnswer(let term, let read, let index):
             guard isCurrent(term, at: now, into: &effects) else { return }
-            readAnswered(read, index, into: &effects)
+            readAnswered(read, index, at: now, into: &effects)
         }
         flush(at: now, into: &effects)
     }

@@ -28,23 +28,26 @@ public enum RaftEffect: Sendable {
     case report(RaftFact)
 }
 
-/// The reused buffer that `RaftCore` appends its effects to.
+/// The reused buffer that `RaftCore` appends its effects to; like `Actions`, it is emptied by moving them
+/// out.
 public struct RaftEffects: Sendable {
-    public private(set) var elements: [RaftEffect] = []
+    private var waiting = MoveQueue<RaftEffect>()
 
     public init() {}
 
-    public var isEmpty: Bool { elements.isEmpty }
+    public var isEmpty: Bool { waiting.isEmpty }
+    /// Copies of all effects that were not moved out, in order.
+    public var elements: [RaftEffect] { waiting.elements }
 
-    public mutating func append(_ effect: RaftEffect) { elements.append(effect) }
+    public mutating func append(_ effect: consuming RaftEffect) { waiting.append(effect) }
 
-    public mutating func removeAll() {
-        // One by one: see `Actions.removeAll`.
-        while elements.popLast() != nil {}
-    }
+    public mutating func removeAll() { waiting.removeAll() }
+
+    /// Moves the first effect out; `nil` when there is none.
+    public mutating func popFirst() -> RaftEffect? { waiting.popFirst() }
 
     mutating func send(_ message: RaftMessage, to peer: NodeID) {
-        elements.append(.send(message, to: peer))
+        waiting.append(.send(message, to: peer))
     }
-    mutating func report(_ fact: RaftFact) { elements.append(.report(fact)) }
+    mutating func report(_ fact: RaftFact) { waiting.append(.report(fact)) }
 }

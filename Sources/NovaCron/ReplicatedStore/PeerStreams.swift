@@ -93,19 +93,19 @@ struct PeerStreams: Sendable {
     private mutating func encode(_ message: RaftMessage, for place: Int) {
         scratch.removeAll()
         StoreMessage.raft(message).encode(into: &scratch)
-        let size = scratch.bytes.count
+        let size = scratch.count
         let waiting = outgoing[place].buffer.count - outgoing[place].written
         guard size <= PeerStreams.frameLimit,
             waiting + size + PeerStreams.headerSize <= Int(configuration.streamBuffer.bytes)
         else { return }
-        let checksum = PeerStreams.checksum(of: scratch.bytes[...])
+        let checksum = PeerStreams.checksum(of: scratch.slice)
         withUnsafeBytes(of: UInt32(size).littleEndian) {
             outgoing[place].buffer.append(contentsOf: $0)
         }
         withUnsafeBytes(of: checksum.littleEndian) {
             outgoing[place].buffer.append(contentsOf: $0)
         }
-        outgoing[place].buffer.append(contentsOf: scratch.bytes)
+        outgoing[place].buffer.append(contentsOf: scratch.slice)
     }
 
     private mutating func outgoingPlace(of peer: NodeID, at now: Instant) -> Int? {

@@ -75,6 +75,11 @@ struct SessionTable: Hashable, Sendable {
     }
 
     mutating func remember(_ result: Remembered, at place: Int) {
+        // As a rule a client has acknowledged all that came before.
+        if sessions[place].results.isEmpty {
+            sessions[place].results.append(result)
+            return
+        }
         sessions[place].results.removeAll { $0.sequence == result.sequence }
         let position =
             sessions[place].results.firstIndex { $0.sequence > result.sequence }

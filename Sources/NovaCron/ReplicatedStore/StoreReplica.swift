@@ -75,11 +75,11 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     // MARK: Inputs
 
     public mutating func take<Program: StoreProgram>(
-        _ input: Input<Program>,
+        _ input: consuming Input<Program>,
         at now: Instant,
         into actions: inout Actions<Program>
     ) {
-        switch input {
+        switch consume input {
         case .received(let message, let peer):
             received(message, from: peer, at: now, into: &actions)
         case .persisted(let id):
@@ -145,12 +145,12 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     // MARK: Messages
 
     private mutating func received<Program: StoreProgram>(
-        _ message: StoreMessage,
+        _ message: consuming StoreMessage,
         from peer: NodeID,
         at now: Instant,
         into actions: inout Actions<Program>
     ) {
-        switch message {
+        switch consume message {
         case .raft(let message):
             // With streams, a datagram of a peer is none of ours.
             guard configuration.carrier == .datagrams else { return }
@@ -266,11 +266,9 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
         at now: Instant,
         into actions: inout Actions<Program>
     ) {
-        var position = 0
-        while position < effects.elements.count {
-            carryOut(effects.elements[position], at: now, into: &actions)
-            position += 1
-            if position == effects.elements.count, raft.wantsSnapshot {
+        while let effect = effects.popFirst() {
+            carryOut(effect, at: now, into: &actions)
+            if effects.isEmpty, raft.wantsSnapshot {
                 let bytes = state.encoded()[...]
                 if raft.holdsState {
                     let digest = StoreState.digest(of: bytes)
@@ -279,7 +277,6 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
                 raft.snapshotTaken(bytes, at: now, into: &effects)
             }
         }
-        effects.removeAll()
         if foundUnreadable {
             foundUnreadable = false
             actions.emit(Program.wrap(.unreadableSnapshot(index: raft.applied)))

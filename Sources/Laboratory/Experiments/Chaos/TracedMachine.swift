@@ -45,11 +45,10 @@ public struct TracedMachine<Base: Machine>: Machine {
         let input = TracedMachine.inner(input)
         note(input)
         base.step(input, at: now, into: &self.actions)
-        for action in self.actions.elements {
+        while let action = self.actions.popFirst() {
             note(action)
             actions.append(TracedMachine.outer(action))
         }
-        self.actions.removeAll()
     }
 
     // MARK: - Words

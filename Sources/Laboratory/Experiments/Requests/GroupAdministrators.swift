@@ -147,8 +147,8 @@ struct GroupAdministrators: Sendable {
     ) {
         let line = UInt32(firstLine + place)
         var outcome: StoreOutcome?
-        for action in inner.elements {
-            switch action {
+        while let action = inner.popFirst() {
+            switch consume action {
             case .send(let message, let replica): actions.send(message, to: replica)
             case .setTimer(_, let time): actions.setTimer(.session(line), at: time)
             case .cancelTimer: actions.cancelTimer(.session(line))
@@ -158,7 +158,6 @@ struct GroupAdministrators: Sendable {
                 preconditionFailure("a client of the store sends datagrams only")
             }
         }
-        inner.removeAll()
         guard let outcome, let open = administrators[place].open else { return }
         administrators[place].open = nil
         let group = administrators[place].group

@@ -225,8 +225,8 @@ struct RequestClients: Sendable {
         at now: Instant,
         into actions: inout Actions<RequestNode<Rules>>
     ) {
-        for action in inner.elements {
-            switch action {
+        while let action = inner.popFirst() {
+            switch consume action {
             case .send(let message, let replica): actions.send(message, to: replica)
             case .setTimer(_, let time): actions.setTimer(.session(UInt32(place)), at: time)
             case .cancelTimer: actions.cancelTimer(.session(UInt32(place)))
@@ -237,7 +237,6 @@ struct RequestClients: Sendable {
                 preconditionFailure("a client of the store sends datagrams only")
             }
         }
-        inner.removeAll()
         guard let end = ended.popLast() else { return }
         precondition(ended.isEmpty, "a session has one request at a time")
         guard let open = sessions[place].open, open.request == end.request else {

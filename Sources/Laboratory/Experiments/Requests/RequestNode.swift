@@ -38,16 +38,17 @@ public struct RequestNode<Rules: RaftRules>: StoreProgram {
     public static func wrap(_ event: StoreEvent) -> RequestEvent { .replica(event) }
 
     public mutating func step(
-        _ input: Input<RequestNode>,
+        _ input: consuming Input<RequestNode>,
         at now: Instant,
         into actions: inout Actions<RequestNode>
     ) {
         if clients != nil {
             clients!.step(input, at: now, into: &actions)
-        } else if case .fired(.replica(let timer)) = input {
-            replica!.fired(timer, at: now, into: &actions)
-        } else {
-            replica!.take(input, at: now, into: &actions)
+            return
+        }
+        switch consume input {
+        case .fired(.replica(let timer)): replica!.fired(timer, at: now, into: &actions)
+        case let input: replica!.take(input, at: now, into: &actions)
         }
     }
 

@@ -1,0 +1,109 @@
+import Machines
+import Raft
+import Testing
+import Units
+
+// Goal: nothing is sent that something else says anyway, and nobody waits for it longer than a heartbeat.
+// Method: a single replica is fed by hand, as in `RaftStepTests`.
+@Suite struct RaftPaceTests {
+    typealias Bench = RaftStepTests.Bench<StandardRules>
+
+    private func isReady(_ effects: [RaftEffect], _ read: UInt64) -> Bool {
+        effects.contains { if case .readReady(read) = $0 { true } else { false } }
+    }
+
+    private func heartbeatTimer(_ effects: [RaftEffect]) -> Instant? {
+        effects.compactMap {
+            if case .setTimer(.heartbeat, let time) = $0 { time } else { nil }
+        }.last
+    }
+
+    @Test func aCommitTravelsWithWhatIsSentNext() throws {
+        var bench = Bench(StandardRules())
+        bench.becomeLeader()
+        let matched = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
+        #expect(bench.core.commit == 1)
+        #expect(RaftStepTests.sent(matched).isEmpty)
+        bench.effects.removeAll()
+        _ = try bench.core.propose([1], at: bench.now, into: &bench.effects)
+        let commits = RaftStepTests.sent(bench.effects.elements).compactMap {
+            if case .append(let request) = $0 { request.commit } else { nil }
+        }
+        #expect(commits == [1])
+        let heartbeats = RaftStepTests.sent(bench.fire(.heartbeat, after: .milliseconds(100)))
+        #expect(
+            heartbeats.contains {
+                if case .heartbeat(let heartbeat) = $0 { heartbeat.commit == 1 } else { false }
+            }
+        )
+    }
+
+    /// A follower of node 1 in term 2, with entries of that term.
+    private func follower(_ entries: Int) -> Bench {
+        var bench = Bench(StandardRules())
+        let terms = [Term](repeating: 2, count: entries)
+        _ = bench.receive(RaftStepTests.append(term: 2, after: 0, of: 0, terms), from: 1)
+        _ = bench.persisted(0)
+        return bench
+    }
+
+    @Test func aConfirmedReadTellsWhatIsCommitted() throws {
+        var bench = follower(1)
+        #expect(bench.core.commit == 0)
+        try bench.core.read(5, at: bench.now, into: &bench.effects)
+        let answered = bench.receive(.readAnswer(term: 2, read: 5, index: 1), from: 1)
+        #expect(bench.core.commit == 1 && isReady(answered, 5))
+        // Of what is not here yet, when it comes.
+        try bench.core.read(6, at: bench.now, into: &bench.effects)
+        #expect(!isReady(bench.receive(.readAnswer(term: 2, read: 6, index: 3), from: 1), 6))
+        #expect(bench.core.commit == 1)
+        let more = RaftStepTests.append(term: 2, after: 1, of: 2, commit: 1, [2, 2])
+        #expect(isReady(bench.receive(more, from: 1), 6))
+        #expect(bench.core.commit == 3)
+    }
+
+    @Test func aLogThatTheLeaderHasNotComparedIsNotCommittedForARead() throws {
+        var bench = follower(2)
+        // The leader of term 3 has not sent an entry so far: ours may be others than its own.
+        let heartbeat = Heartbeat(term: 3, commit: 0, round: 1, sent: .zero)
+        _ = bench.receive(.heartbeat(heartbeat), from: 2)
+        bench.effects.removeAll()
+        try bench.core.read(5, at: bench.now, into: &bench.effects)
+        #expect(!isReady(bench.receive(.readAnswer(term: 3, read: 5, index: 2), from: 2), 5))
+        #expect(bench.core.commit == 0)
+        let same = RaftStepTests.append(term: 3, after: 2, of: 2, commit: 0, [3])
+        #expect(isReady(bench.receive(same, from: 2), 5))
+        #expect(bench.core.commit == 2)
+    }
+
+    // Reads often enough that no heartbeat is ever due by itself: what is looked after with heartbeats, such as
+    // the end of a transfer that does not succeed, is not late for it.
+    @Test func heartbeatsAreDueAnIntervalAfterARoundOfReads() throws {
+        var bench = Bench(StandardRules())
+        bench.becomeLeader()
+        _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
+        let interval = bench.core.configuration.heartbeat
+        let begun = bench.now
+        bench.effects.removeAll()
+        try bench.core.transferLeadership(to: NodeID(2), at: bench.now, into: &bench.effects)
+        var due = bench.now + interval
+        var ended: Instant?
+        for read in 1...400 as ClosedRange<UInt64> where ended == nil {
+            bench.now += .milliseconds(10)
+            bench.effects.removeAll()
+            try bench.core.read(read, at: bench.now, into: &bench.effects)
+            let timer = heartbeatTimer(bench.effects.elements)
+            if read == 1 { #expect(timer == bench.now + interval) }
+            due = timer ?? due
+            let answer = HeartbeatAnswer(term: 1, round: read, sent: bench.now)
+            _ = bench.receive(.heartbeatAnswer(answer), from: 1)
+            guard due <= bench.now else { continue }
+            let effects = bench.fire(.heartbeat, after: .zero)
+            due = heartbeatTimer(effects) ?? due
+            let end = RaftFact.transferEnded(to: NodeID(2), term: 1, succeeded: false)
+            if RaftStepTests.facts(effects).contains(end) { ended = bench.now }
+        }
+        let timeout = bench.core.configuration.electionTimeout
+        #expect(ended.map { $0 - begun <= timeout + .milliseconds(10) } == true)
+    }
+}
