@@ -1,5 +1,6 @@
 public import Measurements
 public import Scenarios
+import Units
 
 /// Everything the verdict of a chaos campaign follows from.
 public struct ChaosCampaign: Sendable {
