@@ -189,7 +189,8 @@ import Units
         #expect(
             Set(object.keys) == [
                 "verdict", "exitCode", "exitCodes", "reasons", "scenario", "commit", "store",
-                "report", "seeds", "reused", "failing", "rate", "groups", "determinism", "faults",
+                "report", "seeds", "checked", "reused", "failing", "rate", "groups", "determinism",
+                "faults",
                 "sometimes", "sightings", "invariants", "warnings", "simulatedSeconds", "events",
                 "realSeconds",
             ]

@@ -91,8 +91,9 @@ import Units
     // Goal: a seed is either checked for all that the scenario promises, or for nothing. Method: a share of 25 %
     // over a thousand seeds.
     @Test func aShareOfTheSeedsIsChecked() throws {
-        let scenario = try Samples.parsed(ChaosLanguageTests.everything)
-        #expect(scenario.swarm?.checked == .percent(25) && !scenario.invariants.isEmpty)
+        let more = "\ninvariants: [echoes-answered-unchanged, link-rate-respected]\n"
+        let scenario = try Samples.parsed(ChaosLanguageTests.everything + more)
+        #expect(scenario.swarm?.checked == .percent(25) && scenario.invariants.count == 2)
         let drawn = (1...1_000 as ClosedRange<UInt64>).map { scenario.drawn(seed: $0).invariants }
         #expect(drawn.allSatisfy { $0.isEmpty || $0 == scenario.invariants })
         #expect((190...310).contains(drawn.count { !$0.isEmpty }))
