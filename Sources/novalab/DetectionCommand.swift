@@ -99,6 +99,7 @@ struct DetectionCommand: ParsableCommand {
                 message: "\(preparation.path): only requests have replicas to plant defects into"
             )
         }
+        for preparation in preparations { try preparation.refuseSampledInvariants() }
         let chosen = defect.isEmpty ? RaftDefect.allCases : defect.compactMap(RaftDefect.init)
         var findings: [DetectionFinding] = []
         // How many seeds of each scenario some defect was looked for in.

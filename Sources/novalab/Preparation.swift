@@ -172,6 +172,16 @@ struct Preparation {
         )
     }
 
+    /// Where every run counts, none may be left unchecked.
+    func refuseSampledInvariants() throws {
+        guard let swarm = scenario.swarm, swarm.checked.value < 1 else { return }
+        throw CommandFailure(
+            code: 65,
+            message: "\(path): 'swarm.checked' leaves invariants of some seeds unchecked, which only "
+                + "'novalab chaos' takes account of; without it every seed is checked"
+        )
+    }
+
     func setting(_ variant: Scenario.Variant, seed: UInt64) -> ReplicationSetting {
         ReplicationSetting(
             scenario: scenario,

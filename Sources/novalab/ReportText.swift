@@ -84,7 +84,9 @@ struct ReportText {
             "\(counted(migration.count, "migration")) of '\(migration.memory.dataset)'"
         case .boot(let boot): "boots within \(boot.deadline)"
         case .requests(let requests):
-            "\(requests.load.rate.formatted(.number.grouping(.never))) requests a second"
+            "\(requests.load.rate.formatted(.number.grouping(.never))) "
+                + (requests.load.rate == 1 ? "request" : "requests") + " a second"
+                + (requests.groups > 1 ? " and group" : "")
         }
     }
 

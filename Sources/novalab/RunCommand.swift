@@ -89,6 +89,7 @@ struct RunCommand: AsyncParsableCommand {
             seed: seed,
             line: line
         )
+        try preparation.refuseSampledInvariants()
         let archive = try Archive(path: store ?? LabFolders.current.store, preparation.plan)
         defer { archive.settle() }
         try archive.note(.scenario, path: file)

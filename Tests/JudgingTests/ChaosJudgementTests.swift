@@ -9,10 +9,7 @@ import Units
 /// Goal: the verdict of a chaos campaign follows from its seeds by the rules of the commands' codes.
 /// Method: made-up results, one rule a case; the block and the document are read as text.
 @Suite struct ChaosJudgementTests {
-    private func scenario(
-        invariants: String = "[acknowledged-writes-survive]",
-        more: String = ""
-    ) throws -> Scenario {
+    private func scenario(invariants: String = "[acknowledged-writes-survive]") throws -> Scenario {
         try ScenarioFile.parse(
             """
             version: 1
@@ -23,7 +20,6 @@ import Units
             workload: {kind: echo}
             invariants: \(invariants)
             sometimes: [seen, unseen]
-            \(more)
 
             """,
             file: "judged.yaml"
@@ -90,21 +86,47 @@ import Units
         #expect(text.contains("warning: unseen never happened"))
     }
 
-    // Goal: seeds in which nothing was checked bound no rate, and without a checked one there is no GO. Method: a
-    // tenth of a hundred seeds checked, one more failing, and none checked.
+    // Goal: seeds that were not drawn to be checked bound no rate and cover nothing, and without a checked one
+    // there is no GO. Method: a tenth of a hundred seeds checked as drawn, then one of them not, one failing
+    // besides, and none drawn at all.
     @Test func sampledSeedsCountWhereTheyWereChecked() throws {
-        let sampled = try scenario(more: "swarm: {checked: 10 %}")
-        let mixed = (0..<100).map { result($0, checked: $0 % 10 == 0 ? 4 : 0) }
-        let judgement = try judge(mixed, scenario: sampled)
-        #expect(judgement.verdict.code == .go && judgement.checked == 10 && judgement.decided == 10)
-        #expect(judgement.rateBoundPercent == 30)
+        let sampled = try ScenarioFile.parse(
+            """
+            version: 1
+            name: sampled
+            topology: {regions: {a: {nodes: 4}}}
+            workload: {kind: requests, replicas: 3, load: {rate: 10 /s, clients: 1}}
+            invariants: [linearizable]
+            sometimes: [seen]
+            swarm: {checked: 10 %}
+
+            """,
+            file: "sampled.yaml"
+        )
+        let drawn = (0..<100).filter { sampled.checks(seed: $0) } as [UInt64]
+        let others = (0..<100).filter { !sampled.checks(seed: $0) } as [UInt64]
+        try #require(drawn.count > 2 && others.count > 2)
+        func looked(_ seed: UInt64) -> SeedResult {
+            var result = result(seed)
+            result.checks = [SeedResult.Sighting(name: "linearizable", count: 4)]
+            return result
+        }
+        let checked = drawn.map(looked)
+        let unchecked = others.map { result($0, checked: 0) }
+        let judgement = try judge(checked + unchecked, scenario: sampled)
+        #expect(judgement.verdict.code == .go && judgement.checked == drawn.count)
+        #expect(judgement.rateBoundPercent == 300 / Double(drawn.count))
+        #expect(judgement.sometimes[0].count == UInt64(drawn.count))
         let text = ChaosBlock(judgement, isColoured: false).text
-        #expect(text.contains("█ SEEDS  100 ran, 10 checked, 0 failing   0 of 10: rate < 30 %"))
-        let failed = try judge(mixed + [result(100, crash, checked: 0)], scenario: sampled)
-        #expect(failed.verdict.code == .crash && failed.decided == 11 && failed.checked == 10)
-        let unchecked = try judge((0..<100).map { result($0, checked: 0) }, scenario: sampled)
-        #expect(unchecked.verdict.code == .inconclusive && unchecked.rate == nil)
-        #expect(try judge(mixed).verdict.code == .inconclusive)
+        #expect(text.contains("█ SEEDS  100 ran, \(drawn.count) checked, 0 failing   0 of "))
+        let missing = [result(drawn[0], checked: 0)] + checked.dropFirst()
+        #expect(try judge(missing + unchecked, scenario: sampled).verdict.code == .inconclusive)
+        let crashed = [result(others[0], crash, checked: 0)] + unchecked.dropFirst()
+        let failed = try judge(checked + crashed, scenario: sampled)
+        #expect(failed.verdict.code == .crash && failed.failing == 1)
+        #expect(failed.decided == drawn.count && failed.rate?.value == 0)
+        let none = try judge(unchecked, scenario: sampled)
+        #expect(none.verdict.code == .inconclusive && none.rate == nil)
     }
 
     @Test func theWeightiestFailureDecides() throws {

@@ -19,6 +19,21 @@ import Testing
         try reader.expectEnd()
     }
 
+    @Test func aWriterGrowsAndIsUsedAgain() throws {
+        var writer = WireWriter(reusing: [9, 9, 9])
+        writer.write(bytes: [] as [UInt8])
+        #expect(writer.bytes == [] && writer.slice.isEmpty)
+        writer.write(UInt16(0x0201))
+        #expect(writer.bytes == [1, 2] && Array(writer.slice) == [1, 2])
+        writer.write(lengthPrefixed: [UInt8](repeating: 7, count: 300))
+        #expect(writer.count == 306 && writer.bytes.count == 306)
+        let shared = writer.slice
+        writer.removeAll()
+        writer.write(UInt8(5))
+        #expect(writer.bytes == [5] && shared.count == 306 && shared[0] == 1)
+        #expect(writer.finished() == [5])
+    }
+
     @Test func integersAreLittleEndian() {
         var writer = WireWriter()
         writer.write(0x0102 as UInt16)

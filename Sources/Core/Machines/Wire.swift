@@ -73,6 +73,12 @@ public struct WireWriter: Sendable {
     /// What was written, shared, not copied.
     public var slice: Bytes { storage[..<count] }
 
+    /// What was written, for whoever needs an array and the writer no more: nothing is copied.
+    public consuming func finished() -> [UInt8] {
+        storage.removeLast(storage.count - count)
+        return storage
+    }
+
     public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
         let place = count
         let size = MemoryLayout<Value>.size

@@ -1,23 +1,26 @@
-import Machines
-import Units
+package import Machines
+package import Units
 
 /// Datagrams on their way, by the token that the network knows them by.
 ///
 /// A slot keeps its buffer, and the message until the next one takes its place, so that in the long run a
 /// datagram allocates nothing and is destroyed nowhere on its way.
-struct DatagramTable<Message: WireMessage> {
+package struct DatagramTable<Message: WireMessage> {
     private var senders: [NodeID] = []
-    private var messages: [Message] = []
+    private var messages: [Message?] = []
     /// Each begins with the bytes of its message.
     private var buffers: [[UInt8]] = []
+    /// Negative in a slot that is free.
     private var sizes: [Int] = []
     private var free: [UInt32] = []
+
+    package init() {}
 
     /// A buffer that is longer than this is given back.
     private static var keptLength: Int { 512 }
 
     /// Encodes a message; slots are used again after `free`.
-    mutating func insert(
+    package mutating func insert(
         _ message: consuming Message,
         from sender: NodeID
     ) -> (token: UInt32, size: Int) {
@@ -43,24 +46,34 @@ struct DatagramTable<Message: WireMessage> {
         return (token, writer.count)
     }
 
-    func sender(of token: UInt32) -> NodeID { senders[Int(token)] }
+    package func sender(of token: UInt32) -> NodeID { senders[Int(token)] }
 
-    /// What crosses the network.
-    func bytes(of token: UInt32) -> Bytes { buffers[Int(token)][..<sizes[Int(token)]] }
+    /// What crosses the network. Traps when the slot is free.
+    package func bytes(of token: UInt32) -> Bytes {
+        let size = sizes[Int(token)]
+        precondition(size >= 0, "slot \(token) is free")
+        return buffers[Int(token)][..<size]
+    }
 
     /// The message, decoded from its bytes. Traps when decoding does not give what was sent: the code under
     /// test has a wrong codec.
-    func decoded(_ token: UInt32) -> Message {
+    package func decoded(_ token: UInt32) -> Message {
         var reader = WireReader(bytes(of: token))
         guard let decoded = try? Message(from: &reader), decoded == messages[Int(token)] else {
-            preconditionFailure("\(messages[Int(token)]) does not survive its own encoding")
+            preconditionFailure("\(messages[Int(token)]!) does not survive its own encoding")
         }
         return decoded
     }
 
-    /// Nobody will ask for this datagram again.
-    mutating func free(_ token: UInt32) {
-        if buffers[Int(token)].count > DatagramTable.keptLength { buffers[Int(token)] = [] }
+    /// Nobody will ask for this datagram again. Traps when the slot is free already.
+    package mutating func free(_ token: UInt32) {
+        let slot = Int(token)
+        precondition(sizes[slot] >= 0, "slot \(token) is freed twice")
+        sizes[slot] = -1
+        if buffers[slot].count > DatagramTable.keptLength {
+            buffers[slot] = []
+            messages[slot] = nil
+        }
         free.append(token)
     }
 }

@@ -21,7 +21,7 @@ extension MemoryDataSetFile {
         }
         writer.write(UInt64(pages.count))
         writer.write(bytes: pages)
-        return sealed(writer.bytes)
+        return sealed(writer.finished())
     }
 
     /// The bytes with the checksum that belongs to them at their end.
@@ -46,7 +46,7 @@ extension MemoryDataSetFile {
         }
         writer.write(UInt32(dataSet.uniquePageCount))
         writer.write(bytes: dataSet.digest.bytes)
-        return writer.bytes
+        return writer.finished()
     }
 
     private static func encodedTables(of dataSet: MemoryDataSet) -> [UInt8] {
@@ -64,7 +64,7 @@ extension MemoryDataSetFile {
                 writer.write(index + TableCode.firstReference)
             }
         }
-        return writer.bytes
+        return writer.finished()
     }
 
     /// One zstd frame with a checksum.

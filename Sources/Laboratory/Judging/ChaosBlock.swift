@@ -61,7 +61,7 @@ public struct ChaosBlock: Sendable {
     /// What the seeds say about the rate of failures.
     private var bound: String {
         guard let rate = judgement.rate, let bound = judgement.rateBoundPercent else { return "" }
-        guard judgement.failing > 0 else {
+        guard rate.value > 0 else {
             return "0 of \(judgement.decided): rate < \(Decimals.percent(bound)) (95 %)"
         }
         return "rate \(Decimals.percent(100 * rate.value)) "

@@ -7,11 +7,12 @@ public struct ChaosCampaign: Sendable {
     public var scenario: String
     /// The names of all variants, in scenario order.
     public var variants: [String]
-    /// The names of the invariants that every run must have checked; where they are sampled, every run
-    /// that was drawn for it.
+    /// The names of the invariants that every run must have checked.
     public var invariants: [String]
-    /// Whether the swarm draws in which seeds invariants are checked.
-    public var isSampled: Bool
+    /// Of them, those that a swarm may sample.
+    public var sampled: Set<String>
+    /// The seeds that were drawn to have those checked; `nil` where that is every seed's duty.
+    public var checkedSeeds: Set<UInt64>?
     /// What must have been met at least once over all seeds.
     public var sometimes: [String]
     /// Whether it is no GO when something of that was never met.
@@ -34,7 +35,10 @@ public struct ChaosCampaign: Sendable {
         self.scenario = scenario.name
         self.variants = variants
         invariants = scenario.invariants.map(\.rawValue)
-        isSampled = (scenario.swarm?.checked.value ?? 1) < 1
+        sampled = Set(scenario.invariants.filter(\.isSampled).map(\.rawValue))
+        if let swarm = scenario.swarm, swarm.checked.value < 1 {
+            checkedSeeds = Set(results.map(\.seed).filter { scenario.checks(seed: $0) })
+        }
         sometimes = scenario.sometimes
         self.requiresCoverage = requiresCoverage
         self.results = results
@@ -44,11 +48,10 @@ public struct ChaosCampaign: Sendable {
 }
 
 extension ChaosCampaign {
-    /// Whether a seed that does not fail says that the invariants hold in it.
-    func isChecked(_ result: SeedResult) -> Bool {
-        invariants.allSatisfy { name in
-            result.checks.contains { $0.name == name && $0.count > 0 }
-        }
+    /// The seeds that say whether all invariants hold.
+    var judged: [SeedResult] {
+        guard let checkedSeeds else { return results }
+        return results.filter { checkedSeeds.contains($0.seed) }
     }
 }
 

@@ -11,10 +11,10 @@ public struct ChaosJudgement: Sendable {
     /// Seeds that ran, and those of them that speak against the code under test.
     public let seeds: Int
     public let failing: Int
-    /// Seeds that say something: all but those that were cut short; where invariants are checked in a
-    /// part of the seeds, that part and what failed besides.
+    /// Seeds that say something: all but those that were cut short, and where invariants are sampled, those
+    /// drawn to have them checked.
     public let decided: Int
-    /// Seeds in which all invariants were checked; `nil` where that is every seed's duty.
+    /// Seeds that were drawn to have all invariants checked; `nil` where that is every seed's duty.
     public let checked: Int?
     /// The share of failing seeds among the decided with its 95 % interval (Clopper–Pearson); `nil`
     /// without a decided seed.
@@ -38,14 +38,13 @@ public struct ChaosJudgement: Sendable {
         seeds = results.count
         failing = results.count { $0.isFailing }
         groups = ChaosJudgement.groups(results)
-        decided = results.count {
-            guard $0.signature?.kind != .undecided else { return false }
-            return !campaign.isSampled || $0.isFailing || campaign.isChecked($0)
-        }
-        checked = campaign.isSampled ? results.count { campaign.isChecked($0) } : nil
+        let judged = campaign.judged
+        decided = judged.count { $0.signature?.kind != .undecided }
+        checked = campaign.checkedSeeds == nil ? nil : judged.count
+        let broken = judged.count { $0.isFailing }
         rate =
             decided == 0
-            ? nil : ClopperPearson.share(of: failing, in: decided, confidence: 0.95)
+            ? nil : ClopperPearson.share(of: broken, in: decided, confidence: 0.95)
         let repeated = results.compactMap(\.isRepeatable)
         determinism = DeterminismCheck(
             compared: repeated.count,
@@ -57,7 +56,10 @@ public struct ChaosJudgement: Sendable {
             results.flatMap { $0.sightings.map { ($0.name, $0.count) } }
         )
         checks = SeedResult.counted(results.flatMap { $0.checks.map { ($0.name, $0.count) } })
-        let met = sightings
+        // What happens where nobody looks at what comes of it, is not tested.
+        let met = SeedResult.counted(
+            judged.flatMap { $0.sightings.map { ($0.name, $0.count) } }
+        )
         sometimes = campaign.sometimes.map { name in
             SeedResult.Sighting(name: name, count: met.first { $0.name == name }?.count ?? 0)
         }
@@ -76,7 +78,7 @@ public struct ChaosJudgement: Sendable {
     /// 300/N (the rule of three, 95 %), otherwise the end of the interval; `nil` without a decided seed.
     public var rateBoundPercent: Double? {
         guard let rate else { return nil }
-        return failing == 0 ? min(100, 300 / Double(decided)) : 100 * rate.high
+        return rate.value == 0 ? min(100, 300 / Double(decided)) : 100 * rate.high
     }
 
     // MARK: - Parts
@@ -160,29 +162,33 @@ public struct ChaosJudgement: Sendable {
         }
         if findings.codes.isEmpty {
             let seeds = campaign.results.count
-            let checked = campaign.results.count { campaign.isChecked($0) }
-            findings.add(
-                .go,
-                campaign.isSampled
-                    ? "None of \(checked) seeds that were checked broke a promise, and none of \(seeds) failed."
-                    : "No seed of \(seeds) broke a promise."
-            )
+            let share = campaign.sampled.sorted().joined(separator: ", ")
+            let sampling =
+                campaign.checkedSeeds == nil
+                ? "" : "; \(share) were looked at in \(campaign.judged.count) of them"
+            findings.add(.go, "No seed of \(seeds) broke a promise\(sampling).")
         }
         return findings.verdict
     }
 
     /// An invariant of the scenario that a run did not check was not kept, only not looked at.
     private static func checkInvariants(_ campaign: ChaosCampaign, _ findings: inout Findings) {
-        let looked = campaign.results.filter { $0.signature?.kind != .crash }
+        if campaign.checkedSeeds?.isEmpty == true {
+            findings.add(
+                .inconclusive,
+                "None of \(campaign.results.count) seeds was drawn to have all invariants checked."
+            )
+        }
         for name in campaign.invariants {
+            let asked = campaign.sampled.contains(name) ? campaign.judged : campaign.results
+            let looked = asked.filter { $0.signature?.kind != .crash }
             let checked = looked.count { result in
                 result.checks.contains { $0.name == name && $0.count > 0 }
             }
-            guard checked < (campaign.isSampled ? 1 : looked.count) else { continue }
-            let amount = checked == 0 ? "none" : "only \(checked)"
+            guard checked < looked.count else { continue }
             findings.add(
                 .inconclusive,
-                "Invariant \(name) was checked in \(amount) of \(looked.count) runs."
+                "Invariant \(name) was checked in only \(checked) of \(looked.count) runs."
             )
         }
         if campaign.invariants.isEmpty {

@@ -145,7 +145,7 @@ extension ChaosReport {
 
     private var bound: String {
         guard let rate = judgement.rate, let bound = judgement.rateBoundPercent else { return "" }
-        guard judgement.failing > 0 else {
+        guard rate.value > 0 else {
             return "rate of failing seeds < \(Decimals.percent(bound)) (95 %)"
         }
         return "rate \(Decimals.percent(100 * rate.value)), interval "

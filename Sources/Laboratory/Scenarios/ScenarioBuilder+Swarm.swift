@@ -53,6 +53,17 @@ extension ScenarioBuilder {
         let record = root.record("swarm")
         guard record.isValid else { return nil }
         let points = record["points"]?.record
+        if let share = record["checked"], record.share("checked").value < 1,
+            !scenario.invariants.contains(where: \.isSampled)
+        {
+            let names = Scenario.Invariant.allCases.filter(\.isSampled).map(\.rawValue)
+            add(
+                .conflict,
+                share,
+                "nothing is left unchecked: only \(names.joined(separator: ", ")) are sampled",
+                expected: "one of them among the invariants, or no 'checked'"
+            )
+        }
         return Scenario.Swarm(
             present: record.share("present"),
             intensity: record.factors("intensity"),

@@ -387,7 +387,7 @@ extension ScenarioShapes {
                 "checked",
                 .share(.positive),
                 .text("100 %"),
-                "In how many seeds invariants are checked; the others are only run."
+                "In how many seeds the invariants whose checks cost most are checked."
             ),
             Field(
                 "points",

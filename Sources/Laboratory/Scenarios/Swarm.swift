@@ -21,7 +21,7 @@ extension Scenario {
         public var knobs: [Knob]
         /// How machines' biased points strike; `nil` for not at all.
         public var points: BiasedPoints.Chances?
-        /// In how many seeds the scenario's invariants are checked; the others are only run.
+        /// In how many seeds the invariants with ``Scenario/Invariant/isSampled`` are checked.
         public var checked: Ratio
 
         public struct NodeCount: Hashable, Sendable {

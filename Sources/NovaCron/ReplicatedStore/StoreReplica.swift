@@ -21,7 +21,8 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     private var proposals: [Proposal] = []
     /// Reads that wait to be confirmed, in order of their name.
     private var reads: [PendingRead] = []
-    private var nextRead: UInt64 = 0
+    /// Never used twice by this node, in no life: an answer may come after a restart.
+    private var nextRead: UInt64
     /// A snapshot did not decode: reported once.
     private var foundUnreadable = false
 
@@ -66,6 +67,7 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
             configuration: configuration
         )
         state = StoreState(configuration)
+        nextRead = UInt64(birth.incarnation) << 32
         if let (_, bytes) = raft.recoveredSnapshot { restore(bytes) }
     }
 

@@ -71,7 +71,7 @@ public struct StoreState: Hashable, Sendable {
         var writer = WireWriter(reserving: table.size + 1_024)
         table.encode(into: &writer)
         sessions.encode(into: &writer)
-        return writer.bytes
+        return writer.finished()
     }
 
     public init(_ configuration: StoreConfiguration, snapshot: Bytes) throws(WireError) {

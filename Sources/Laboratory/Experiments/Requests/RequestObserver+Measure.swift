@@ -42,6 +42,17 @@ extension RequestObserver {
                 )
             )
         }
+        let contradictions = logs.flatMap(\.contradictions)
+        if !invariants.contains(.raftSafety), !contradictions.isEmpty {
+            // Replicas themselves have noticed it; nobody has to look for it.
+            record.invariants.append(
+                InvariantOutcome(
+                    name: Scenario.Invariant.raftSafety.rawValue,
+                    checked: UInt64(contradictions.count),
+                    violations: contradictions
+                )
+            )
+        }
         if invariants.contains(.replicasConverge) {
             record.invariants.append(
                 convergence(isWhole ? record.faults : nil, at: ending.time)

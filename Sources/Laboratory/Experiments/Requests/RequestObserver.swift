@@ -76,7 +76,7 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
                 replicas: $0,
                 checksRaft: checks.raft,
                 checksOnce: checks.once,
-                grace: window.timeout,
+                grace: max(window.timeout, plan.heartbeat * 3),
                 zones: plan.zones
             )
         }

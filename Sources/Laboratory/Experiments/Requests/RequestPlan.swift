@@ -62,6 +62,8 @@ struct RequestPlan: Sendable {
         ordersUntil = min(until, scenario.recovery?.healAt ?? until)
     }
 
+    var heartbeat: Interval { store.raft.heartbeat }
+
     /// How a replica behaves.
     func configuration(of node: NodeID) -> StoreConfiguration {
         guard !preferred.isEmpty else { return store }

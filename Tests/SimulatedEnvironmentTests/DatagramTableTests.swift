@@ -1,0 +1,61 @@
+import Machines
+import SimulatedEnvironment
+import Testing
+import Units
+
+/// Goal: a datagram's bytes and message are its own, whatever came before in its slot. Method: messages that share
+/// what was decoded with the buffer, kept while the slot is used again.
+@Suite struct DatagramTableTests {
+    /// Bytes with their length; decoding shares them.
+    struct Note: WireMessage {
+        let bytes: Bytes
+
+        init(_ bytes: [UInt8]) { self.bytes = bytes[...] }
+        func encode(into writer: inout WireWriter) { writer.write(lengthPrefixed: bytes) }
+        init(from reader: inout WireReader) throws(WireError) {
+            bytes = try reader.readLengthPrefixed(limit: 1 << 20)
+            try reader.expectEnd()
+        }
+    }
+
+    @Test func slotsAreUsedAgainWithoutATrace() {
+        var table = DatagramTable<Note>()
+        var kept: [Note] = []
+        for length in [0, 1, 100, 600, 3, 100_000, 2] {
+            let note = Note([UInt8](repeating: UInt8(length & 255), count: length))
+            let (token, size) = table.insert(note, from: NodeID(UInt32(length)))
+            #expect(token == 0 && size == length + 4)
+            #expect(table.bytes(of: token).count == size)
+            #expect(table.sender(of: token) == NodeID(UInt32(length)))
+            kept.append(table.decoded(token))
+            // A copy of the datagram arrives, too.
+            #expect(table.decoded(token) == note)
+            table.free(token)
+        }
+        #expect(kept.map(\.bytes.count) == [0, 1, 100, 600, 3, 100_000, 2])
+        for note in kept {
+            #expect(note.bytes.allSatisfy { $0 == UInt8(note.bytes.count & 255) })
+        }
+    }
+
+    @Test func datagramsUnderWayHaveSlotsOfTheirOwn() {
+        var table = DatagramTable<Note>()
+        var tokens: [UInt32] = []
+        for number in 0..<10 as Range<UInt8> {
+            tokens.append(table.insert(Note([number]), from: NodeID(0)).token)
+        }
+        #expect(Set(tokens).count == 10)
+        table.free(tokens[3])
+        #expect(table.insert(Note([33]), from: NodeID(1)).token == tokens[3])
+        #expect(table.decoded(tokens[3]) == Note([33]) && table.decoded(tokens[4]) == Note([4]))
+    }
+
+    @Test func aSlotIsFreedOnce() async {
+        await #expect(processExitsWith: .failure) {
+            var table = DatagramTable<Note>()
+            let token = table.insert(Note([1]), from: NodeID(0)).token
+            table.free(token)
+            table.free(token)
+        }
+    }
+}
