@@ -177,8 +177,8 @@ struct Preparation {
         guard let swarm = scenario.swarm, swarm.checked.value < 1 else { return }
         throw CommandFailure(
             code: 65,
-            message: "\(path): 'swarm.checked' leaves invariants of some seeds unchecked, which only "
-                + "'novalab chaos' takes account of; without it every seed is checked"
+            message: "\(path): 'swarm.checked' leaves invariants unchecked in some seeds, "
+                + "which only 'novalab chaos' takes account of; without it all are checked"
         )
     }
 
