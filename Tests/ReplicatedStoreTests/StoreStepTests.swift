@@ -55,7 +55,7 @@ import Units
                 at: .zero,
                 into: &actions
             )
-            let question = StoreQuestion.read(.get([1]), fromFollower: true)
+            let question = StoreQuestion.read(.get(key: [1]), fromFollower: true)
             replica.step(
                 .received(.request(attempt: 7, question), from: NodeID(9)),
                 at: .zero,
