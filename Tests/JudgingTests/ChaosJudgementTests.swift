@@ -95,7 +95,11 @@ import Units
             version: 1
             name: sampled
             topology: {regions: {a: {nodes: 4}}}
-            workload: {kind: requests, replicas: 3, load: {rate: 10 /s, clients: 1}}
+            workload:
+              kind: requests
+              replicas: 3
+              load: {rate: 10 /s, clients: 1}
+              duration: {warmup: 0 s, measure: 10 s}
             invariants: [linearizable]
             sometimes: [seen]
             swarm: {checked: 10 %}
