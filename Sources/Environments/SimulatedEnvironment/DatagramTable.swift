@@ -1,11 +1,11 @@
-package import Machines
-package import Units
+public import Machines
+public import Units
 
 /// Datagrams on their way, by the token that the network knows them by.
 ///
 /// A slot keeps its buffer, and the message until the next one takes its place, so that in the long run a
 /// datagram allocates nothing and is destroyed nowhere on its way.
-package struct DatagramTable<Message: WireMessage> {
+public struct DatagramTable<Message: WireMessage> {
     private var senders: [NodeID] = []
     private var messages: [Message?] = []
     /// Each begins with the bytes of its message.
@@ -14,13 +14,13 @@ package struct DatagramTable<Message: WireMessage> {
     private var sizes: [Int] = []
     private var free: [UInt32] = []
 
-    package init() {}
+    public init() {}
 
     /// A buffer that is longer than this is given back.
     private static var keptLength: Int { 512 }
 
     /// Encodes a message; slots are used again after `free`.
-    package mutating func insert(
+    public mutating func insert(
         _ message: consuming Message,
         from sender: NodeID
     ) -> (token: UInt32, size: Int) {
@@ -46,10 +46,10 @@ package struct DatagramTable<Message: WireMessage> {
         return (token, writer.count)
     }
 
-    package func sender(of token: UInt32) -> NodeID { senders[Int(token)] }
+    public func sender(of token: UInt32) -> NodeID { senders[Int(token)] }
 
     /// What crosses the network. Traps when the slot is free.
-    package func bytes(of token: UInt32) -> Bytes {
+    public func bytes(of token: UInt32) -> Bytes {
         let size = sizes[Int(token)]
         precondition(size >= 0, "slot \(token) is free")
         return buffers[Int(token)][..<size]
@@ -57,7 +57,7 @@ package struct DatagramTable<Message: WireMessage> {
 
     /// The message, decoded from its bytes. Traps when decoding does not give what was sent: the code under
     /// test has a wrong codec.
-    package func decoded(_ token: UInt32) -> Message {
+    public func decoded(_ token: UInt32) -> Message {
         var reader = WireReader(bytes(of: token))
         guard let decoded = try? Message(from: &reader), decoded == messages[Int(token)] else {
             preconditionFailure("\(messages[Int(token)]!) does not survive its own encoding")
@@ -66,7 +66,7 @@ package struct DatagramTable<Message: WireMessage> {
     }
 
     /// Nobody will ask for this datagram again. Traps when the slot is free already.
-    package mutating func free(_ token: UInt32) {
+    public mutating func free(_ token: UInt32) {
         let slot = Int(token)
         precondition(sizes[slot] >= 0, "slot \(token) is freed twice")
         sizes[slot] = -1
