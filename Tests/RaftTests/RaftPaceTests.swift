@@ -18,6 +18,23 @@ import Units
         }.last
     }
 
+    @Test func entriesAreReportedWhereSomebodyComparesLogs() {
+        for isAsked in [true, false] {
+            var configuration = RaftConfiguration()
+            configuration.reportsEntries = isAsked
+            var bench = Bench(StandardRules(), configuration: configuration)
+            let request = RaftStepTests.append(term: 2, after: 0, of: 0, commit: 1, [2])
+            let appended = bench.receive(request, from: 1)
+            let durable = bench.persisted(0)
+            let facts = RaftStepTests.facts(appended + durable)
+            let digest = LogEntry(term: 2, .nothing).digest
+            #expect(facts.contains(.appended(index: 1, term: 2, digest: digest)) == isAsked)
+            #expect(facts.contains(.durable(index: 1, term: 2)) == isAsked)
+            #expect(facts.contains(.committed(index: 1)))
+            #expect(RaftStepTests.sent(durable) == [.appendMatched(term: 2, index: 1)])
+        }
+    }
+
     @Test func aCommitTravelsWithWhatIsSentNext() throws {
         var bench = Bench(StandardRules())
         bench.becomeLeader()

@@ -145,6 +145,17 @@ import Units
         }
     }
 
+    @Test func namesOfFaultsThatBeginTogetherStandApart() throws {
+        var crowded = timeline()
+        crowded.faults = Array(repeating: crowded.faults[0], count: 4)
+        let root = try #require(Markup(MessageDiagram(crowded).file).root)
+        let heights = root.all(class: "name").compactMap { $0.attributes["y"].flatMap { Int($0) } }
+        #expect(heights.count == 4)
+        for (upper, lower) in zip(heights.sorted(), heights.sorted().dropFirst()) {
+            #expect(lower - upper >= 10)
+        }
+    }
+
     @Test func aDiagramOfManyEventsKeepsTheLast() throws {
         var long = Timeline(lanes: ["node 0"], from: at(0), until: at(5_000))
         long.entries = (0..<1_000).map {

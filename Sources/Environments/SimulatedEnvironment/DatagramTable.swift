@@ -37,7 +37,7 @@ public struct DatagramTable<Message: WireMessage> {
         var buffer: [UInt8] = []
         swap(&buffer, &buffers[slot])
         // Where what was decoded last shares the buffer, writing to it makes a copy.
-        var writer = WireWriter(reusing: buffer)
+        var writer = WireWriter(reusing: consume buffer)
         message.encode(into: &writer)
         senders[slot] = sender
         messages[slot] = message

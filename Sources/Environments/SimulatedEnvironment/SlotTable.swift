@@ -3,14 +3,11 @@
 public struct SlotTable<Element> {
     private var entries: [Element?] = []
     private var free: [UInt32] = []
-    /// Values stored and not yet taken.
-    public private(set) var count = 0
 
     public init() {}
 
     /// Stores a value and names its slot; slots are used again after `take`.
     public mutating func insert(_ element: consuming Element) -> UInt32 {
-        count += 1
         if let slot = free.popLast() {
             entries[Int(slot)] = element
             return slot
@@ -25,7 +22,6 @@ public struct SlotTable<Element> {
             preconditionFailure("slot \(slot) is empty")
         }
         free.append(slot)
-        count -= 1
         return element
     }
 

@@ -98,7 +98,8 @@ public struct MessageDiagram: Sendable {
     // MARK: - Parts
 
     private func bands(width: Int) -> [String] {
-        timeline.faults.map { fault -> String in
+        var names = LabelPlaces()
+        return timeline.faults.map { fault -> String in
             let begin = y(at: max(fault.fired, timeline.from))
             let end = fault.healed.map { y(at: $0) } ?? y(rows.count)
             let height = max(3, end - begin)
@@ -112,10 +113,30 @@ public struct MessageDiagram: Sendable {
                 "<rect class=\"\(columns.isEmpty ? "fault wide" : "fault")\" x=\"\(place.0)\" y=\"\(begin)\" width=\"\(place.1)\" "
                     + "height=\"\(height)\">\(title)</rect>"
             }
+            let word = MessageDiagram.short(fault.kind, 22)
+            let line = names.place(x: places[0].0 + 2, y: begin + 9, length: word.count)
             let name =
-                "<text class=\"name\" x=\"\(places[0].0 + 2)\" y=\"\(begin + 9)\">"
-                + "\(escaped(MessageDiagram.short(fault.kind, 22)))</text>"
+                "<text class=\"name\" x=\"\(places[0].0 + 2)\" y=\"\(line)\">\(escaped(word))</text>"
             return boxes.joined() + name
+        }
+    }
+
+    /// Keeps labels of ten pixels' height off each other: one whose place is taken goes a line down.
+    private struct LabelPlaces {
+        private var taken: [(x: Range<Int>, y: Int)] = []
+        private static let line = 11
+        private static let character = 6
+
+        mutating func place(x: Int, y: Int, length: Int) -> Int {
+            let extent = x..<x + max(1, length) * LabelPlaces.character
+            var y = y
+            while let other = taken.first(where: {
+                $0.x.overlaps(extent) && abs($0.y - y) < LabelPlaces.line
+            }) {
+                y = other.y + LabelPlaces.line
+            }
+            taken.append((extent, y))
+            return y
         }
     }
 

@@ -133,7 +133,9 @@ extension RaftCore {
         if batch.holdsSnapshot, durability.snapshot == .writing { durability.snapshot = .saved }
         if batch.lastIndex > durability.index {
             durability.index = batch.lastIndex
-            effects.report(.durable(index: batch.lastIndex, term: batch.lastTerm))
+            if configuration.reportsEntries {
+                effects.report(.durable(index: batch.lastIndex, term: batch.lastTerm))
+            }
         }
         if batch.term != durability.term || batch.vote != durability.vote, rules.keepsHardState {
             hardStateIsDurable(batch.term, batch.vote, at: now, into: &effects)

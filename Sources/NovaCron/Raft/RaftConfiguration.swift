@@ -45,6 +45,9 @@ public struct RaftConfiguration: Hashable, Sendable {
     public var snapshotInterval: UInt64 = 10_000
     /// Entries that stay in memory behind a snapshot, for followers that lag a little.
     public var trailingEntries: UInt64 = 1_000
+    /// Whether facts tell of each entry that it was appended or became durable: what checkers need that
+    /// compare logs, and nobody else.
+    public var reportsEntries = true
     /// Bytes of state in one message, at most `RaftMessage.chunkLimit`.
     public var snapshotChunk = ByteCount.kibibytes(16)
     /// The largest snapshot that is taken or accepted.

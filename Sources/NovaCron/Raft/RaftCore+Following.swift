@@ -170,6 +170,7 @@ extension RaftCore {
         at index: LogIndex,
         into effects: inout RaftEffects
     ) {
+        guard configuration.reportsEntries else { return }
         effects.report(.appended(index: index, term: entry.term, digest: entry.digest))
     }
 

@@ -9,7 +9,9 @@ import Units
 ///
 /// First the run is cut at its violation, which makes every further run shorter. Then faults are
 /// reduced by delta debugging (``DeltaDebugging``), then nodes and operations, then the time again; what
-/// became smaller gives faults a second chance. Every step is a whole run; nothing is assumed.
+/// became smaller gives faults a second chance. A failure that needs a coincidence hardly ever comes by the
+/// same time with other faults: where the first runs leave most of them, the whole run is reduced
+/// instead, in which it may come later. Every step is a whole run; nothing is assumed.
 public struct Shrinker: Sendable {
     private let setting: ReplicationSetting
     private let pool: SeedPool
@@ -46,7 +48,20 @@ public struct Shrinker: Sendable {
         )
         do {
             try cutTime(&search)
-            try reduceFaults(&search)
+            do {
+                try reduceFaults(&search, patience: Shrinker.patience)
+            } catch is Stubbornness {
+                var whole = search
+                whole.best = original
+                whole.reduction = .none
+                defer {
+                    let isSmaller = whole.faultCount < search.faultCount
+                    search = isSmaller ? whole : search.after(whole)
+                }
+                try reduceFaults(&whole)
+                try cutTime(&whole)
+                try reduceFaults(&whole)
+            }
             let before = search.reduction
             try reduceNodes(&search)
             try reduceOperations(&search)
@@ -71,6 +86,9 @@ public struct Shrinker: Sendable {
 
     /// The end was asked for; what was found so far counts.
     private struct Interruption: Error {}
+    /// So many runs have left more than a quarter of the faults.
+    private struct Stubbornness: Error {}
+    private static let patience = 100
 
     // MARK: - Steps
 
@@ -99,9 +117,11 @@ public struct Shrinker: Sendable {
         _ = try adopt(candidates, &search)
     }
 
-    private func reduceFaults(_ search: inout ShrinkSearch) throws {
+    /// - Parameter patience: Gives up after so many runs that leave more than a quarter.
+    private func reduceFaults(_ search: inout ShrinkSearch, patience: Int? = nil) throws {
         let base = search.reduction
         let names = base.faults ?? search.all
+        let limit = patience.map { search.runs + $0 }
         // The search hands candidates over and is changed by what they give.
         let shared = Mutex(search)
         defer { search = shared.withLock { $0 } }
@@ -113,6 +133,9 @@ public struct Shrinker: Sendable {
             }
             var current = shared.withLock { $0 }
             defer { shared.withLock { $0 = current } }
+            if let limit, current.runs >= limit, current.faultCount * 4 > names.count {
+                throw Stubbornness()
+            }
             return try self.adopt(candidates, &current)
         })
         _ = try debugging.minimum(of: names)
@@ -211,6 +234,15 @@ private struct ShrinkSearch: Sendable {
     let fired: [PlannedFault]
     var reduction = Reduction.none
     var runs = 0
+
+    var faultCount: Int { (reduction.faults ?? all).count }
+
+    /// The same with what another one, that found no less, has taken.
+    func after(_ other: ShrinkSearch) -> ShrinkSearch {
+        var search = self
+        search.runs = other.runs
+        return search
+    }
 
     /// The faults in use that strike at `time` or earlier.
     func names(before time: Instant) -> [PlannedFault.Name] {

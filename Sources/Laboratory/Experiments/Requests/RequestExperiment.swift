@@ -28,7 +28,11 @@ public struct RequestExperiment<Rules: ExperimentRules>: Experiment {
     public init(_ setting: ReplicationSetting) {
         self.setting = setting
         rules = Rules(setting)
-        plan = RequestPlan(setting.scenario, setting.variant.system)
+        plan = RequestPlan(
+            setting.scenario,
+            setting.variant.system,
+            isTraced: setting.recorder != nil
+        )
     }
 
     public func makeMachine(_ birth: Birth<RequestNode<Rules>>) -> RequestNode<Rules> {

@@ -29,7 +29,12 @@ struct RequestPlan: Sendable {
     /// No order of an administrator begins later, from the start.
     let ordersUntil: Interval
 
-    init(_ scenario: Scenario, _ system: Scenario.SystemConfiguration) {
+    /// - Parameter isTraced: whether somebody reads what replicas report.
+    init(
+        _ scenario: Scenario,
+        _ system: Scenario.SystemConfiguration,
+        isTraced: Bool
+    ) {
         guard case .requests(let workload) = scenario.workload else {
             preconditionFailure("requests of kind \(scenario.workload.kind)")
         }
@@ -45,6 +50,7 @@ struct RequestPlan: Sendable {
         self.zones = zones
         var store = StoreConfiguration(system.consensus)
         store.raft.zones = zones
+        store.raft.reportsEntries = isTraced || scenario.invariants.contains(.raftSafety)
         self.store = store
         preferred = Set(
             groups.joined().filter {
