@@ -114,9 +114,13 @@ public struct MessageDiagram: Sendable {
                     + "height=\"\(height)\">\(title)</rect>"
             }
             let word = MessageDiagram.short(fault.kind, 22)
-            let line = names.place(x: places[0].0 + 2, y: begin + 9, length: word.count)
+            // Beside a lane on the left: what happens on it is written on the right.
+            let isWide = columns.isEmpty
+            let edge = isWide ? places[0].0 + 2 : places[0].0 - 3
+            let line = names.place(x: edge, y: begin + 9, length: word.count, isLeft: !isWide)
             let name =
-                "<text class=\"name\" x=\"\(places[0].0 + 2)\" y=\"\(line)\">\(escaped(word))</text>"
+                "<text class=\"\(isWide ? "name" : "name left")\" x=\"\(edge)\" y=\"\(line)\">"
+                + "\(escaped(word))</text>"
             return boxes.joined() + name
         }
     }
@@ -127,8 +131,10 @@ public struct MessageDiagram: Sendable {
         private static let line = 11
         private static let character = 6
 
-        mutating func place(x: Int, y: Int, length: Int) -> Int {
-            let extent = x..<x + max(1, length) * LabelPlaces.character
+        /// - Parameter isLeft: whether the label ends at `x` instead of beginning there.
+        mutating func place(x: Int, y: Int, length: Int, isLeft: Bool) -> Int {
+            let width = max(1, length) * LabelPlaces.character
+            let extent = isLeft ? x - width..<x : x..<x + width
             var y = y
             while let other = taken.first(where: {
                 $0.x.overlaps(extent) && abs($0.y - y) < LabelPlaces.line
@@ -270,7 +276,7 @@ public struct MessageDiagram: Sendable {
         .sequence .lane{font-weight:600;font-size:12px;text-anchor:middle}\
         .sequence .life{stroke:var(--line)}.sequence .fault{fill:var(--fault);opacity:.16}\
         .sequence .wide{opacity:.07}\
-        .sequence .name{fill:var(--fault);font-size:10px}\
+        .sequence .name{fill:var(--fault);font-size:10px}.sequence .left{text-anchor:end}\
         .sequence .sent,.sequence .stream,.sequence .lost{stroke:var(--v1);stroke-width:1.2}\
         .sequence .stream{stroke:var(--v2)}\
         .sequence .lost{stroke:var(--fault);stroke-dasharray:4 3}\
