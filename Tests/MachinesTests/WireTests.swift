@@ -34,6 +34,23 @@ import Testing
         #expect(writer.finished() == [5])
     }
 
+    @Test func bytesAreTheSameWherePlainComparisonSaysSo() {
+        let bytes = (0..<40 as Range<UInt8>).map { $0 &* 37 }
+        for start in 0..<9 {
+            for end in start...40 {
+                let left = bytes[start..<end]
+                let right = Array(left)[...]
+                #expect(left.isSame(as: right))
+                for place in right.indices {
+                    var other = right
+                    other[place] ^= 0x80
+                    #expect(!left.isSame(as: other))
+                }
+                #expect(left.isEmpty || !left.isSame(as: right.dropLast()))
+            }
+        }
+    }
+
     @Test func integersAreLittleEndian() {
         var writer = WireWriter()
         writer.write(0x0102 as UInt16)

@@ -35,6 +35,47 @@ import Units
         }
     }
 
+    @Test func onlyTheLastOfABatchIsReportedWhereNobodyComparesLogs() {
+        for isAsked in [true, false] {
+            var configuration = RaftConfiguration()
+            configuration.reportsEntries = isAsked
+            var bench = Bench(StandardRules(), configuration: configuration)
+            let request = RaftStepTests.append(term: 2, after: 0, of: 0, commit: 3, [2, 2, 2])
+            let effects = bench.receive(request, from: 1)
+            let given = effects.compactMap {
+                if case .apply(_, let index) = $0 { index } else { nil }
+            }
+            #expect(given == [1, 2, 3])
+            let digest = LogEntry(term: 2, .nothing).digest
+            let reported = RaftStepTests.facts(effects).filter {
+                if case .applied = $0 { true } else { false }
+            }
+            let indices: [LogIndex] = isAsked ? [1, 2, 3] : [3]
+            #expect(reported == indices.map { .applied(index: $0, term: 2, digest: digest) })
+        }
+    }
+
+    @Test func followersThatLackTheSameAreSentTheSame() throws {
+        var configuration = RaftConfiguration()
+        configuration.appendEntries = 2
+        var bench = Bench(StandardRules(), configuration: configuration)
+        bench.becomeLeader()
+        _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
+        _ = bench.receive(.appendMatched(term: 1, index: 1), from: 2)
+        bench.effects.removeAll()
+        for command in 1...5 as ClosedRange<UInt8> {
+            _ = try bench.core.propose([command], at: bench.now, into: &bench.effects)
+        }
+        // Each follower hears every entry once, and what it is sent is what the log has there.
+        var heard: [NodeID: [LogEntry]] = [:]
+        for case .send(.append(let request), let peer) in bench.effects.elements {
+            #expect(request.previousIndex == LogIndex(heard[peer]?.count ?? 0) + 1)
+            heard[peer, default: []] += request.entries
+        }
+        let expected = (1...5 as ClosedRange<UInt8>).map { LogEntry(term: 1, .command([$0])) }
+        #expect(heard == [NodeID(1): expected, NodeID(2): expected])
+    }
+
     @Test func aCommitTravelsWithWhatIsSentNext() throws {
         var bench = Bench(StandardRules())
         bench.becomeLeader()

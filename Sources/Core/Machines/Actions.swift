@@ -40,7 +40,7 @@ public struct Actions<Program: Machine>: Sendable {
     /// Moves the first action out; `nil` when there is none.
     public mutating func popFirst() -> Action<Program>? { waiting.popFirst() }
 
-    public mutating func send(_ message: Program.Message, to peer: NodeID) {
+    public mutating func send(_ message: consuming Program.Message, to peer: NodeID) {
         waiting.append(.send(message, to: peer))
     }
     public mutating func setTimer(_ timer: Program.Timer, at time: Instant) {
@@ -64,11 +64,11 @@ public struct Actions<Program: Machine>: Sendable {
     }
     public mutating func finish(_ stream: StreamID) { waiting.append(.finish(stream)) }
     public mutating func reset(_ stream: StreamID) { waiting.append(.reset(stream)) }
-    public mutating func persist(_ records: [Program.Write], id: WriteID) {
+    public mutating func persist(_ records: consuming [Program.Write], id: WriteID) {
         waiting.append(.persist(records, id: id))
     }
-    public mutating func compute(_ job: Program.Job, id: JobID) {
+    public mutating func compute(_ job: consuming Program.Job, id: JobID) {
         waiting.append(.compute(job, id: id))
     }
-    public mutating func emit(_ event: Program.Event) { waiting.append(.emit(event)) }
+    public mutating func emit(_ event: consuming Program.Event) { waiting.append(.emit(event)) }
 }

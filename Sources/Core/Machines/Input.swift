@@ -31,6 +31,30 @@ public enum Input<Program: Machine>: Sendable {
 /// Bytes that travel or are stored: an immutable slice of shared storage; slicing copies nothing.
 public typealias Bytes = ArraySlice<UInt8>
 
+extension Bytes {
+    /// Whether the bytes are the same: `==`, eight at a time.
+    public func isSame(as other: Bytes) -> Bool {
+        guard count == other.count else { return false }
+        return withUnsafeBytes { left in
+            other.withUnsafeBytes { right in
+                var place = 0
+                while place + 8 <= left.count {
+                    let isEqual =
+                        left.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                        == right.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                    guard isEqual else { return false }
+                    place += 8
+                }
+                while place < left.count {
+                    guard left[place] == right[place] else { return false }
+                    place += 1
+                }
+                return true
+            }
+        }
+    }
+}
+
 /// The name of one batch of durable records, chosen by the machine.
 public struct WriteID: Hashable, Sendable, BitwiseCopyable {
     public let rawValue: UInt64

@@ -33,7 +33,15 @@ public struct MoveQueue<Element> {
     }
 
     private mutating func turnOver() {
-        while let element = added.popLast() { next.append(element) }
+        swap(&added, &next)
+        next.withUnsafeMutableBufferPointer { elements in
+            var (left, right) = (0, elements.count - 1)
+            while left < right {
+                elements.swapAt(left, right)
+                left += 1
+                right -= 1
+            }
+        }
     }
 }
 

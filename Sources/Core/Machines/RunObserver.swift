@@ -4,7 +4,7 @@ public import Units
 public protocol RunObserver<Program> {
     associatedtype Program: Machine
     /// Takes one fact, in the order in which they happened. `time` is the run's own time.
-    mutating func observe(_ event: Program.Event, on node: NodeID, at time: Instant)
+    mutating func observe(_ event: consuming Program.Event, on node: NodeID, at time: Instant)
     /// The run's own time has come to `time`; called before whatever happens then. Does nothing
     /// unless an observer wants it, and then costs nothing: the call is resolved when the observer
     /// is compiled in.

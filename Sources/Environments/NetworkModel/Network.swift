@@ -44,6 +44,8 @@ public struct Network: ~Copyable {
     var fluid: FluidPlane
     var cross: CrossTrafficState
     var rdma: RDMAPlane
+    /// By link: whether it has packets alone. Asked instead of the planes, which would be copied for it.
+    private let hasPacketsOnly: [Bool]
 
     /// A node as its peers see it.
     struct NodeState {
@@ -92,6 +94,9 @@ public struct Network: ~Copyable {
         fluid = FluidPlane(topology, links: links, routes: routes, seed: seed)
         cross = CrossTrafficState(topology, links: links.count)
         rdma = RDMAPlane(topology, links: links, routes: routes, seed: seed)
+        hasPacketsOnly = links.indices.map { [fluid, rdma] in
+            fluid.links[$0] == nil && rdma.wires[$0] == nil
+        }
         self.topology = topology
         self.seed = seed
         self.parameters = parameters
@@ -208,7 +213,7 @@ public struct Network: ~Copyable {
     /// What samples take of ``counters(_:at:)`` and ``queueOccupancy(_:at:)``.
     public mutating func totals(_ link: LinkID, at now: Instant) -> LinkTotals {
         let index = Int(link.rawValue)
-        guard fluid.links[index] == nil, rdma.wires[index] == nil else {
+        guard hasPacketsOnly[index] else {
             let counters = counters(link, at: now)
             return LinkTotals(
                 departedBytes: counters.departedBytes,
@@ -306,8 +311,10 @@ public struct Network: ~Copyable {
     public func combineFingerprint(into chain: inout HashChain) {
         // By index: a copy of a link, or of a node, copies references to all that it holds.
         for index in links.indices { chain.combine(links[index].chain.fingerprint) }
-        for case let link? in fluid.links { chain.combine(link.chain.fingerprint) }
-        for index in rdma.wires.indices {
+        for index in links.indices where !hasPacketsOnly[index] {
+            if let print = fluid.links[index]?.chain.fingerprint { chain.combine(print) }
+        }
+        for index in links.indices where !hasPacketsOnly[index] {
             if let print = rdma.wires[index]?.chain.fingerprint { chain.combine(print) }
         }
         for index in nodes.indices { chain.combine(nodes[index].chain.fingerprint) }

@@ -43,8 +43,8 @@ struct BatchFrame {
         writer.write(payloadLength)
         writer.write(zeroSectors)
         writer.write(sequence)
-        writer.write(BatchFrame.headerChecksum(of: writer.bytes[...], at: place))
-        return writer.bytes
+        writer.write(BatchFrame.headerChecksum(of: writer.slice, at: place))
+        return writer.finished()
     }
 
     /// The header at `place`; `nil` when the bytes there are none.

@@ -29,9 +29,7 @@ struct NodeState<Program: Machine> {
     var armed: [(number: Int, crash: WriteCrash)] = []
 
     // Timers.
-    var timers: [Program.Timer: UInt32] = [:]
-    /// `due` is on the node's own clock; no token while that clock stands still.
-    var timerSlots = SlotTable<(timer: Program.Timer, due: Instant, token: EventToken)>()
+    var timers = TimerTable<Program.Timer>()
 
     // Work.
     var cores: CoreSchedule
@@ -80,9 +78,6 @@ struct NodeState<Program: Machine> {
         /// A timer that came due; what is delivered first may still cancel or move it.
         case timer(slot: UInt32, token: EventToken)
     }
-
-    /// The slot of a timer that is set. Mutating, because the state would be copied otherwise.
-    mutating func slot(of timer: Program.Timer) -> UInt32? { timers[timer] }
 
     /// Whether a fault changes how the node takes an input.
     var isAffected: Bool { !clock.isTrue || !slowBy.isEmpty }

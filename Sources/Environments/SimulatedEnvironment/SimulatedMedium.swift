@@ -25,7 +25,7 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     /// empty whenever no outputs wait.
     var replaced: [Carried] = []
     /// Facts that machines reported in the current step, for the run's observer.
-    var emitted: [(event: Program.Event, node: NodeID)] = []
+    var emitted = MoveQueue<(event: Program.Event, node: NodeID)>()
     /// By link: the rate that faults have given it.
     var faultyRates: [FaultyRate?]
     var work = Stopwatch()
@@ -143,28 +143,27 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     // MARK: Timers
 
     private mutating func setTimer(_ timer: Program.Timer, on index: Int, due: Instant) {
-        if let slot = nodes[index].slot(of: timer) {
-            queue.cancel(nodes[index].timerSlots[slot].token)
-            nodes[index].timerSlots[slot].due = due
+        if let slot = nodes[index].timers.slot(of: timer) {
+            queue.cancel(nodes[index].timers[slot].token)
+            nodes[index].timers[slot].due = due
             scheduleTimer(slot, on: index)
             return
         }
-        let slot = nodes[index].timerSlots.insert((timer, due, .none))
-        nodes[index].timers[timer] = slot
+        let slot = nodes[index].timers.insert(timer, due: due)
         scheduleTimer(slot, on: index)
     }
 
     /// Schedules a timer for when the node's own clock will show that it is due.
     mutating func scheduleTimer(_ slot: UInt32, on index: Int) {
-        let due = nodes[index].timerSlots[slot].due
+        let due = nodes[index].timers[slot].due
         // Apart: a node's state would be copied.
         let clock = nodes[index].clock
         guard let time = clock.time(of: due, from: now) else {
-            nodes[index].timerSlots[slot].token = .none
+            nodes[index].timers[slot].token = .none
             return
         }
         let event = timerEvent(slot, on: index)
-        nodes[index].timerSlots[slot].token = schedule(event, at: time, on: index)
+        nodes[index].timers[slot].token = schedule(event, at: time, on: index)
     }
 
     private func timerEvent(_ slot: UInt32, on index: Int) -> LocalEvent {
@@ -177,9 +176,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     }
 
     private mutating func cancelTimer(_ timer: Program.Timer, on index: Int) {
-        guard let slot = nodes[index].timers.removeValue(forKey: timer) else { return }
-        let entry = nodes[index].timerSlots.take(slot)
-        queue.cancel(entry.token)
+        guard let slot = nodes[index].timers.slot(of: timer) else { return }
+        queue.cancel(nodes[index].timers.take(slot).token)
     }
 
     // MARK: Durability and work
@@ -283,10 +281,8 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
         case .input(let input):
             return input
         case .timer(let slot, let token):
-            guard nodes[index].timerSlots.value(at: slot)?.token == token else { return nil }
-            let timer = nodes[index].timerSlots.take(slot).timer
-            nodes[index].timers[timer] = nil
-            return .fired(timer)
+            guard nodes[index].timers.value(at: slot)?.token == token else { return nil }
+            return .fired(nodes[index].timers.take(slot).timer)
         }
     }
 
@@ -305,10 +301,9 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     mutating func crash(_ node: NodeID, silently: Bool = false, tearing: Bool = false) {
         let index = Int(node.rawValue)
         nodes[index].loseUnsynced(tearing: tearing)
-        for slot in nodes[index].timerSlots.occupied {
-            queue.cancel(nodes[index].timerSlots.take(slot).token)
+        for slot in nodes[index].timers.occupied {
+            queue.cancel(nodes[index].timers.take(slot).token)
         }
-        nodes[index].timers = [:]
         for slot in nodes[index].jobs.occupied {
             queue.cancel(nodes[index].jobs.take(slot).token)
         }

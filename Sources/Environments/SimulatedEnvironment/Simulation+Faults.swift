@@ -311,8 +311,8 @@ extension SimulatedMedium {
 
     /// Schedules all timers anew, because the node's clock is no longer what it was.
     mutating func moveTimers(on index: Int) {
-        for slot in nodes[index].timerSlots.occupied {
-            let token = nodes[index].timerSlots[slot].token
+        for slot in nodes[index].timers.occupied {
+            let token = nodes[index].timers[slot].token
             // A timer that came due on a node that cannot take it stays due.
             let isHeld = nodes[index].held.contains { happening in
                 if case .timer(slot, token) = happening { true } else { false }

@@ -260,6 +260,13 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     private mutating func drainNetwork() {
         var position = 0
         while position < medium.network.outputs.count {
+            // Looked at in place first: most outputs are datagrams, and to copy one costs more than to see
+            // what it is.
+            if case .datagram(let token, let node) = medium.network.outputs[position] {
+                position += 1
+                deliver(datagram: token, isLast: true, to: Int(node.rawValue))
+                continue
+            }
             let output = medium.network.outputs[position]
             position += 1
             let isCross = medium.network.serveCrossTraffic(
@@ -353,14 +360,13 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     /// - Parameter isLast: whether no copy of it is still on its way.
     private mutating func deliver(datagram token: UInt32, isLast: Bool, to index: Int) {
         let sender = medium.datagrams.sender(of: token)
-        var chain = HashChain(key: UInt64(sender.rawValue))
-        chain.combine(bytes: medium.datagrams.bytes(of: token))
+        let digest = medium.datagrams.digest(of: token)
         let message = medium.datagrams.decoded(token)
         if isLast { medium.datagrams.free(token) }
         deliver(
-            .received(message, from: sender),
+            .received(consume message, from: sender),
             .received,
-            digest: chain.fingerprint.low,
+            digest: digest,
             to: index
         )
     }
@@ -399,21 +405,18 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     private mutating func fire(_ slot: UInt32, on index: Int) {
         guard !medium.nodes[index].isPaused else {
             mix(.fired, digest: UInt64(slot), into: index)
-            let token = medium.nodes[index].timerSlots[slot].token
+            let token = medium.nodes[index].timers[slot].token
             medium.nodes[index].held.append(.timer(slot: slot, token: token))
             return
         }
-        let entry = medium.nodes[index].timerSlots.take(slot)
-        medium.nodes[index].timers[entry.timer] = nil
+        let entry = medium.nodes[index].timers.take(slot)
         deliver(.fired(entry.timer), .fired, digest: UInt64(slot), to: index)
     }
 
     mutating func drainEmitted() {
-        for place in medium.emitted.indices {
-            let node = medium.emitted[place].node
-            observer.observe(medium.emitted[place].event, on: node, at: medium.now)
+        while let (event, node) = medium.emitted.popFirst() {
+            observer.observe(event, on: node, at: medium.now)
         }
-        while medium.emitted.popLast() != nil {}
     }
 
     // MARK: Sampling

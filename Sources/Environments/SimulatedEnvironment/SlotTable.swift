@@ -38,6 +38,14 @@ public struct SlotTable<Element> {
     /// The value, or `nil` when the slot is empty.
     public func value(at slot: UInt32) -> Element? { entries[Int(slot)] }
 
+    /// The lowest slot whose value is as described; looks at all of them.
+    public func first(where isSought: (Element) -> Bool) -> UInt32? {
+        for place in entries.indices {
+            if let element = entries[place], isSought(element) { return UInt32(place) }
+        }
+        return nil
+    }
+
     /// The slots in use, ascending.
     public var occupied: [UInt32] {
         entries.indices.filter { entries[$0] != nil }.map { UInt32($0) }

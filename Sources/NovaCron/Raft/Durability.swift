@@ -51,7 +51,7 @@ extension RaftCore {
 
     /// Sends an answer once everything it rests on is durable.
     mutating func answer(
-        _ message: RaftMessage,
+        _ message: consuming RaftMessage,
         to peer: NodeID,
         into effects: inout RaftEffects
     ) {
@@ -140,12 +140,10 @@ extension RaftCore {
         if batch.term != durability.term || batch.vote != durability.vote, rules.keepsHardState {
             hardStateIsDurable(batch.term, batch.vote, at: now, into: &effects)
         }
-        var ready = 0
-        while ready < durability.waiting.count, durability.waiting[ready].write <= batch.id {
-            effects.send(durability.waiting[ready].message, to: durability.waiting[ready].peer)
-            ready += 1
+        while let first = durability.waiting.first, first.write <= batch.id {
+            let answer = durability.waiting.removeFirst()
+            effects.send(answer.message, to: answer.peer)
         }
-        durability.waiting.removeFirst(ready)
         if role == .leader {
             replicateToWitnesses(at: now, into: &effects)
             advanceCommit(at: now, into: &effects)

@@ -24,6 +24,16 @@ public struct LogEntry: Hashable, Sendable {
         /// A command as a witness holds it: by its digest alone.
         case withheld(digest: UInt64)
         case membership(Membership)
+
+        public static func == (left: Content, right: Content) -> Bool {
+            switch (left, right) {
+            case (.command(let left), .command(let right)): left.isSame(as: right)
+            case (.nothing, .nothing): true
+            case (.withheld(let left), .withheld(let right)): left == right
+            case (.membership(let left), .membership(let right)): left == right
+            case (.nothing, _), (.command, _), (.withheld, _), (.membership, _): false
+            }
+        }
     }
 
     public init(term: Term, _ content: Content) {
@@ -106,7 +116,8 @@ extension LogEntry {
 
     static func encode(_ entries: [LogEntry], into writer: inout WireWriter) {
         writer.write(UInt32(entries.count))
-        for entry in entries { entry.encode(into: &writer) }
+        // By index: an entry would be copied.
+        for place in entries.indices { entries[place].encode(into: &writer) }
     }
 
     static func decodeList(from reader: inout WireReader) throws(WireError) -> [LogEntry] {

@@ -200,11 +200,13 @@ extension RaftCore {
         effects.report(.committed(index: index))
         while applied < commit {
             applied += 1
-            let entry = log[applied]
-            if entry.isWithheld { isStateWithheld = true }
-            if !isStateWithheld { effects.append(.apply(entry, index: applied)) }
-            effects.report(.applied(index: applied, term: entry.term, digest: entry.digest))
-            if role == .leader { reign.uncommittedBytes -= entry.size }
+            if log[applied].isWithheld { isStateWithheld = true }
+            if !isStateWithheld { effects.append(.apply(log[applied], index: applied)) }
+            if configuration.reportsEntries || applied == commit {
+                let (term, digest) = (log[applied].term, log[applied].digest)
+                effects.report(.applied(index: applied, term: term, digest: digest))
+            }
+            if role == .leader { reign.uncommittedBytes -= log[applied].size }
         }
         releaseAppliedReads(into: &effects)
         if points.strikes("raft: snapshot before its time", chance: Ratio(0.02)) {

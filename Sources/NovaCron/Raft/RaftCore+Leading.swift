@@ -9,6 +9,8 @@ struct Reign: Sendable {
     var hasCommitted = false
     var uncommittedBytes = 0
     var round: UInt64 = 0
+    /// What an append brought last, for the next follower that lacks the same.
+    var latest: Slice?
     /// Reads that no round of heartbeats was sent for yet.
     var collecting: [ReadOrigin] = []
     /// Reads whose round is out.
@@ -20,6 +22,14 @@ struct Reign: Sendable {
     var transfer: Transfer?
     /// A handover was begun: a late `timeoutNow` may break the leases given to this leader.
     var hasTransferred = false
+
+    /// Entries from `first` on, as far as limits allowed when `last` was the last one to send.
+    struct Slice: Sendable {
+        let first: LogIndex
+        let last: LogIndex
+        let entries: [LogEntry]
+        let bytes: Int
+    }
 
     struct Transfer: Sendable {
         let target: NodeID
@@ -177,12 +187,7 @@ extension RaftCore {
         let last = lastToSend(place)
         if previous < last {
             let isAlone = points.strikes("raft: append of one entry")
-            (entries, bytes) = log.slice(
-                from: previous + 1,
-                count: isAlone
-                    ? 1 : min(configuration.appendEntries, Int(last - previous)),
-                bytes: Int(configuration.appendBytes.bytes)
-            )
+            (entries, bytes) = entriesToSend(from: previous + 1, through: isAlone ? previous + 1 : last)
         }
         let count = entries.count
         if log.membership.isWitness(reign.followers[place].peer) {
@@ -198,6 +203,23 @@ extension RaftCore {
         )
         effects.send(.append(request), to: reign.followers[place].peer)
         return (count, bytes)
+    }
+
+    /// A leader's log only grows, so that followers which lack the same share one copy of it.
+    private mutating func entriesToSend(
+        from first: LogIndex,
+        through last: LogIndex
+    ) -> (entries: [LogEntry], bytes: Int) {
+        if let latest = reign.latest, latest.first == first, latest.last == last {
+            return (latest.entries, latest.bytes)
+        }
+        let (entries, bytes) = log.slice(
+            from: first,
+            count: min(configuration.appendEntries, Int(last - first) + 1),
+            bytes: Int(configuration.appendBytes.bytes)
+        )
+        reign.latest = Reign.Slice(first: first, last: last, entries: entries, bytes: bytes)
+        return (entries, bytes)
     }
 
     mutating func matched(

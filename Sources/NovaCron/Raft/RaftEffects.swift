@@ -18,7 +18,8 @@ public enum RaftEffect: Sendable {
     /// after `restore`, and until the first command that was withheld from a witness.
     case apply(LogEntry, index: LogIndex)
     /// Replace the state machine by this state; the next entry applied follows it.
-    case restore(SnapshotPoint, state: Bytes)
+    // Out of line: it would make every effect as large as itself.
+    indirect case restore(SnapshotPoint, state: Bytes)
     /// A read that was asked for may be answered from the state as it is now.
     case readReady(UInt64)
     /// A read that was asked for will not be confirmed; it may be asked again.
@@ -46,8 +47,8 @@ public struct RaftEffects: Sendable {
     /// Moves the first effect out; `nil` when there is none.
     public mutating func popFirst() -> RaftEffect? { waiting.popFirst() }
 
-    mutating func send(_ message: RaftMessage, to peer: NodeID) {
+    mutating func send(_ message: consuming RaftMessage, to peer: NodeID) {
         waiting.append(.send(message, to: peer))
     }
-    mutating func report(_ fact: RaftFact) { waiting.append(.report(fact)) }
+    mutating func report(_ fact: consuming RaftFact) { waiting.append(.report(fact)) }
 }

@@ -40,8 +40,14 @@ struct RaftLog: Sendable {
 
     /// An entry that is kept; a precondition.
     subscript(index: LogIndex) -> LogEntry {
-        precondition(index > base && index <= lastIndex, "entry \(index) of \(base)...\(lastIndex)")
-        return entries[Int(index - base) - 1]
+        // In place: who asks for a part of it needs no copy of the rest.
+        _read {
+            precondition(
+                index > base && index <= lastIndex,
+                "entry \(index) of \(base)...\(lastIndex)"
+            )
+            yield entries[Int(index - base) - 1]
+        }
     }
 
     func membership(at index: LogIndex) -> Membership {

@@ -157,12 +157,12 @@ public struct StoreClient: Sendable {
     }
 
     public mutating func received<Program: StoreProgram>(
-        _ message: StoreMessage,
+        _ message: consuming StoreMessage,
         from replica: NodeID,
         at now: Instant,
         into actions: inout Actions<Program>
     ) {
-        guard case .answer(let attempt, let answer) = message else { return }
+        guard case .answer(let attempt, let answer) = consume message else { return }
         if attempt == registrationName, attempt != 0 {
             registrationAnswered(answer, at: now, into: &actions)
         } else if let place = operations.firstIndex(where: { $0.attemptName == attempt }) {

@@ -178,14 +178,14 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     }
 
     private mutating func answer<Program: StoreProgram>(
-        _ question: StoreQuestion,
+        _ question: consuming StoreQuestion,
         _ attempt: UInt64,
         of client: NodeID,
         at now: Instant,
         into actions: inout Actions<Program>
     ) {
         do throws(RaftRefusal) {
-            switch question {
+            switch consume question {
             case .register:
                 try propose(.open, attempt, of: client, at: now)
             case .update(let session, let sequence, let answered, let command):
@@ -269,7 +269,7 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
         into actions: inout Actions<Program>
     ) {
         while let effect = effects.popFirst() {
-            carryOut(effect, at: now, into: &actions)
+            carryOut(consume effect, at: now, into: &actions)
             if effects.isEmpty, raft.wantsSnapshot {
                 let bytes = state.encoded()[...]
                 if raft.holdsState {
@@ -286,11 +286,11 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     }
 
     private mutating func carryOut<Program: StoreProgram>(
-        _ effect: RaftEffect,
+        _ effect: consuming RaftEffect,
         at now: Instant,
         into actions: inout Actions<Program>
     ) {
-        switch effect {
+        switch consume effect {
         case .send(let message, let peer):
             switch configuration.carrier {
             case .datagrams: actions.send(.raft(message), to: peer)
@@ -303,7 +303,7 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
         case .persist(let records, let id):
             actions.persist(records, id: id)
         case .apply(let entry, let index):
-            apply(entry, at: index, into: &actions)
+            apply(consume entry, at: index, into: &actions)
         case .restore(_, let bytes):
             restore(bytes)
             forgetProposals(into: &actions)
@@ -325,16 +325,17 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
     }
 
     private mutating func apply<Program: StoreProgram>(
-        _ entry: LogEntry,
+        _ entry: consuming LogEntry,
         at index: LogIndex,
         into actions: inout Actions<Program>
     ) {
+        let term = entry.term
         var proposal: Proposal?
         if let first = proposals.first, first.index == index {
             proposal = proposals.removeFirst()
         }
         guard case .command(let command) = entry.content else { return }
-        let outcome = state.apply(command, index: index, term: entry.term, rules: raft.rules)
+        let outcome = state.apply(command, index: index, term: term, rules: raft.rules)
         let answer: StoreAnswer
         switch outcome {
         case .opened(let session): answer = .registered(session: session)
@@ -351,7 +352,7 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
             answer = .result(result)
         case .refused(let refusal): answer = .refused(refusal)
         }
-        guard let proposal, proposal.term == entry.term else { return }
+        guard let proposal, proposal.term == term else { return }
         actions.send(.answer(attempt: proposal.attempt, answer), to: proposal.client)
     }
 

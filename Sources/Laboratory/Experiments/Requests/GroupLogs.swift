@@ -27,8 +27,8 @@ struct GroupLogs: Sendable {
     private(set) var states = ConvergenceChecker()
     /// How far replicas were at the end that told it, because they lived.
     private var closed: [NodeID: LogIndex] = [:]
-    /// The last index that each replica applied.
-    private(set) var applied: [NodeID: LogIndex] = [:]
+    /// The last index that each replica applied, by the node's number.
+    private var applied: [LogIndex] = []
     /// What others must have come to by the end.
     private var furthest: FurthestIndex
 
@@ -90,7 +90,10 @@ struct GroupLogs: Sendable {
     var closingIndices: [LogIndex] {
         let told = members.compactMap { closed[$0] }
         guard told.isEmpty else { return told }
-        return members.map { applied[$0] ?? 0 }
+        return members.map { member in
+            let place = Int(member.rawValue)
+            return place < applied.count ? applied[place] : 0
+        }
     }
 
     /// Where every member must be at `end`: some replica was there in time for the others to follow.
@@ -101,18 +104,24 @@ struct GroupLogs: Sendable {
         contradictions.append(Violation(time: time, message: message))
     }
 
+    private mutating func note(_ node: NodeID, applied index: LogIndex) {
+        let place = Int(node.rawValue)
+        while applied.count <= place { applied.append(0) }
+        applied[place] = index
+    }
+
     private mutating func take(_ fact: RaftFact, of node: NodeID, at time: Instant) {
         switch fact {
         case .becameLeader:
             elections += 1
             if electionTimes.count < GroupLogs.electionLimit { electionTimes.append(time) }
         case .applied(let index, _, _):
-            applied[node] = index
+            note(node, applied: index)
             furthest.applied(index, at: time)
         case .snapshotInstalled(let index, _):
             snapshotsInstalled += 1
-            applied[node] = index
-        case .restarted(_, _, let snapshot, _, _): applied[node] = snapshot
+            note(node, applied: index)
+        case .restarted(_, _, let snapshot, _, _): note(node, applied: snapshot)
         case .truncated: truncations += 1
         case .transferStarted: transfers += 1
         case .contradiction(let contradiction):

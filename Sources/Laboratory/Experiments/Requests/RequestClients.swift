@@ -94,11 +94,11 @@ struct RequestClients: Sendable {
     }
 
     mutating func step<Rules: RaftRules>(
-        _ input: Input<RequestNode<Rules>>,
+        _ input: consuming Input<RequestNode<Rules>>,
         at now: Instant,
         into actions: inout Actions<RequestNode<Rules>>
     ) {
-        switch input {
+        switch consume input {
         case .started:
             for place in groups.indices {
                 groups[place].load.begin(at: now)

@@ -15,6 +15,8 @@ struct RequestLoad: Sendable {
     /// What the values of this node begin with; the next value adds a number to it.
     private let prefix: String
     private var written: UInt64 = 0
+    /// Of the first keys, which are asked for again and again.
+    private let keys: [Bytes]
     private(set) var due = Instant.zero
 
     /// - Parameter share: of the group's load, in 0...1.
@@ -39,6 +41,7 @@ struct RequestLoad: Sendable {
         arrivals = stream("arrivals")
         choices = stream("requests")
         prefix = "\(node.rawValue).\(incarnation)."
+        keys = (0..<min(load.keys, 256)).map { RequestLoad.key($0) }
     }
 
     /// Moves `due` to the next request's time.
@@ -58,7 +61,7 @@ struct RequestLoad: Sendable {
     /// - Parameter known: what the asking session last knew of a key, which a swap expects.
     mutating func command(known: (Int) -> Bytes?) -> (key: Int, command: StoreCommand) {
         let place = Int(choices.below(UInt64(load.keys)))
-        let key = RequestLoad.key(place)
+        let key = place < keys.count ? keys[place] : RequestLoad.key(place)
         var point = choices.unit()
         var operation = load.mix[load.mix.count - 1].operation
         for share in load.mix {

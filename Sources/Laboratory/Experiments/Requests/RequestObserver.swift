@@ -87,8 +87,12 @@ public struct RequestObserver<Rules: RaftRules>: ExperimentObserver {
 
     public var isFinished: Bool { finishedNodes.count == plan.clientNodes.count }
 
-    public mutating func observe(_ event: RequestEvent, on node: NodeID, at time: Instant) {
-        switch event {
+    public mutating func observe(
+        _ event: consuming RequestEvent,
+        on node: NodeID,
+        at time: Instant
+    ) {
+        switch consume event {
         case .replica(let event):
             guard let group = group[Int(node.rawValue)] else { return }
             logs[group].take(event, of: node, at: time)
