@@ -27,9 +27,9 @@ import Units
             #expect(token == 0 && size == length + 4)
             #expect(table.bytes(of: token).count == size)
             #expect(table.sender(of: token) == NodeID(UInt32(length)))
-            kept.append(table.decoded(token))
+            kept.append(table.opened(token).message)
             // A copy of the datagram arrives, too.
-            #expect(table.decoded(token) == note)
+            #expect(table.opened(token).message == note)
             table.free(token)
         }
         #expect(kept.map(\.bytes.count) == [0, 1, 100, 600, 3, 100_000, 2])
@@ -47,7 +47,19 @@ import Units
         #expect(Set(tokens).count == 10)
         table.free(tokens[3])
         #expect(table.insert(Note([33]), from: NodeID(1)).token == tokens[3])
-        #expect(table.decoded(tokens[3]) == Note([33]) && table.decoded(tokens[4]) == Note([4]))
+        let (late, early) = (table.opened(tokens[3]), table.opened(tokens[4]))
+        #expect(late.message == Note([33]) && early.message == Note([4]))
+    }
+
+    @Test func aDigestIsOfTheSenderAndTheBytes() {
+        var table = DatagramTable<Note>()
+        let sent = [(Note([1, 2]), 0), (Note([1, 2]), 0), (Note([1, 2]), 1), (Note([1, 3]), 0)]
+        let digests = sent.map { note, sender in
+            let (token, _) = table.insert(note, from: NodeID(UInt32(sender)))
+            return table.opened(token).digest
+        }
+        #expect(digests[0] == digests[1])
+        #expect(Set(digests).count == 3)
     }
 
     @Test func aSlotIsFreedOnce() async {

@@ -1,9 +1,8 @@
 import Determinism
 import Machines
+import SimulatedEnvironment
 import Testing
 import Units
-
-@testable import SimulatedEnvironment
 
 /// Goal: a timer is found by its name, however many are set. Method: seeded sets and takes beside a dictionary,
 /// with few timers, which are scanned, and with many, which are hashed.

@@ -62,29 +62,23 @@ public struct DatagramTable<Message: WireMessage> {
         return slots[Int(token)].buffer[..<size]
     }
 
-    /// The digest of the sender and of what crosses the network. Traps when the slot is free.
-    public func digest(of token: UInt32) -> UInt64 {
+    /// The message, decoded from its bytes, and the digest of the sender and those bytes. Traps when the slot is
+    /// free, and when decoding does not give what was sent: the code under test has a wrong codec.
+    public func opened(_ token: UInt32) -> (message: Message, digest: UInt64) {
+        // In place: a slot, or what was sent, would be copied.
         slots.withUnsafeBufferPointer { slots in
-            let size = slots[Int(token)].size
-            precondition(size >= 0, "slot \(token) is free")
-            var chain = HashChain(key: UInt64(slots[Int(token)].sender.rawValue))
-            slots[Int(token)].buffer.withUnsafeBytes {
-                chain.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<size]))
-            }
-            return chain.fingerprint.low
+            let place = Int(token)
+            precondition(slots[place].size >= 0, "slot \(token) is free")
+            let bytes = slots[place].buffer[..<slots[place].size]
+            var chain = HashChain(key: UInt64(slots[place].sender.rawValue))
+            chain.combine(bytes: bytes)
+            var reader = WireReader(bytes)
+            do throws(WireError) {
+                let message = try Message(from: &reader)
+                if slots[place].message == message { return (message, chain.fingerprint.low) }
+            } catch {}
+            preconditionFailure("\(slots[place].message) does not survive its own encoding")
         }
-    }
-
-    /// The message, decoded from its bytes. Traps when decoding does not give what was sent: the code under
-    /// test has a wrong codec.
-    public func decoded(_ token: UInt32) -> Message {
-        var reader = WireReader(bytes(of: token))
-        do throws(WireError) {
-            let decoded = try Message(from: &reader)
-            // In place: what was sent would be copied.
-            if slots.withUnsafeBufferPointer({ $0[Int(token)].message == decoded }) { return decoded }
-        } catch {}
-        preconditionFailure("\(slots[Int(token)].message) does not survive its own encoding")
     }
 
     /// Nobody will ask for this datagram again. Traps when the slot is free already.

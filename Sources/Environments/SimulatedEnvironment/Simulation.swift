@@ -360,8 +360,7 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
     /// - Parameter isLast: whether no copy of it is still on its way.
     private mutating func deliver(datagram token: UInt32, isLast: Bool, to index: Int) {
         let sender = medium.datagrams.sender(of: token)
-        let digest = medium.datagrams.digest(of: token)
-        let message = medium.datagrams.decoded(token)
+        let (message, digest) = medium.datagrams.opened(token)
         if isLast { medium.datagrams.free(token) }
         deliver(
             .received(consume message, from: sender),

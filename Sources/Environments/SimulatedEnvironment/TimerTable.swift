@@ -1,5 +1,5 @@
-import SimulationKernel
-import Units
+public import SimulationKernel
+public import Units
 
 /// The timers that are set on one node, each once.
 ///
@@ -11,24 +11,24 @@ public struct TimerTable<Timer: Hashable> {
     private var isHashed = false
 
     public struct Entry {
-        let timer: Timer
+        public let timer: Timer
         /// On the node's own clock.
-        var due: Instant
+        public var due: Instant
         /// None while that clock stands still.
-        var token: EventToken
+        public var token: EventToken
     }
 
     static var scanLimit: UInt32 { 16 }
 
-    init() {}
+    public init() {}
 
     /// The slot of a timer that is set. Mutating, because the state around it would be copied otherwise.
-    mutating func slot(of timer: Timer) -> UInt32? {
+    public mutating func slot(of timer: Timer) -> UInt32? {
         isHashed ? slots[timer] : entries.first(where: { $0.timer == timer })
     }
 
     /// Adds a timer that is not set.
-    mutating func insert(_ timer: Timer, due: Instant) -> UInt32 {
+    public mutating func insert(_ timer: Timer, due: Instant) -> UInt32 {
         let slot = entries.insert(Entry(timer: timer, due: due, token: .none))
         if isHashed {
             slots[timer] = slot
@@ -39,19 +39,19 @@ public struct TimerTable<Timer: Hashable> {
         return slot
     }
 
-    mutating func take(_ slot: UInt32) -> Entry {
+    public mutating func take(_ slot: UInt32) -> Entry {
         let entry = entries.take(slot)
         if isHashed { slots[entry.timer] = nil }
         return entry
     }
 
-    subscript(slot: UInt32) -> Entry {
+    public subscript(slot: UInt32) -> Entry {
         get { entries[slot] }
         set { entries[slot] = newValue }
     }
 
-    func value(at slot: UInt32) -> Entry? { entries.value(at: slot) }
+    public func value(at slot: UInt32) -> Entry? { entries.value(at: slot) }
 
     /// The slots in use, ascending.
-    var occupied: [UInt32] { entries.occupied }
+    public var occupied: [UInt32] { entries.occupied }
 }

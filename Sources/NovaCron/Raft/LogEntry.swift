@@ -116,8 +116,10 @@ extension LogEntry {
 
     static func encode(_ entries: [LogEntry], into writer: inout WireWriter) {
         writer.write(UInt32(entries.count))
-        // By index: an entry would be copied.
-        for place in entries.indices { entries[place].encode(into: &writer) }
+        // In place: an entry would be copied.
+        entries.withUnsafeBufferPointer {
+            for place in $0.indices { $0[place].encode(into: &writer) }
+        }
     }
 
     static func decodeList(from reader: inout WireReader) throws(WireError) -> [LogEntry] {

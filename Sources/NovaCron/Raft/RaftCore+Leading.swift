@@ -187,7 +187,8 @@ extension RaftCore {
         let last = lastToSend(place)
         if previous < last {
             let isAlone = points.strikes("raft: append of one entry")
-            (entries, bytes) = entriesToSend(from: previous + 1, through: isAlone ? previous + 1 : last)
+            let end = isAlone ? previous + 1 : last
+            (entries, bytes) = entriesToSend(from: previous + 1, through: end)
         }
         let count = entries.count
         if log.membership.isWitness(reign.followers[place].peer) {
