@@ -10,9 +10,8 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
-/// Puts Swift's runtime and Foundation into the programs: they run where no Swift is installed, and calls
-/// into the runtime are direct, which makes simulations 7 % faster. By the linker alone, so that the objects
-/// are those of the tests.
+/// Puts Swift's runtime and Foundation into the laboratory: calls into the runtime are direct, which makes
+/// simulations 7 % faster. By the linker alone, so that the objects are those of the tests.
 let staticRuntime: [LinkerSetting] = [
     .unsafeFlags(
         [
@@ -264,8 +263,7 @@ let commands: [Target] = [
             "NodePlatform", "Units", argumentParser, logging, unixSignals,
         ],
         path: "Sources/novacron-node",
-        swiftSettings: settings,
-        linkerSettings: staticRuntime
+        swiftSettings: settings
     ),
 ]
 

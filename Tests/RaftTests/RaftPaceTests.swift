@@ -57,23 +57,40 @@ import Units
 
     @Test func followersThatLackTheSameAreSentTheSame() throws {
         var configuration = RaftConfiguration()
-        configuration.appendEntries = 2
+        configuration.appendEntries = 3
+        configuration.inFlightMessages = 1
         var bench = Bench(StandardRules(), configuration: configuration)
         bench.becomeLeader()
         _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
         _ = bench.receive(.appendMatched(term: 1, index: 1), from: 2)
-        bench.effects.removeAll()
-        for command in 1...5 as ClosedRange<UInt8> {
-            _ = try bench.core.propose([command], at: bench.now, into: &bench.effects)
+        func propose(_ commands: ClosedRange<UInt8>) throws {
+            for command in commands {
+                _ = try bench.core.propose([command], at: bench.now, into: &bench.effects)
+            }
         }
-        // Each follower hears every entry once, and what it is sent is what the log has there.
-        var heard: [NodeID: [LogEntry]] = [:]
-        for case .send(.append(let request), let peer) in bench.effects.elements {
-            #expect(request.previousIndex == LogIndex(heard[peer]?.count ?? 0) + 1)
-            heard[peer, default: []] += request.entries
+        /// What a follower is sent when it has everything up to `index`: where it begins, and the commands.
+        func sent(_ peer: UInt32, having index: LogIndex) -> [LogIndex: [LogEntry]] {
+            var appends: [LogIndex: [LogEntry]] = [:]
+            for effect in bench.receive(.appendMatched(term: 1, index: index), from: peer) {
+                guard case .send(.append(let request), NodeID(peer)) = effect else { continue }
+                appends[request.previousIndex] = request.entries
+            }
+            return appends
         }
-        let expected = (1...5 as ClosedRange<UInt8>).map { LogEntry(term: 1, .command([$0])) }
-        #expect(heard == [NodeID(1): expected, NodeID(2): expected])
+        func entries(_ commands: ClosedRange<UInt8>) -> [LogEntry] {
+            commands.map { LogEntry(term: 1, .command([$0])) }
+        }
+        // Entry 2 goes out at once; what follows waits for its acknowledgement. Command n is entry n + 1.
+        try propose(1...3)
+        #expect(sent(1, having: 2) == [2: entries(2...3)])
+        #expect(sent(2, having: 2) == [2: entries(2...3)])
+        // From the same entry on, but the log has grown in between; then the limit cuts.
+        try propose(4...4)
+        #expect(sent(1, having: 4) == [4: entries(4...4)])
+        try propose(5...8)
+        #expect(sent(2, having: 4) == [4: entries(4...6)])
+        #expect(sent(1, having: 5) == [5: entries(5...7)])
+        #expect(sent(2, having: 7) == [7: entries(7...8)])
     }
 
     @Test func aCommitTravelsWithWhatIsSentNext() throws {

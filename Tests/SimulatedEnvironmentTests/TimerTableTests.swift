@@ -16,6 +16,8 @@ import Units
         )
         var table = TimerTable<Int>()
         var plain: [Int: (slot: UInt32, due: Instant)] = [:]
+        // All at once to begin with: more than are scanned, or just as many.
+        for name in 0..<names { plain[name] = (table.insert(name, due: .zero), .zero) }
         for step in 0..<4_000 as Range<Int64> {
             let name = Int(random.below(UInt64(names)))
             #expect(table.slot(of: name) == plain[name]?.slot)

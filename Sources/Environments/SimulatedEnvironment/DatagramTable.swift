@@ -4,11 +4,13 @@ public import Units
 
 /// Datagrams on their way, by the token that the network knows them by.
 ///
-/// A slot keeps its buffer and the message until the next one takes its place, so that in the long run a
-/// datagram allocates nothing and is destroyed nowhere on its way.
+/// A slot keeps its buffer and the message until the next one takes its place, unless they are long, so that in
+/// the long run a datagram allocates nothing and is destroyed nowhere on its way.
 public struct DatagramTable<Message: WireMessage> {
     private var slots: [Slot] = []
     private var free: [UInt32] = []
+    /// A short message, which takes the place of long ones that nobody needs any more.
+    private var short: Message?
 
     private struct Slot {
         var sender: NodeID
@@ -21,7 +23,7 @@ public struct DatagramTable<Message: WireMessage> {
 
     public init() {}
 
-    /// A buffer that is longer than this is given back.
+    /// What is longer than this is given back.
     private static var keptLength: Int { 512 }
 
     /// Encodes a message; slots are used again after `free`.
@@ -33,6 +35,7 @@ public struct DatagramTable<Message: WireMessage> {
             var writer = WireWriter(reserving: 128)
             message.encode(into: &writer)
             let size = writer.count
+            if short == nil, size <= DatagramTable.keptLength { short = copy message }
             slots.append(
                 Slot(sender: sender, message: message, buffer: writer.storage, size: size)
             )
@@ -54,13 +57,6 @@ public struct DatagramTable<Message: WireMessage> {
     }
 
     public func sender(of token: UInt32) -> NodeID { slots[Int(token)].sender }
-
-    /// What crosses the network. Traps when the slot is free.
-    public func bytes(of token: UInt32) -> Bytes {
-        let size = slots[Int(token)].size
-        precondition(size >= 0, "slot \(token) is free")
-        return slots[Int(token)].buffer[..<size]
-    }
 
     /// The message, decoded from its bytes, and the digest of the sender and those bytes. Traps when the slot is
     /// free, and when decoding does not give what was sent: the code under test has a wrong codec.
@@ -86,7 +82,10 @@ public struct DatagramTable<Message: WireMessage> {
         let slot = Int(token)
         precondition(slots[slot].size >= 0, "slot \(token) is freed twice")
         slots[slot].size = -1
-        if slots[slot].buffer.count > DatagramTable.keptLength { slots[slot].buffer = [] }
+        if slots[slot].buffer.count > DatagramTable.keptLength {
+            slots[slot].buffer = []
+            if let short { slots[slot].message = short }
+        }
         free.append(token)
     }
 }

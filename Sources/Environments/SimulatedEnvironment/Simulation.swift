@@ -313,8 +313,8 @@ public struct Simulation<Observer: RunObserver>: ~Copyable {
             guard let (stream, index) = medium.place(of: connection, side) else { return }
             medium.nodes[index].connections[stream] = nil
             deliver(.reset(stream, reason), .reset, digest: UInt64(stream.number), to: index)
-        case .datagram(let token, let node):
-            deliver(datagram: token, isLast: true, to: Int(node.rawValue))
+        case .datagram:
+            preconditionFailure("delivered by the caller")
         case .datagramCopied(let token, let node):
             deliver(datagram: token, isLast: false, to: Int(node.rawValue))
         case .datagramLost(let token):

@@ -3,8 +3,8 @@ public import Units
 
 /// The timers that are set on one node, each once.
 ///
-/// Most nodes have a few, which are compared one by one; only from ``scanLimit`` slots on they are looked up
-/// by their hash.
+/// Most nodes have a few, which are compared one by one. Once more than ``scanLimit`` were set at a time, they
+/// are looked up by their hash.
 public struct TimerTable<Timer: Hashable> {
     private var entries = SlotTable<Entry>()
     private var slots: [Timer: UInt32] = [:]

@@ -140,10 +140,12 @@ extension RaftCore {
         if batch.term != durability.term || batch.vote != durability.vote, rules.keepsHardState {
             hardStateIsDurable(batch.term, batch.vote, at: now, into: &effects)
         }
-        while let first = durability.waiting.first, first.write <= batch.id {
-            let answer = durability.waiting.removeFirst()
-            effects.send(answer.message, to: answer.peer)
+        var ready = 0
+        while ready < durability.waiting.count, durability.waiting[ready].write <= batch.id {
+            effects.send(durability.waiting[ready].message, to: durability.waiting[ready].peer)
+            ready += 1
         }
+        durability.waiting.removeFirst(ready)
         if role == .leader {
             replicateToWitnesses(at: now, into: &effects)
             advanceCommit(at: now, into: &effects)

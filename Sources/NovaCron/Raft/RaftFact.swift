@@ -32,7 +32,8 @@ public enum RaftFact: Hashable, Sendable, Codable {
     case durable(index: LogIndex, term: Term)
     /// The node knows entries up to here to be committed.
     case committed(index: LogIndex)
-    /// A committed entry was handed to the state machine; a witness, which has none, went past it.
+    /// A committed entry was handed to the state machine; a witness, which has none, went past it. Without
+    /// `RaftConfiguration.reportsEntries` the last of those that were handed over together.
     case applied(index: LogIndex, term: Term, digest: UInt64)
     /// A membership came into effect, by an entry, a snapshot or a rollback.
     indirect case membership(index: LogIndex, Membership)
