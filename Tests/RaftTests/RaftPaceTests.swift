@@ -30,7 +30,8 @@ import Units
             let digest = LogEntry(term: 2, .nothing).digest
             #expect(facts.contains(.appended(index: 1, term: 2, digest: digest)) == isAsked)
             #expect(facts.contains(.durable(index: 1, term: 2)) == isAsked)
-            #expect(facts.contains(.committed(index: 1)))
+            #expect(facts.contains(.committed(index: 1)) == isAsked)
+            #expect(facts.contains(.applied(index: 1, term: 2, digest: digest)))
             #expect(RaftStepTests.sent(durable) == [.appendMatched(term: 2, index: 1)])
         }
     }

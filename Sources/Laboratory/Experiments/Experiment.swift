@@ -60,6 +60,9 @@ public struct ReplicationSetting: Sendable {
     public var defect: RaftDefect?
     /// Writes the run down for people; nobody does without it.
     public var recorder: TraceRecorder?
+    /// The distance of samples and of fingerprint checkpoints in simulation.
+    public let sampling: Interval
+    private var plannedFaults: FaultPlan?
 
     /// What a swarm leaves open is drawn from the seed.
     public init(
@@ -73,6 +76,8 @@ public struct ReplicationSetting: Sendable {
         self.scenario = scenario.drawn(seed: seed)
         self.variant = self.scenario.variant(named: variant.name) ?? variant
         biasedPoints = scenario.swarm?.points
+        // Nobody draws curves of one seed among thousands, and samples are a part of its time that shows.
+        sampling = scenario.swarm == nil ? .milliseconds(100) : .milliseconds(500)
         self.seed = seed
         self.profile = profile
         self.dataSet = dataSet
@@ -81,7 +86,14 @@ public struct ReplicationSetting: Sendable {
 
     /// The faults of this replication.
     public var faultPlan: FaultPlan {
-        FaultPlan(scenario, seed: seed).keeping(keptFaults)
+        plannedFaults ?? FaultPlan(scenario, seed: seed).keeping(keptFaults)
+    }
+
+    /// The same with its faults planned, for several who ask for them; nothing may be changed any more.
+    func withFaultsPlanned() -> ReplicationSetting {
+        var setting = self
+        setting.plannedFaults = faultPlan
+        return setting
     }
 }
 

@@ -116,10 +116,7 @@ extension LogEntry {
 
     static func encode(_ entries: [LogEntry], into writer: inout WireWriter) {
         writer.write(UInt32(entries.count))
-        // In place: an entry would be copied.
-        entries.withUnsafeBufferPointer {
-            for place in $0.indices { $0[place].encode(into: &writer) }
-        }
+        for entry in entries { entry.encode(into: &writer) }
     }
 
     static func decodeList(from reader: inout WireReader) throws(WireError) -> [LogEntry] {

@@ -45,9 +45,9 @@ public struct RaftConfiguration: Hashable, Sendable {
     public var snapshotInterval: UInt64 = 10_000
     /// Entries that stay in memory behind a snapshot, for followers that lag a little.
     public var trailingEntries: UInt64 = 1_000
-    /// Whether facts tell of each entry that it was appended, became durable or was applied: what checkers
-    /// need that compare logs, and nobody else. Otherwise they tell of the last of those that are applied
-    /// together.
+    /// Whether facts tell of each entry that it was appended, became durable, was committed or applied, and of
+    /// each read: what checkers need that compare logs, and nobody else. Otherwise they tell of the last of
+    /// those that are applied together.
     public var reportsEntries = true
     /// Bytes of state in one message, at most `RaftMessage.chunkLimit`.
     public var snapshotChunk = ByteCount.kibibytes(16)

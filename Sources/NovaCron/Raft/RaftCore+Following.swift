@@ -197,7 +197,7 @@ extension RaftCore {
         into effects: inout RaftEffects
     ) {
         commit = index
-        effects.report(.committed(index: index))
+        if configuration.reportsEntries { effects.report(.committed(index: index)) }
         while applied < commit {
             applied += 1
             if log[applied].isWithheld { isStateWithheld = true }

@@ -116,16 +116,16 @@ extension RaftCore {
     }
 
     private mutating func finishRound(at now: Instant, into effects: inout RaftEffects) {
-        guard let batch = reign.confirming else { return }
+        guard let round = reign.confirming?.round else { return }
         let result = Quorum.result(log.membership.voters, log.membership.outgoing) { voter in
             if voter == node { return true }
             // By place: an element, or the reign, would be copied.
             for place in reign.followers.indices where reign.followers[place].peer == voter {
-                return reign.followers[place].confirmedRound >= batch.round ? true : nil
+                return reign.followers[place].confirmedRound >= round ? true : nil
             }
             return nil
         }
-        guard result == .won else { return }
+        guard result == .won, let batch = reign.confirming else { return }
         reign.confirming = nil
         for origin in batch.origins {
             confirm(origin, index: batch.index, isLease: false, into: &effects)
@@ -140,7 +140,9 @@ extension RaftCore {
         into effects: inout RaftEffects
     ) {
         if isLease { points.sometimes("raft: read by lease") }
-        effects.report(.readServed(index: index, lease: isLease))
+        if configuration.reportsEntries {
+            effects.report(.readServed(index: index, lease: isLease))
+        }
         if let peer = origin.peer {
             effects.send(.readAnswer(term: term, read: origin.read, index: index), to: peer)
         } else {

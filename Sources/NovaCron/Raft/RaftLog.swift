@@ -25,7 +25,10 @@ struct RaftLog: Sendable {
     var lastIndex: LogIndex { base + LogIndex(entries.count) }
     var lastTerm: Term { entries.last?.term ?? baseTerm }
     /// The latest membership, in effect whether committed or not.
-    var membership: Membership { memberships[memberships.count - 1].membership }
+    var membership: Membership {
+        // In place: a copy has four lists.
+        _read { yield memberships[memberships.count - 1].membership }
+    }
     var membershipIndex: LogIndex { memberships[memberships.count - 1].index }
 
     /// Whether everything behind the snapshot can be handed on, and the snapshot itself.

@@ -18,6 +18,8 @@ public struct StoreConfiguration: Hashable, Sendable {
     public var reopenDelayLimit = Interval.milliseconds(2_000)
     /// A stream to a peer that was not heard for this long is opened anew.
     public var streamSilence = Interval.milliseconds(3_000)
+    /// Whether an event tells of each update that was executed: what checkers need that count them.
+    public var reportsExecutions = true
 
     /// How messages between replicas travel.
     public enum Carrier: String, Hashable, Sendable, CaseIterable, Codable {

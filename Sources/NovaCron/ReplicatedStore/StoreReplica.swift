@@ -340,9 +340,11 @@ public struct StoreReplica<Rules: RaftRules>: Sendable {
         switch outcome {
         case .opened(let session): answer = .registered(session: session)
         case .executed(let session, let sequence, let result):
-            actions.emit(
-                Program.wrap(.executed(session: session, sequence: sequence, index: index))
-            )
+            if configuration.reportsExecutions {
+                actions.emit(
+                    Program.wrap(.executed(session: session, sequence: sequence, index: index))
+                )
+            }
             answer = .result(result)
         case .recognised(let session, let sequence, let result):
             raft.points.sometimes("store: update recognised")

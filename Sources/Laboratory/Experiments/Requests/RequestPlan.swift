@@ -50,7 +50,10 @@ struct RequestPlan: Sendable {
         self.zones = zones
         var store = StoreConfiguration(system.consensus)
         store.raft.zones = zones
-        store.raft.reportsEntries = isTraced || scenario.invariants.contains(.raftSafety)
+        // A ledger of memberships asks which are committed.
+        store.raft.reportsEntries =
+            isTraced || workload.membership != nil || scenario.invariants.contains(.raftSafety)
+        store.reportsExecutions = isTraced || scenario.invariants.contains(.commandsAppliedOnce)
         self.store = store
         preferred = Set(
             groups.joined().filter {

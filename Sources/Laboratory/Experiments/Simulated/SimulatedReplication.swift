@@ -19,7 +19,7 @@ public struct SimulatedReplication<Kind: Experiment> {
 
     /// - Parameter until: Stops there, before the experiment's own end; for replays.
     public init(_ setting: ReplicationSetting, commit: String, until: Instant? = nil) {
-        self.setting = setting
+        self.setting = setting.withFaultsPlanned()
         self.commit = commit
         self.until = until
     }
@@ -37,6 +37,7 @@ public struct SimulatedReplication<Kind: Experiment> {
             profile: setting.profile,
             seed: setting.seed,
             limits: RunLimits(time: min(.zero + scenario.horizon, until ?? .distantFuture)),
+            sampling: setting.sampling,
             faults: faults.changes { ends in
                 scenario.topology.linkID(from: ends.from, to: ends.to)
             }
