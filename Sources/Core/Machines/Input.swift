@@ -53,6 +53,32 @@ extension Bytes {
             }
         }
     }
+
+    /// Which bytes come first in lexicographic order, eight at a time: negative when these do, zero when both are
+    /// the same, positive when the others do.
+    public func order(to other: Bytes) -> Int {
+        withUnsafeBytes { left in
+            other.withUnsafeBytes { right in
+                let common = Swift.min(left.count, right.count)
+                var place = 0
+                while place + 8 <= common {
+                    let mine = UInt64(
+                        bigEndian: left.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                    )
+                    let theirs = UInt64(
+                        bigEndian: right.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                    )
+                    if mine != theirs { return mine < theirs ? -1 : 1 }
+                    place += 8
+                }
+                while place < common {
+                    if left[place] != right[place] { return left[place] < right[place] ? -1 : 1 }
+                    place += 1
+                }
+                return left.count - right.count
+            }
+        }
+    }
 }
 
 /// The name of one batch of durable records, chosen by the machine.

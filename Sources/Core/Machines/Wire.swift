@@ -79,6 +79,7 @@ public struct WireWriter: Sendable {
         return storage
     }
 
+    @inline(__always)
     public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
         let place = count
         let size = MemoryLayout<Value>.size
@@ -110,6 +111,12 @@ public struct WireWriter: Sendable {
 
     public mutating func removeAll() { count = 0 }
 
+    /// Takes back the last bytes written. Traps when there are fewer.
+    public mutating func removeLast(_ number: Int) {
+        precondition(number >= 0 && number <= count, "\(number) of \(count) bytes taken back")
+        count -= number
+    }
+
     @inline(never)
     private mutating func grow(by size: Int) {
         let more = max(size, storage.count, 32)
@@ -134,13 +141,12 @@ public struct WireReader: Sendable {
     /// Bytes not yet read.
     public var remaining: Int { bytes.endIndex - position }
 
+    @inline(__always)
     public mutating func read<Value: FixedWidthInteger>(
         _ type: Value.Type = Value.self
     ) throws(WireError) -> Value {
         let size = MemoryLayout<Value>.size
-        guard remaining >= size else {
-            throw .truncated(needed: size, available: remaining)
-        }
+        guard remaining >= size else { throw shortage(of: size) }
         let offset = position - bytes.startIndex
         let value = bytes.withUnsafeBytes {
             Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Value.self))
@@ -156,9 +162,7 @@ public struct WireReader: Sendable {
     /// The next `count` bytes, shared, not copied.
     public mutating func read(count: Int) throws(WireError) -> Bytes {
         guard count >= 0 else { throw .malformed("a negative length") }
-        guard remaining >= count else {
-            throw .truncated(needed: count, available: remaining)
-        }
+        guard remaining >= count else { throw shortage(of: count) }
         let slice = bytes[position..<position + count]
         position += count
         return slice
@@ -172,9 +176,16 @@ public struct WireReader: Sendable {
     }
 
     /// Call after the last field: trailing bytes are an error, not ignored.
+    @inline(__always)
     public func expectEnd() throws(WireError) {
-        guard remaining == 0 else {
-            throw .malformed("\(remaining) unexpected bytes after the end")
-        }
+        guard remaining == 0 else { throw surplus }
     }
+
+    @inline(never)
+    private func shortage(of size: Int) -> WireError {
+        .truncated(needed: size, available: remaining)
+    }
+
+    @inline(never)
+    private var surplus: WireError { .malformed("\(remaining) unexpected bytes after the end") }
 }

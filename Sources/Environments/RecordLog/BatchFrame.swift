@@ -36,15 +36,21 @@ struct BatchFrame {
         var offset: Int
     }
 
-    func encodedHeader(at place: Place) -> [UInt8] {
-        var writer = WireWriter(reserving: BatchFrame.headerLength)
-        writer.write(bytes: BatchFrame.marker)
-        writer.write(recordCount)
-        writer.write(payloadLength)
-        writer.write(zeroSectors)
-        writer.write(sequence)
-        writer.write(BatchFrame.headerChecksum(of: writer.slice, at: place))
-        return writer.finished()
+    /// Writes the header of a frame at `place` over the bytes from `start` on.
+    func encodeHeader(for place: Place, into bytes: inout [UInt8], at start: Int) {
+        bytes.withUnsafeMutableBytes { bytes in
+            let header = UnsafeMutableRawBufferPointer(
+                rebasing: bytes[start..<start + BatchFrame.headerLength]
+            )
+            header.copyBytes(from: BatchFrame.marker)
+            header.storeBytes(of: recordCount.littleEndian, toByteOffset: 4, as: UInt32.self)
+            header.storeBytes(of: payloadLength.littleEndian, toByteOffset: 8, as: UInt32.self)
+            header.storeBytes(of: zeroSectors.littleEndian, toByteOffset: 12, as: UInt32.self)
+            header.storeBytes(of: sequence.littleEndian, toByteOffset: 16, as: UInt64.self)
+            let checked = UnsafeRawBufferPointer(rebasing: header[..<24])
+            let checksum = BatchFrame.headerChecksum(of: checked, at: place)
+            header.storeBytes(of: checksum.littleEndian, toByteOffset: 24, as: UInt64.self)
+        }
     }
 
     /// The header at `place`; `nil` when the bytes there are none.
@@ -60,9 +66,10 @@ struct BatchFrame {
             zeroSectors = try reader.read()
             sequence = try reader.read()
             let checksum = try reader.read(UInt64.self)
-            guard checksum == BatchFrame.headerChecksum(of: header.dropLast(8), at: place) else {
-                return nil
+            let expected = header.dropLast(8).withUnsafeBytes {
+                BatchFrame.headerChecksum(of: $0, at: place)
             }
+            guard checksum == expected else { return nil }
         } catch {
             return nil
         }
@@ -84,7 +91,10 @@ struct BatchFrame {
 
     static let marker = Array("BTCH".utf8)
 
-    private static func headerChecksum(of bytes: Bytes, at place: Place) -> UInt64 {
+    private static func headerChecksum(
+        of bytes: UnsafeRawBufferPointer,
+        at place: Place
+    ) -> UInt64 {
         var hash = HashChain(key: place.identity)
         hash.combine(place.segment)
         hash.combine(Int64(place.offset))

@@ -94,7 +94,14 @@ private struct Recovery {
         if let header = try SegmentHeader.read(last, identity: identity) {
             guard header.supersedesEarlier || images.count == 1 else { return }
             let chain = SegmentHeader.chainStart(identity: identity, sequence: name)
-            let frame = frame(at: SegmentHeader.length, of: last, sequence: name, chain: chain)
+            var records: [Bytes] = []
+            let frame = frame(
+                at: SegmentHeader.length,
+                of: last,
+                sequence: name,
+                chain: chain,
+                into: &records
+            )
             switch frame {
             case .batch: return
             case .end: break
@@ -137,12 +144,18 @@ private struct Recovery {
         guard header.chain == chain else { throw corruption(image, at: 0, .chain) }
         var offset = SegmentHeader.length
         reading: while true {
-            switch frame(at: offset, of: image, sequence: sequence, chain: chain) {
+            let frame = frame(
+                at: offset,
+                of: image,
+                sequence: sequence,
+                chain: chain,
+                into: &log.records
+            )
+            switch frame {
             case .end:
                 break reading
-            case .batch(let records, let end, let trailer):
-                log.records += records
-                log.batchSizes.append(records.count)
+            case .batch(let count, let end, let trailer):
+                log.batchSizes.append(count)
                 offset = end
                 chain = trailer
                 sequence += 1
@@ -166,15 +179,17 @@ private struct Recovery {
 
     private enum Frame {
         case end
-        case batch([Bytes], end: Int, trailer: UInt64)
+        case batch(records: Int, end: Int, trailer: UInt64)
         case damaged(Corruption.Reason)
     }
 
+    /// What lies at `offset`; the records of a batch are appended to `records`.
     private func frame(
         at offset: Int,
         of image: SegmentImage,
         sequence: UInt64,
-        chain: UInt64
+        chain: UInt64,
+        into records: inout [Bytes]
     ) -> Frame {
         let bytes = image.bytes[...]
         if offset == bytes.count { return .end }
@@ -190,23 +205,33 @@ private struct Recovery {
             return .damaged(.checksum)
         }
         let payload = bytes[offset + BatchFrame.headerLength..<payloadEnd]
-        guard let records = records(payload, count: Int(frame.recordCount)) else {
+        let count = Int(frame.recordCount)
+        guard Recovery.decode(payload, count: count, into: &records) else {
             return .damaged(.records)
         }
-        return .batch(records, end: end, trailer: trailer)
+        return .batch(records: count, end: end, trailer: trailer)
     }
 
-    private func records(_ payload: Bytes, count: Int) -> [Bytes]? {
-        guard count <= payload.count / 4 else { return nil }
+    /// Appends the records of a batch; `false`, and none of them, when the bytes are not that many.
+    private static func decode(
+        _ payload: Bytes,
+        count: Int,
+        into records: inout [Bytes]
+    ) -> Bool {
+        let before = records.count
         var reader = WireReader(payload)
-        var records: [Bytes] = []
-        records.reserveCapacity(count)
-        for _ in 0..<count {
-            guard let record = try? reader.readLengthPrefixed(limit: SegmentWriter.recordLimit)
-            else { return nil }
-            records.append(record)
+        do throws(WireError) {
+            for _ in 0..<count {
+                records.append(
+                    try reader.readLengthPrefixed(limit: SegmentWriter.recordLimit)
+                )
+            }
+            try reader.expectEnd()
+            return true
+        } catch {
+            records.removeLast(records.count - before)
+            return false
         }
-        return reader.remaining == 0 ? records : nil
     }
 
     // MARK: Torn or damaged

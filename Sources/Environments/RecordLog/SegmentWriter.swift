@@ -61,24 +61,13 @@ public struct SegmentWriter: Sendable {
     /// Traps when a record or the batch is longer than its limit.
     /// - Parameter supersedesEarlier: whether all earlier batches are unnecessary once this one is
     ///   durable.
-    public mutating func append(
-        _ records: some Collection<[UInt8]>,
+    public mutating func append<Record: Collection<UInt8>>(
+        _ records: some Collection<Record>,
         supersedesEarlier: Bool = false
     ) -> BatchWrite {
-        let payload = records.reduce(0) { $0 + 4 + $1.count }
-        precondition(payload <= SegmentWriter.batchLimit, "a batch of \(payload) bytes")
-        let begins = offset == 0 || supersedesEarlier || offset >= segmentLimit
+        let begins = beginsSegment(supersedesEarlier: supersedesEarlier)
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(
-            payload + BatchFrame.headerLength + BatchFrame.trailerLength
-                + (begins ? SegmentHeader.length : 0)
-        )
-        if begins { beginSegment(supersedesEarlier, into: &bytes) }
-        let start = begins ? 0 : offset
-        let frameStart = bytes.count
-        encode(records, payload: payload, into: &bytes)
-        offset += bytes.count - frameStart
-        nextSequence += 1
+        let start = append(records, supersedesEarlier: supersedesEarlier, to: &bytes)
         return BatchWrite(
             segment: segment,
             offset: start,
@@ -86,6 +75,31 @@ public struct SegmentWriter: Sendable {
             beginsSegment: begins,
             supersedesEarlier: supersedesEarlier
         )
+    }
+
+    /// Whether the next batch is the first of a segment, which is then named by `nextSequence`.
+    public func beginsSegment(supersedesEarlier: Bool) -> Bool {
+        offset == 0 || supersedesEarlier || offset >= segmentLimit
+    }
+
+    /// Appends what to write for the next batch to bytes that may be those of its segment so far.
+    ///
+    /// - Returns: Where in its segment the batch begins.
+    public mutating func append<Record: Collection<UInt8>>(
+        _ records: some Collection<Record>,
+        supersedesEarlier: Bool,
+        to bytes: inout [UInt8]
+    ) -> Int {
+        let payload = records.reduce(0) { $0 + 4 + $1.count }
+        precondition(payload <= SegmentWriter.batchLimit, "a batch of \(payload) bytes")
+        let begins = beginsSegment(supersedesEarlier: supersedesEarlier)
+        let start = begins ? 0 : offset
+        if begins { beginSegment(supersedesEarlier, into: &bytes) }
+        let frameStart = bytes.count
+        encode(records, payload: payload, into: &bytes)
+        offset += bytes.count - frameStart
+        nextSequence += 1
+        return start
     }
 
     private mutating func beginSegment(_ supersedes: Bool, into bytes: inout [UInt8]) {
@@ -104,8 +118,8 @@ public struct SegmentWriter: Sendable {
     }
 
     /// Appends the batch's frame, which will lie at `offset`.
-    private mutating func encode(
-        _ records: some Collection<[UInt8]>,
+    private mutating func encode<Record: Collection<UInt8>>(
+        _ records: some Collection<Record>,
         payload: Int,
         into bytes: inout [UInt8]
     ) {
@@ -135,10 +149,11 @@ public struct SegmentWriter: Sendable {
                 SectorScan.zeroSectors(bytes[start...], in: first..<last, origin: offset)
             )
         }
-        let header = frame.encodedHeader(
-            at: BatchFrame.Place(identity: identity, segment: segment, offset: offset)
+        frame.encodeHeader(
+            for: BatchFrame.Place(identity: identity, segment: segment, offset: offset),
+            into: &bytes,
+            at: start
         )
-        bytes.replaceSubrange(start..<start + BatchFrame.headerLength, with: header)
         chain = BatchFrame.trailer(of: bytes[start...], after: chain)
         withUnsafeBytes(of: chain.littleEndian) { bytes.append(contentsOf: $0) }
     }

@@ -19,6 +19,11 @@ public struct DatagramTable<Message: WireMessage> {
         var buffer: [UInt8]
         /// Negative while the slot is free.
         var size: Int
+
+        @inline(never)
+        func reject() -> Never {
+            preconditionFailure("\(message) does not survive its own encoding")
+        }
     }
 
     public init() {}
@@ -69,11 +74,15 @@ public struct DatagramTable<Message: WireMessage> {
             var chain = HashChain(key: UInt64(slots[place].sender.rawValue))
             chain.combine(bytes: bytes)
             var reader = WireReader(bytes)
+            let message: Message
             do throws(WireError) {
-                let message = try Message(from: &reader)
-                if slots[place].message == message { return (message, chain.fingerprint.low) }
-            } catch {}
-            preconditionFailure("\(slots[place].message) does not survive its own encoding")
+                message = try Message(from: &reader)
+            } catch {
+                slots[place].reject()
+            }
+            if slots[place].message != message { slots[place].reject() }
+            // Moved out: it is used no more here.
+            return (message, chain.fingerprint.low)
         }
     }
 

@@ -46,6 +46,8 @@ struct NodeState<Program: Machine> {
     var writing = SlotTable<Writing>()
     /// Numbers them in the order in which the disk writes them.
     var writes: UInt64 = 0
+    /// The number of the oldest of them.
+    var oldestWrite: UInt64 = 0
     var log: SimulatedLog
 
     // Streams.
@@ -58,7 +60,6 @@ struct NodeState<Program: Machine> {
     struct Writing {
         let number: UInt64
         let id: WriteID
-        let batch: DurableBatch
         var token: EventToken
     }
 

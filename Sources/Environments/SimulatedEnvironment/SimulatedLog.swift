@@ -6,64 +6,129 @@ import Units
 
 /// The durable records of one simulated node.
 ///
-/// What was acknowledged is kept as records, so that a batch on a disk without faults costs no more
-/// than its place in an array. The bytes that a record log makes of them are laid out when they are
-/// needed: at a restart, which recovers through `RecordRecovery` like a real node, and from the first
-/// moment on that something damages them.
+/// What was given to it is kept as records, one behind the other, so that a batch on a disk without faults
+/// costs no more than its bytes. The bytes that a record log makes of them are laid out when they are needed:
+/// at a restart, which recovers through `RecordRecovery` like a real node, and from the first moment on that
+/// something damages them.
 struct SimulatedLog {
     /// A disk writes pages of this size from its cache, in any order, and sectors of it whole.
     static let page = 4096
 
     let identity: UInt64
-    /// Acknowledged and not superseded, oldest first.
-    private(set) var records: [[UInt8]] = []
-    private var batchSizes: [Int] = []
+    /// The records of all batches, oldest first: acknowledged and not superseded, then being written.
+    private var content = WireWriter()
+    /// Where each of them ends.
+    private var recordEnds: [Int] = []
+    private var batches: [Batch] = []
+    /// How many of the batches were acknowledged.
+    private var acknowledged = 0
     private var firstSequence: UInt64 = 0
-    /// What is really there; `nil` while that is what the records make.
+    /// What is really there; `nil` while that is what the acknowledged records make.
     private var platter: Platter?
+
+    private struct Batch {
+        /// Its first and its last record but one more.
+        var records: Range<Int>
+        /// Whether the first record makes all earlier ones unnecessary.
+        let supersedesEarlier: Bool
+    }
 
     init(identity: UInt64) {
         self.identity = identity
     }
 
-    /// The number of the next batch.
-    private var nextSequence: UInt64 { firstSequence + UInt64(batchSizes.count) }
+    /// The number of the next batch to be acknowledged.
+    private var nextSequence: UInt64 { firstSequence + UInt64(acknowledged) }
 
-    /// A batch has been acknowledged.
+    // MARK: Writing
+
+    /// The disk begins to write a batch, or will when it is done with those before.
+    ///
+    /// - Returns: The bytes of its records.
+    mutating func write<Record: DurableRecord>(_ records: [Record]) -> Int {
+        // What a record in the same batch supersedes is not written.
+        let superseding = records.lastIndex { $0.supersedesEarlier }
+        let (first, start) = (recordEnds.count, content.count)
+        for record in records[(superseding ?? 0)...] {
+            record.encode(into: &content)
+            recordEnds.append(content.count)
+        }
+        batches.append(
+            Batch(
+                records: first..<recordEnds.count,
+                supersedesEarlier: superseding != nil
+            )
+        )
+        return content.count - start
+    }
+
+    /// The bytes of the oldest batch that is being written; a precondition.
+    var sizeOfOldest: Int {
+        let records = batches[acknowledged].records
+        return end(before: records.upperBound) - end(before: records.lowerBound)
+    }
+
+    /// The oldest batch that was being written has been acknowledged; a precondition.
     ///
     /// - Parameter isSynced: whether it is durable; otherwise the disk has it in a cache.
-    mutating func append(_ batch: DurableBatch, isSynced: Bool = true) {
+    mutating func acknowledge(isSynced: Bool = true) {
+        precondition(acknowledged < batches.count, "no batch is being written")
         if !isSynced { layOut() }
+        let supersedesEarlier = batches[acknowledged].supersedesEarlier
         if platter != nil {
-            platter!.write(batch, isSynced: isSynced)
-            if batch.supersedesEarlier { platter!.removeSuperseded() }
+            platter!.write(slices(of: acknowledged), supersedesEarlier, isSynced: isSynced)
+            if supersedesEarlier { platter!.removeSuperseded() }
         }
-        if batch.supersedesEarlier {
-            firstSequence = nextSequence
-            records = []
-            batchSizes = []
+        if supersedesEarlier { forgetAcknowledged() }
+        acknowledged += 1
+    }
+
+    private mutating func forgetAcknowledged() {
+        firstSequence = nextSequence
+        let first = batches[acknowledged].records.lowerBound
+        let start = end(before: first)
+        let kept = Array(content.slice[start...])
+        content.removeAll()
+        content.write(bytes: kept)
+        recordEnds = recordEnds[first...].map { $0 - start }
+        batches.removeFirst(acknowledged)
+        for place in batches.indices {
+            let records = batches[place].records
+            batches[place].records = records.lowerBound - first..<records.upperBound - first
         }
-        records += batch.records
-        batchSizes.append(batch.records.count)
+        acknowledged = 0
+    }
+
+    private func end(before record: Int) -> Int { record == 0 ? 0 : recordEnds[record - 1] }
+
+    private func slices(of batch: Int) -> [Bytes] {
+        let content = content.slice
+        return batches[batch].records.map { content[end(before: $0)..<recordEnds[$0]] }
     }
 
     // MARK: Damage
 
     /// A crash leaves of what is not durable what the seed says.
     ///
-    /// - Parameter torn: the batch being written, when a part of it may be there; without it such a
-    ///   batch is lost whole.
-    mutating func crash(torn: DurableBatch?, _ random: inout SeededRandom) {
-        if let torn {
+    /// - Parameter tearing: whether a part of the batch being written may be there; otherwise it is lost whole.
+    ///   The disk writes one after another, so only the oldest has been begun.
+    mutating func crash(tearing: Bool, _ random: inout SeededRandom) {
+        if tearing, acknowledged < batches.count {
             layOut()
-            platter!.write(torn, isSynced: false)
+            let torn = batches[acknowledged]
+            platter!.write(slices(of: acknowledged), torn.supersedesEarlier, isSynced: false)
         }
         platter?.losePower(&random)
+        guard acknowledged < batches.count else { return }
+        let first = batches[acknowledged].records.lowerBound
+        content.removeLast(content.count - end(before: first))
+        recordEnds.removeLast(recordEnds.count - first)
+        batches.removeLast(batches.count - acknowledged)
     }
 
     /// Flips one bit of each byte with the given probability; gives the number of flips.
     mutating func rot(_ probability: Ratio, _ random: inout SeededRandom) -> Int {
-        guard probability.value > 0, !batchSizes.isEmpty || platter != nil else { return 0 }
+        guard probability.value > 0, acknowledged > 0 || platter != nil else { return 0 }
         layOut()
         return platter!.rot(probability.value, &random)
     }
@@ -86,14 +151,8 @@ struct SimulatedLog {
         var platter = Platter(
             writer: SegmentWriter(identity: identity, startingAt: firstSequence)
         )
-        var first = 0
-        for (position, size) in batchSizes.enumerated() {
-            let batch = DurableBatch(
-                records: Array(records[first..<first + size]),
-                supersedesEarlier: position == 0 && firstSequence > 0
-            )
-            platter.write(batch, isSynced: true)
-            first += size
+        for batch in 0..<acknowledged {
+            platter.write(slices(of: batch), batch == 0 && firstSequence > 0, isSynced: true)
         }
         return platter
     }
@@ -115,9 +174,7 @@ struct SimulatedLog {
         let log = try RecordRecovery.recover(images, identity: identity)
         let acknowledged = nextSequence
         if damaged != nil {
-            records = log.records.map { Array($0) }
-            batchSizes = log.batchSizes
-            firstSequence = log.firstSequence
+            take(log)
             platter = nil
         }
         let next = log.continuation.nextSequence
@@ -127,20 +184,33 @@ struct SimulatedLog {
             repairs: log.repairs
         )
     }
-}
 
-/// Records that become durable together, in their byte form.
-struct DurableBatch {
-    var records: [[UInt8]]
-    /// Whether the first record makes all earlier ones unnecessary.
-    var supersedesEarlier: Bool
+    /// What was recovered is all there is.
+    private mutating func take(_ log: RecoveredLog) {
+        content.removeAll()
+        recordEnds = []
+        batches = []
+        for record in log.records {
+            content.write(bytes: record)
+            recordEnds.append(content.count)
+        }
+        var first = 0
+        for size in log.batchSizes {
+            // Whether it superseded others matters only until it is acknowledged.
+            batches.append(Batch(records: first..<first + size, supersedesEarlier: false))
+            first += size
+        }
+        acknowledged = batches.count
+        firstSequence = log.firstSequence
+    }
 }
 
 /// The bytes on a disk: a log's segments, and which parts of them a crash may still lose.
 private struct Platter {
     private var writer: SegmentWriter
     private(set) var images: [SegmentImage] = []
-    private var last: BatchWrite?
+    /// The bytes of the last batch in its segment.
+    private var last: Range<Int>?
     /// Written and not durable, by segment.
     private var unsynced: [(segment: UInt64, bytes: Range<Int>)] = []
 
@@ -148,19 +218,22 @@ private struct Platter {
         self.writer = writer
     }
 
-    mutating func write(_ batch: DurableBatch, isSynced: Bool) {
-        let write = writer.append(batch.records, supersedesEarlier: batch.supersedesEarlier)
-        if write.beginsSegment {
-            images.removeAll { $0.firstSequence == write.segment }
-            images.append(SegmentImage(firstSequence: write.segment, bytes: write.bytes))
-        } else {
-            images[images.count - 1].bytes += write.bytes
+    mutating func write(_ records: [Bytes], _ supersedesEarlier: Bool, isSynced: Bool) {
+        if writer.beginsSegment(supersedesEarlier: supersedesEarlier) {
+            let segment = writer.nextSequence
+            images.removeAll { $0.firstSequence == segment }
+            images.append(SegmentImage(firstSequence: segment, bytes: []))
         }
-        last = write
+        let start = writer.append(
+            records,
+            supersedesEarlier: supersedesEarlier,
+            to: &images[images.count - 1].bytes
+        )
+        last = start..<writer.offset
         if isSynced {
             unsynced = []
         } else {
-            unsynced.append((write.segment, write.offset..<write.end))
+            unsynced.append((writer.segment, start..<writer.offset))
         }
     }
 
@@ -212,7 +285,7 @@ private struct Platter {
     /// other sector, it went somewhere else.
     mutating func misdirect(_ random: inout SeededRandom) {
         guard let last, let source = images.indices.last else { return }
-        let parts = Platter.sectors(of: last.offset..<last.end)
+        let parts = Platter.sectors(of: last)
         let part = parts[Int(random.below(UInt64(parts.count)))]
         let start = part.lowerBound / BatchWrite.sector * BatchWrite.sector
         let content = images[source].bytes[start..<part.upperBound]

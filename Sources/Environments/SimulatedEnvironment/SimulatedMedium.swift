@@ -17,8 +17,6 @@ public struct SimulatedMedium<Program: Machine>: Environment, ~Copyable {
     var nodes: [NodeState<Program>]
     /// Datagrams on their way, by network token.
     var datagrams = DatagramTable<Program.Message>()
-    /// For the byte form of records, one after another.
-    var scratch = WireWriter(reserving: 256)
     /// The stream that each connection carries, by connection slot.
     var carried: [Carried] = []
     /// Streams whose slot went to a new connection before all outputs of the old one were delivered;

@@ -15,22 +15,10 @@ extension SimulatedMedium {
         _ id: WriteID,
         on index: Int
     ) -> Instant {
-        // What a record in the same batch supersedes is not written.
-        let first = records.lastIndex { $0.supersedesEarlier }
-        let encoded = records[(first ?? 0)...].map { record in
-            scratch.removeAll()
-            record.encode(into: &scratch)
-            return scratch.bytes
-        }
-        let size = encoded.reduce(0) { $0 + $1.count }
+        let size = nodes[index].log.write(records)
         let durable = nodes[index].disk.persist(ByteCount(size), at: now)
         let slot = nodes[index].writing.insert(
-            NodeState.Writing(
-                number: nodes[index].writes,
-                id: id,
-                batch: DurableBatch(records: encoded, supersedesEarlier: first != nil),
-                token: .none
-            )
+            NodeState.Writing(number: nodes[index].writes, id: id, token: .none)
         )
         nodes[index].writes += 1
         let event = LocalEvent(

@@ -64,27 +64,28 @@ public enum Quorum {
     }
 
     /// The largest value that a majority of `voters` has reached or passed.
-    static func highest<Value: Comparable>(
+    static func highest<Value: Comparable & BitwiseCopyable>(
         _ voters: [NodeID],
         unbounded: Value,
         value: (NodeID) -> Value
     ) -> Value {
-        guard let first = voters.first else { return unbounded }
+        guard !voters.isEmpty else { return unbounded }
         let needed = majority(of: voters.count)
-        var best = value(first)
-        var found = false
-        for candidate in voters {
-            let limit = value(candidate)
-            if found, limit <= best { continue }
-            var supporters = 0
-            for voter in voters where value(voter) >= limit { supporters += 1 }
-            if supporters >= needed {
-                best = limit
-                found = true
+        // On the stack, so that each voter is asked once.
+        return withUnsafeTemporaryAllocation(of: Value.self, capacity: voters.count) { values in
+            for (place, voter) in voters.enumerated() {
+                values.initializeElement(at: place, to: value(voter))
             }
+            var best: Value?
+            for limit in values {
+                if let best, limit <= best { continue }
+                var supporters = 0
+                for value in values where value >= limit { supporters += 1 }
+                if supporters >= needed { best = limit }
+            }
+            // The smallest value is reached by all voters, so one was found.
+            return best!
         }
-        // The smallest value is reached by all voters, so one was found.
-        return best
     }
 
     /// Counts the votes of one set; `nil` means that a voter has not answered.

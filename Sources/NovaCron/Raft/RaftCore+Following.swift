@@ -112,6 +112,7 @@ extension RaftCore {
         into effects: inout RaftEffects
     ) -> Bool {
         var index = request.previousIndex
+        var appended = 0
         if !rules.truncatesOnlyAtConflict, !request.entries.isEmpty {
             guard truncate(from: index + 1, into: &effects) else { return false }
         }
@@ -132,7 +133,9 @@ extension RaftCore {
                 guard truncate(from: index, into: &effects) else { return false }
             }
             append(entry, into: &effects)
+            appended += 1
         }
+        if appended > 0, appended == request.entries.count { log.share(request.entries) }
         return true
     }
 

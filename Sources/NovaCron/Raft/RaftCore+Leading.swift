@@ -9,8 +9,6 @@ struct Reign: Sendable {
     var hasCommitted = false
     var uncommittedBytes = 0
     var round: UInt64 = 0
-    /// What an append brought last, for the next follower that lacks the same.
-    var latest: Slice?
     /// Reads that no round of heartbeats was sent for yet.
     var collecting: [ReadOrigin] = []
     /// Reads whose round is out.
@@ -22,14 +20,6 @@ struct Reign: Sendable {
     var transfer: Transfer?
     /// A handover was begun: a late `timeoutNow` may break the leases given to this leader.
     var hasTransferred = false
-
-    /// Entries from `first` on, as far as limits allowed when `last` was the last one to send.
-    struct Slice: Sendable {
-        let first: LogIndex
-        let last: LogIndex
-        let entries: [LogEntry]
-        let bytes: Int
-    }
 
     struct Transfer: Sendable {
         let target: NodeID
@@ -188,7 +178,11 @@ extension RaftCore {
         if previous < last {
             let isAlone = points.strikes("raft: append of one entry")
             let end = isAlone ? previous + 1 : last
-            (entries, bytes) = entriesToSend(from: previous + 1, through: end)
+            (entries, bytes) = log.slice(
+                from: previous + 1,
+                count: min(configuration.appendEntries, Int(end - previous)),
+                bytes: Int(configuration.appendBytes.bytes)
+            )
         }
         let count = entries.count
         if log.membership.isWitness(reign.followers[place].peer) {
@@ -204,23 +198,6 @@ extension RaftCore {
         )
         effects.send(.append(request), to: reign.followers[place].peer)
         return (count, bytes)
-    }
-
-    /// A leader's log only grows, so that followers which lack the same share one copy of it.
-    private mutating func entriesToSend(
-        from first: LogIndex,
-        through last: LogIndex
-    ) -> (entries: [LogEntry], bytes: Int) {
-        if let latest = reign.latest, latest.first == first, latest.last == last {
-            return (latest.entries, latest.bytes)
-        }
-        let (entries, bytes) = log.slice(
-            from: first,
-            count: min(configuration.appendEntries, Int(last - first) + 1),
-            bytes: Int(configuration.appendBytes.bytes)
-        )
-        reign.latest = Reign.Slice(first: first, last: last, entries: entries, bytes: bytes)
-        return (entries, bytes)
     }
 
     mutating func matched(

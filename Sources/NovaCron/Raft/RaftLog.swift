@@ -17,6 +17,15 @@ struct RaftLog: Sendable {
     private(set) var memberships: [(index: LogIndex, membership: Membership)]
     /// How many of the entries kept came without their command.
     private(set) var withheld = 0
+    /// Entries that were handed out, or that came, as one array: followers that lack the same, and the disk, share
+    /// it.
+    private var shared: Shared?
+
+    private struct Shared {
+        let first: LogIndex
+        let entries: [LogEntry]
+        let bytes: Int
+    }
 
     init(bootstrap: Membership) {
         memberships = [(0, bootstrap)]
@@ -75,7 +84,16 @@ struct RaftLog: Sendable {
     }
 
     /// Entries from `first` on, at most `count` of them and, beyond the first, `bytes`.
-    func slice(from first: LogIndex, count: Int, bytes: Int) -> (entries: [LogEntry], bytes: Int) {
+    mutating func slice(
+        from first: LogIndex,
+        count: Int,
+        bytes: Int
+    ) -> (entries: [LogEntry], bytes: Int) {
+        if let shared, shared.first == first, shared.entries.count == count,
+            count == 1 || shared.bytes <= bytes
+        {
+            return (shared.entries, shared.bytes)
+        }
         let start = Int(first - base) - 1
         var end = start
         var size = 0
@@ -85,11 +103,25 @@ struct RaftLog: Sendable {
             size += next
             end += 1
         }
-        return (Array(entries[start..<end]), size)
+        let slice = Array(entries[start..<end])
+        shared = Shared(first: first, entries: slice, bytes: size)
+        return (slice, size)
     }
 
     func suffix(from first: LogIndex) -> [LogEntry] {
-        first > lastIndex ? [] : Array(entries[(Int(first - base) - 1)...])
+        guard first <= lastIndex else { return [] }
+        let start = Int(first - base) - 1
+        if let shared, shared.first == first, shared.entries.count == entries.count - start {
+            return shared.entries
+        }
+        return Array(entries[start...])
+    }
+
+    /// The last entries of the log came as this array.
+    mutating func share(_ last: [LogEntry]) {
+        var bytes = 0
+        for place in last.indices { bytes += last[place].size }
+        shared = Shared(first: lastIndex + 1 - LogIndex(last.count), entries: last, bytes: bytes)
     }
 
     mutating func append(_ entry: LogEntry) {
@@ -105,6 +137,7 @@ struct RaftLog: Sendable {
 
     /// Puts an entry in the place of another and leaves those behind it: what a defect does.
     mutating func overwrite(_ entry: LogEntry, at index: LogIndex) {
+        shared = nil
         let place = Int(index - base) - 1
         withheld += (entry.isWithheld ? 1 : 0) - (entries[place].isWithheld ? 1 : 0)
         entries[place] = entry
@@ -112,6 +145,7 @@ struct RaftLog: Sendable {
 
     mutating func truncate(from index: LogIndex, rollsBackMembership: Bool) {
         guard index <= lastIndex else { return }
+        shared = nil
         let first = max(index, base + 1)
         let kept = Int(first - base) - 1
         forget(entries[kept...])
@@ -128,6 +162,7 @@ struct RaftLog: Sendable {
         self.state = state
         let newBase = point.index > trailing ? max(base, point.index - trailing) : base
         guard newBase > base else { return }
+        shared = nil
         baseTerm = term(at: newBase)!
         let count = Int(newBase - base)
         forget(entries[..<count])
@@ -144,6 +179,7 @@ struct RaftLog: Sendable {
     /// Replaces everything up to the point; entries behind it stay when `keepsEntries`.
     mutating func install(_ point: SnapshotPoint, state: Bytes, keepsEntries: Bool) {
         let kept = keepsEntries && point.index >= base ? suffix(from: point.index + 1) : []
+        shared = nil
         snapshot = point
         self.state = state
         base = point.index

@@ -20,9 +20,8 @@ public struct KeyValueTable: Hashable, Sendable {
     public var count: Int { entries.count }
 
     public func value(of key: Bytes) -> Bytes? {
-        let place = place(of: key)
-        guard place < entries.count, entries[place].key == key else { return nil }
-        return entries[place].value
+        let (place, isPresent) = find(key)
+        return isPresent ? entries[place].value : nil
     }
 
     /// Carries a command out; the same command on the same table gives the same result and table.
@@ -30,19 +29,22 @@ public struct KeyValueTable: Hashable, Sendable {
         switch command {
         case .get, .scan: return read(command)
         case .put(let key, let value):
-            return set(key, to: value) ? .done : .full
+            return set(key, find(key), to: value) ? .done : .full
         case .compareAndSet(let key, let expected, let value):
-            guard self.value(of: key) == expected else { return .compared(wasSet: false) }
-            return set(key, to: value) ? .compared(wasSet: true) : .full
-        case .append(let key, let value):
-            guard let present = self.value(of: key) else {
-                return set(key, to: value) ? .done : .full
+            let (place, isPresent) = find(key)
+            guard isPresent == (expected != nil) else { return .compared(wasSet: false) }
+            if let expected, !entries[place].value.isSame(as: expected) {
+                return .compared(wasSet: false)
             }
-            guard present.count + value.count <= StoreCommand.valueLimit else { return .full }
-            return set(key, to: present + value) ? .done : .full
+            return set(key, (place, isPresent), to: value) ? .compared(wasSet: true) : .full
+        case .append(let key, let value):
+            let (place, isPresent) = find(key)
+            let before = isPresent ? entries[place].value : []
+            guard before.count + value.count <= StoreCommand.valueLimit else { return .full }
+            return set(key, (place, isPresent), to: before, value) ? .done : .full
         case .delete(let key):
-            let place = place(of: key)
-            guard place < entries.count, entries[place].key == key else { return .deleted(false) }
+            let (place, isPresent) = find(key)
+            guard isPresent else { return .deleted(false) }
             let removed = entries.remove(at: place)
             size -= KeyValueTable.overhead + removed.key.count + removed.value.count
             return .deleted(true)
@@ -54,22 +56,32 @@ public struct KeyValueTable: Hashable, Sendable {
         switch command {
         case .get(let key): return .value(value(of: key))
         case .scan(let start, let limit):
-            let place = place(of: start)
+            let place = find(start).place
             return .entries(Array(entries[place...].prefix(Int(limit))))
         case .put, .compareAndSet, .append, .delete:
             preconditionFailure("\(command) is no read")
         }
     }
 
-    private mutating func set(_ key: Bytes, to value: Bytes) -> Bool {
-        let place = place(of: key)
-        let isPresent = place < entries.count && entries[place].key == key
+    /// Sets the value of the key to one of two parts; `false` when there is no room for it.
+    private mutating func set(
+        _ key: Bytes,
+        _ found: (place: Int, isPresent: Bool),
+        to first: Bytes,
+        _ second: Bytes = []
+    ) -> Bool {
+        let (place, isPresent) = found
         let freed =
             isPresent ? entries[place].value.count : -(KeyValueTable.overhead + key.count)
-        guard size - freed + value.count <= Int(limit.bytes) else { return false }
-        size += value.count - freed
+        let count = first.count + second.count
+        guard size - freed + count <= Int(limit.bytes) else { return false }
+        size += count - freed
         // Copies: the slices share the storage of whole messages, which would live as long.
-        let stored = Array(value)[...]
+        var value: [UInt8] = []
+        value.reserveCapacity(count)
+        value.append(contentsOf: first)
+        value.append(contentsOf: second)
+        let stored = value[...]
         if isPresent {
             entries[place].value = stored
         } else {
@@ -79,18 +91,16 @@ public struct KeyValueTable: Hashable, Sendable {
     }
 
     /// Where the key is, or would be.
-    private func place(of key: Bytes) -> Int {
+    private func find(_ key: Bytes) -> (place: Int, isPresent: Bool) {
         var low = 0
         var high = entries.count
         while low < high {
             let middle = (low + high) / 2
-            if entries[middle].key.lexicographicallyPrecedes(key) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
+            let order = entries[middle].key.order(to: key)
+            if order == 0 { return (middle, true) }
+            if order < 0 { low = middle + 1 } else { high = middle }
         }
-        return low
+        return (low, false)
     }
 }
 

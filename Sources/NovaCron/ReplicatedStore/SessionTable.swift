@@ -21,6 +21,29 @@ struct SessionTable: Hashable, Sendable {
         var answered: UInt64 = 0
         /// Results of later ones, in order of their sequence.
         var results: [Remembered] = []
+
+        mutating func use(sequence: UInt64, answered newly: UInt64, at index: LogIndex) {
+            lastUse = index
+            guard newly > answered, newly < sequence else { return }
+            answered = newly
+            // As a rule a client acknowledges one after the other.
+            if results.count == 1, results[0].sequence <= newly {
+                results.removeLast()
+            } else if !results.isEmpty {
+                results.removeAll { $0.sequence <= newly }
+            }
+        }
+
+        mutating func remember(_ result: Remembered) {
+            if results.isEmpty {
+                results.append(result)
+                return
+            }
+            results.removeAll { $0.sequence == result.sequence }
+            let position =
+                results.firstIndex { $0.sequence > result.sequence } ?? results.count
+            results.insert(result, at: position)
+        }
     }
 
     struct Remembered: Hashable, Sendable {
@@ -61,11 +84,7 @@ struct SessionTable: Hashable, Sendable {
         at index: LogIndex
     ) -> Lookup {
         guard let place = place(of: name) else { return .noSession }
-        sessions[place].lastUse = index
-        if answered > sessions[place].answered, answered < sequence {
-            sessions[place].answered = answered
-            sessions[place].results.removeAll { $0.sequence <= answered }
-        }
+        sessions[place].use(sequence: sequence, answered: answered, at: index)
         if let known = sessions[place].results.first(where: { $0.sequence == sequence }) {
             return .known(place: place, known)
         }
@@ -75,16 +94,7 @@ struct SessionTable: Hashable, Sendable {
     }
 
     mutating func remember(_ result: Remembered, at place: Int) {
-        // As a rule a client has acknowledged all that came before.
-        if sessions[place].results.isEmpty {
-            sessions[place].results.append(result)
-            return
-        }
-        sessions[place].results.removeAll { $0.sequence == result.sequence }
-        let position =
-            sessions[place].results.firstIndex { $0.sequence > result.sequence }
-            ?? sessions[place].results.count
-        sessions[place].results.insert(result, at: position)
+        sessions[place].remember(result)
     }
 
     private func place(of name: UInt64) -> Int? {

@@ -279,8 +279,8 @@ public struct StoreClient: Sendable {
     /// All sequences up to here are over.
     private var answeredSequence: UInt64 {
         var lowest = nextSequence
-        for operation in operations where operation.sequence > 0 {
-            lowest = min(lowest, operation.sequence)
+        for place in operations.indices where operations[place].sequence > 0 {
+            lowest = min(lowest, operations[place].sequence)
         }
         return lowest - 1
     }
@@ -428,9 +428,10 @@ public struct StoreClient: Sendable {
     ) {
         var next: Instant?
         func consider(_ time: Instant) { next = next.map { min($0, time) } ?? time }
-        for operation in operations {
-            consider(operation.deadline)
-            if let attempt = operation.attempt { consider(attempt.due) }
+        // By place: an operation would be copied with its command.
+        for place in operations.indices {
+            consider(operations[place].deadline)
+            if let due = operations[place].attempt?.due { consider(due) }
         }
         if let attempt = registration { consider(attempt.due) }
         guard next != timerAt else { return }

@@ -108,7 +108,7 @@ enum StoreEntry: Hashable, Sendable {
             writer.write(answered)
             command.encode(into: &writer)
         }
-        return writer.bytes[...]
+        return writer.slice
     }
 
     init(from reader: inout WireReader) throws(WireError) {

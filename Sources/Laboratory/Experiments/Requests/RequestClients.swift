@@ -120,28 +120,33 @@ struct RequestClients: Sendable {
         case .fired(.end):
             isOver = true
             actions.emit(.finished)
-        case .received(.answer(let attempt, let answer), let replica):
-            let place = Int(StoreClient.line(of: attempt))
-            if administrators.has(line: place) {
-                administrators.received(
-                    .answer(attempt: attempt, answer),
-                    line: place,
-                    from: replica,
-                    at: now,
-                    into: &actions
-                )
-            }
-            guard place < sessions.count else { return }
-            sessions[place].client.received(
-                .answer(attempt: attempt, answer),
-                from: replica,
-                at: now,
-                into: &inner
-            )
-            carryOut(place, at: now, into: &actions)
-        case .received, .fired, .requested, .persisted, .computed, .streamOpened, .writable,
+        case .received(let message, let replica):
+            received(message, from: replica, at: now, into: &actions)
+        case .fired, .requested, .persisted, .computed, .streamOpened, .writable,
             .readable, .finished, .reset, .path:
             return
+        }
+    }
+
+    private mutating func received<Rules: RaftRules>(
+        _ message: StoreMessage,
+        from replica: NodeID,
+        at now: Instant,
+        into actions: inout Actions<RequestNode<Rules>>
+    ) {
+        guard case .answer(let attempt, _) = message else { return }
+        let place = Int(StoreClient.line(of: attempt))
+        if administrators.has(line: place) {
+            administrators.received(
+                message,
+                line: place,
+                from: replica,
+                at: now,
+                into: &actions
+            )
+        } else if place < sessions.count {
+            sessions[place].client.received(message, from: replica, at: now, into: &inner)
+            carryOut(place, at: now, into: &actions)
         }
     }
 
@@ -239,10 +244,9 @@ struct RequestClients: Sendable {
         }
         guard let end = ended.popLast() else { return }
         precondition(ended.isEmpty, "a session has one request at a time")
-        guard let open = sessions[place].open, open.request == end.request else {
+        guard let open = sessions[place].open.take(), open.request == end.request else {
             preconditionFailure("session \(place) ends a request that it does not have")
         }
-        sessions[place].open = nil
         learn(open.key, open.command, end.outcome, session: place)
         let group = sessions[place].group
         groups[group].free.append(place)
