@@ -303,6 +303,7 @@ public struct LinkPipe<Item: BitwiseCopyable> {
     private mutating func insert(_ entry: Transit) {
         transit.append(entry)
         var place = transit.end - 1
+        guard place > transit.start, transit[place - 1].arrival > entry.arrival else { return }
         while place > transit.start, transit[place - 1].arrival > entry.arrival {
             transit[place] = transit[place - 1]
             place -= 1
@@ -373,6 +374,8 @@ public struct LinkPipe<Item: BitwiseCopyable> {
     public mutating func countRuleDrop() { counters.droppedByRule &+= 1 }
 
     /// Bytes waiting or being sent.
+    // Inlined, like the counters: the whole pipe would be copied for a call.
+    @inline(__always)
     public func occupancy(at now: Instant) -> ByteCount {
         var bytes = waitingBytes + managed.bytes
         var position = waiting.start
@@ -384,6 +387,7 @@ public struct LinkPipe<Item: BitwiseCopyable> {
     }
 
     /// What happened until now. Traps when the link carried more than its rate.
+    @inline(__always)
     public func counters(at now: Instant) -> LinkCounters {
         // As ``drain(until:)`` would leave them.
         var counters = counters

@@ -44,6 +44,7 @@ struct Durability: Sendable {
 }
 
 extension RaftCore {
+    @inline(__always)
     var hasUnsaved: Bool {
         durability.isHardStateUnsaved || durability.truncatedFrom != nil
             || durability.snapshot == .unsaved || durability.unsavedFrom <= log.lastIndex

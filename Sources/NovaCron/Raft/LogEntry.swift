@@ -116,7 +116,8 @@ extension LogEntry {
 
     static func encode(_ entries: [LogEntry], into writer: inout WireWriter) {
         writer.write(UInt32(entries.count))
-        for entry in entries { entry.encode(into: &writer) }
+        // By place: an entry would be copied.
+        for place in entries.indices { entries[place].encode(into: &writer) }
     }
 
     static func decodeList(from reader: inout WireReader) throws(WireError) -> [LogEntry] {

@@ -188,7 +188,7 @@ extension RaftCore {
         self.answer(.voteAnswer(answer), to: candidate, into: &effects)
     }
 
-    private func refuse(
+    private mutating func refuse(
         _ request: VoteRequest,
         _ candidate: NodeID,
         into effects: inout RaftEffects
@@ -197,7 +197,7 @@ extension RaftCore {
         effects.send(.voteAnswer(answer), to: candidate)
     }
 
-    private func isUpToDate(_ request: VoteRequest) -> Bool {
+    private mutating func isUpToDate(_ request: VoteRequest) -> Bool {
         rules.isUpToDate(
             lastTerm: request.lastTerm,
             lastIndex: request.lastIndex,
@@ -207,7 +207,7 @@ extension RaftCore {
     }
 
     /// Whether a leader was heard so recently that no election is due: leader stickiness.
-    private func hearsLeader(at now: Instant) -> Bool {
+    private mutating func hearsLeader(at now: Instant) -> Bool {
         guard rules.asksBeforeElection else { return false }
         if role == .leader { return true }
         guard let heard = leaderHeard else { return false }

@@ -78,20 +78,23 @@ extension RaftCore {
     /// Whether what this node acknowledges is there as the membership says: a member that counts as a full
     /// copy and lacks commands, because it was a witness before, says nothing.
     var isCopy: Bool {
-        log.isWhole || !log.membership.contains(node) || log.membership.isWitness(node)
+        mutating get {
+            log.isWhole || !log.membership.contains(node) || log.membership.isWitness(node)
+        }
     }
 
     /// Terms never fall along a log, and none is above the leader's.
-    private func isInOrder(_ request: AppendRequest) -> Bool {
+    private mutating func isInOrder(_ request: AppendRequest) -> Bool {
         var last = request.previousTerm
-        for entry in request.entries {
-            guard entry.term >= last else { return false }
-            last = entry.term
+        for place in request.entries.indices {
+            let next = request.entries[place].term
+            guard next >= last else { return false }
+            last = next
         }
         return last <= request.term
     }
 
-    private func reject(
+    private mutating func reject(
         _ previous: LogIndex,
         hint: LogIndex,
         _ sender: NodeID,
@@ -168,7 +171,7 @@ extension RaftCore {
         if case .membership = entry.content { membershipChanged(into: &effects) }
     }
 
-    private func reportAppended(
+    private mutating func reportAppended(
         _ entry: LogEntry,
         at index: LogIndex,
         into effects: inout RaftEffects
@@ -177,7 +180,7 @@ extension RaftCore {
         effects.report(.appended(index: index, term: entry.term, digest: entry.digest))
     }
 
-    private func membershipChanged(into effects: inout RaftEffects) {
+    private mutating func membershipChanged(into effects: inout RaftEffects) {
         effects.report(.membership(index: log.membershipIndex, log.membership))
     }
 

@@ -147,7 +147,7 @@ extension RaftCore {
 
     /// The last entry that may be sent to a follower. A witness is never ahead of the leader's own disk: with a
     /// log that nobody else kept it would turn all candidates away.
-    private func lastToSend(_ place: Int) -> LogIndex {
+    private mutating func lastToSend(_ place: Int) -> LogIndex {
         guard log.membership.isWitness(reign.followers[place].peer) else { return log.lastIndex }
         return max(durability.index, reign.followers[place].match)
     }
@@ -264,11 +264,12 @@ extension RaftCore {
     /// Commits what a quorum has made durable, if it is of this term.
     mutating func advanceCommit(at now: Instant, into effects: inout RaftEffects) {
         let own = rules.answersWaitForDurability ? durability.index : log.lastIndex
+        // Apart, and by place: this value, or an element, would be copied.
+        let (node, followers) = (node, reign.followers)
         func reached(_ voter: NodeID) -> LogIndex {
             if voter == node { return own }
-            // By place: an element, or the reign, would be copied.
-            for place in reign.followers.indices where reign.followers[place].peer == voter {
-                return reign.followers[place].match
+            for place in followers.indices where followers[place].peer == voter {
+                return followers[place].match
             }
             return 0
         }
@@ -276,7 +277,7 @@ extension RaftCore {
         var index = Quorum.committedIndex(log.membership.voters, outgoing, reached: reached)
         if !configuration.zones.isEmpty {
             for voters in [log.membership.voters, outgoing] {
-                let limit = Quorum.indexInTwoZones(voters, zone: zone(of:), reached: reached)
+                let limit = indexInTwoZones(voters, reached: reached)
                 points.sometimes("raft: commit waits for a second zone", limit < index)
                 index = min(index, limit)
             }
@@ -296,9 +297,17 @@ extension RaftCore {
         membershipCommitted(at: now, into: &effects)
     }
 
-    /// The zone that a voter's copy of the log counts for; none for a witness.
-    private func zone(of voter: NodeID) -> UInt32? {
-        log.membership.isWitness(voter) ? nil : configuration.zones[voter]
+    /// The copy of a witness counts for no zone.
+    private mutating func indexInTwoZones(
+        _ voters: [NodeID],
+        reached: (NodeID) -> LogIndex
+    ) -> LogIndex {
+        let (membership, zones) = (log.membership, configuration.zones)
+        return Quorum.indexInTwoZones(
+            voters,
+            zone: { membership.isWitness($0) ? nil : zones[$0] },
+            reached: reached
+        )
     }
 
     // MARK: Heartbeats
@@ -330,24 +339,26 @@ extension RaftCore {
     }
 
     mutating func sendHeartbeats(at now: Instant, into effects: inout RaftEffects) {
-        for follower in reign.followers {
+        for place in reign.followers.indices {
+            let match = reign.followers[place].match
             let heartbeat = Heartbeat(
                 term: term,
-                commit: rules.followerCommit(leaderCommit: commit, lastVerified: follower.match),
+                commit: rules.followerCommit(leaderCommit: commit, lastVerified: match),
                 round: reign.round,
                 sent: now
             )
-            effects.send(.heartbeat(heartbeat), to: follower.peer)
+            effects.send(.heartbeat(heartbeat), to: reign.followers[place].peer)
         }
     }
 
     /// CheckQuorum, once an election timeout as in etcd: whether voters that make a quorum answered
     /// since the last time.
-    private func hearsQuorum(at now: Instant) -> Bool {
+    private mutating func hearsQuorum(at now: Instant) -> Bool {
+        let (node, reign, limit) = (node, reign, configuration.electionTimeout)
         let result = Quorum.result(log.membership.voters, log.membership.outgoing) { voter in
             if voter == node { return true }
             guard let place = reign.place(of: voter) else { return false }
-            return now - reign.followers[place].heard <= configuration.electionTimeout
+            return now - reign.followers[place].heard <= limit
         }
         return result == .won
     }
@@ -420,7 +431,7 @@ extension RaftCore {
         }
     }
 
-    private func sendEmptyAppend(_ place: Int, into effects: inout RaftEffects) {
+    private mutating func sendEmptyAppend(_ place: Int, into effects: inout RaftEffects) {
         let previous = reign.followers[place].next - 1
         guard let previousTerm = log.term(at: previous) else { return }
         let request = AppendRequest(

@@ -66,7 +66,7 @@ extension RaftCore {
     }
 
     /// Sent again with every heartbeat that is answered: it may be lost.
-    func sendTimeoutNow(into effects: inout RaftEffects) {
+    mutating func sendTimeoutNow(into effects: inout RaftEffects) {
         guard let transfer = reign.transfer, transfer.isReady else { return }
         effects.send(.timeoutNow(term: term), to: transfer.target)
     }

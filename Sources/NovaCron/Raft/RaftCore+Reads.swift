@@ -117,11 +117,12 @@ extension RaftCore {
 
     private mutating func finishRound(at now: Instant, into effects: inout RaftEffects) {
         guard let round = reign.confirming?.round else { return }
+        // Apart, and by place: this value, or an element, would be copied.
+        let (node, followers) = (node, reign.followers)
         let result = Quorum.result(log.membership.voters, log.membership.outgoing) { voter in
             if voter == node { return true }
-            // By place: an element, or the reign, would be copied.
-            for place in reign.followers.indices where reign.followers[place].peer == voter {
-                return reign.followers[place].confirmedRound >= round ? true : nil
+            for place in followers.indices where followers[place].peer == voter {
+                return followers[place].confirmedRound >= round ? true : nil
             }
             return nil
         }
@@ -150,11 +151,12 @@ extension RaftCore {
         }
     }
 
-    private func holdsLease(at now: Instant) -> Bool {
+    private mutating func holdsLease(at now: Instant) -> Bool {
         guard configuration.leaseReads, reign.transfer == nil, !reign.hasTransferred else {
             return false
         }
         let forever = Instant.distantFuture
+        let (node, reign) = (node, reign)
         let lease = { (voter: NodeID) -> Instant in
             if voter == node { return forever }
             guard let place = reign.place(of: voter) else { return Instant(nanoseconds: .min) }

@@ -85,7 +85,7 @@ extension RaftCore {
     }
 
     /// What of the latest snapshot's state is sent to a peer: nothing to a witness.
-    private func snapshotState(for peer: NodeID) -> Bytes {
+    private mutating func snapshotState(for peer: NodeID) -> Bytes {
         log.membership.isWitness(peer) ? [] : log.state
     }
 

@@ -24,7 +24,8 @@ struct RaftLog: Sendable {
     private struct Shared {
         let first: LogIndex
         let entries: [LogEntry]
-        let bytes: Int
+        /// Known once it was asked for.
+        var bytes: Int?
     }
 
     init(bootstrap: Membership) {
@@ -89,11 +90,7 @@ struct RaftLog: Sendable {
         count: Int,
         bytes: Int
     ) -> (entries: [LogEntry], bytes: Int) {
-        if let shared, shared.first == first, shared.entries.count == count,
-            count == 1 || shared.bytes <= bytes
-        {
-            return (shared.entries, shared.bytes)
-        }
+        if let known = sharedSlice(from: first, count: count, bytes: bytes) { return known }
         let start = Int(first - base) - 1
         var end = start
         var size = 0
@@ -108,20 +105,36 @@ struct RaftLog: Sendable {
         return (slice, size)
     }
 
+    private mutating func sharedSlice(
+        from first: LogIndex,
+        count: Int,
+        bytes limit: Int
+    ) -> (entries: [LogEntry], bytes: Int)? {
+        guard shared != nil, shared!.first == first, shared!.entries.count == count else {
+            return nil
+        }
+        let bytes: Int
+        if let known = shared!.bytes {
+            bytes = known
+        } else {
+            bytes = shared!.entries.reduce(0) { $0 + $1.size }
+            shared!.bytes = bytes
+        }
+        return count == 1 || bytes <= limit ? (shared!.entries, bytes) : nil
+    }
+
     func suffix(from first: LogIndex) -> [LogEntry] {
         guard first <= lastIndex else { return [] }
         let start = Int(first - base) - 1
-        if let shared, shared.first == first, shared.entries.count == entries.count - start {
-            return shared.entries
+        if shared != nil, shared!.first == first, shared!.entries.count == entries.count - start {
+            return shared!.entries
         }
         return Array(entries[start...])
     }
 
     /// The last entries of the log came as this array.
     mutating func share(_ last: [LogEntry]) {
-        var bytes = 0
-        for place in last.indices { bytes += last[place].size }
-        shared = Shared(first: lastIndex + 1 - LogIndex(last.count), entries: last, bytes: bytes)
+        shared = Shared(first: lastIndex + 1 - LogIndex(last.count), entries: last)
     }
 
     mutating func append(_ entry: LogEntry) {
