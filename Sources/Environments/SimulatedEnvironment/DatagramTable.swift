@@ -70,10 +70,12 @@ public struct DatagramTable<Message: WireMessage> {
         slots.withUnsafeBufferPointer { slots in
             let place = Int(token)
             precondition(slots[place].size >= 0, "slot \(token) is free")
-            let bytes = slots[place].buffer[..<slots[place].size]
+            let size = slots[place].size
             var chain = HashChain(key: UInt64(slots[place].sender.rawValue))
-            chain.combine(bytes: bytes)
-            var reader = WireReader(bytes)
+            slots[place].buffer.withUnsafeBytes {
+                chain.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[..<size]))
+            }
+            var reader = WireReader(slots[place].buffer[..<size])
             let message: Message
             do throws(WireError) {
                 message = try Message(from: &reader)

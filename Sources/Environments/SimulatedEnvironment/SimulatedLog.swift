@@ -49,8 +49,9 @@ struct SimulatedLog {
         // What a record in the same batch supersedes is not written.
         let superseding = records.lastIndex { $0.supersedesEarlier }
         let (first, start) = (recordEnds.count, content.count)
-        for record in records[(superseding ?? 0)...] {
-            record.encode(into: &content)
+        // By place: a record would be copied.
+        for place in (superseding ?? 0)..<records.count {
+            records[place].encode(into: &content)
             recordEnds.append(content.count)
         }
         batches.append(

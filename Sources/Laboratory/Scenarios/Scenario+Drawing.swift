@@ -69,9 +69,11 @@ extension Scenario {
             drawing.add(knob.name, option)
         }
         guard !patches.isEmpty else { return }
-        system = system.patched(with: patches)
+        let common = system
+        system = common.patched(with: patches)
         for index in variants.indices {
-            variants[index].system = variants[index].system.patched(with: patches)
+            let own = variants[index].system
+            variants[index].system = own == common ? system : own.patched(with: patches)
         }
     }
 
