@@ -95,8 +95,8 @@ private struct Recovery {
             guard header.supersedesEarlier || images.count == 1 else { return }
             let chain = SegmentHeader.chainStart(identity: identity, sequence: name)
             var records: [Bytes] = []
-            let frame = frame(
-                at: SegmentHeader.length,
+            let frame = Recovery.frame(
+                at: place(SegmentHeader.length, in: last),
                 of: last,
                 sequence: name,
                 chain: chain,
@@ -144,8 +144,8 @@ private struct Recovery {
         guard header.chain == chain else { throw corruption(image, at: 0, .chain) }
         var offset = SegmentHeader.length
         reading: while true {
-            let frame = frame(
-                at: offset,
+            let frame = Recovery.frame(
+                at: place(offset, in: image),
                 of: image,
                 sequence: sequence,
                 chain: chain,
@@ -183,17 +183,17 @@ private struct Recovery {
         case damaged(Corruption.Reason)
     }
 
-    /// What lies at `offset`; the records of a batch are appended to `records`.
-    private func frame(
-        at offset: Int,
+    /// What lies at `place`; the records of a batch are appended to `records`.
+    private static func frame(
+        at place: BatchFrame.Place,
         of image: SegmentImage,
         sequence: UInt64,
         chain: UInt64,
         into records: inout [Bytes]
     ) -> Frame {
         let bytes = image.bytes[...]
+        let offset = place.offset
         if offset == bytes.count { return .end }
-        let place = place(offset, in: image)
         guard let frame = BatchFrame(bytes, at: place) else { return .damaged(.batchHeader) }
         guard frame.sequence == sequence else { return .damaged(.sequence) }
         let end = offset + frame.length
@@ -206,7 +206,7 @@ private struct Recovery {
         }
         let payload = bytes[offset + BatchFrame.headerLength..<payloadEnd]
         let count = Int(frame.recordCount)
-        guard Recovery.decode(payload, count: count, into: &records) else {
+        guard decode(payload, count: count, into: &records) else {
             return .damaged(.records)
         }
         return .batch(records: count, end: end, trailer: trailer)

@@ -67,6 +67,8 @@ public struct SegmentWriter: Sendable {
     ) -> BatchWrite {
         let begins = beginsSegment(supersedesEarlier: supersedesEarlier)
         var bytes: [UInt8] = []
+        let overhead = SegmentHeader.length + BatchFrame.headerLength + BatchFrame.trailerLength
+        bytes.reserveCapacity(overhead + records.reduce(0) { $0 + 4 + $1.count })
         let start = append(records, supersedesEarlier: supersedesEarlier, to: &bytes)
         return BatchWrite(
             segment: segment,
@@ -82,8 +84,10 @@ public struct SegmentWriter: Sendable {
         offset == 0 || supersedesEarlier || offset >= segmentLimit
     }
 
-    /// Appends what to write for the next batch to bytes that may be those of its segment so far.
+    /// Appends what to write for the next batch to the bytes of its segment so far; to none when the batch
+    /// begins a segment.
     ///
+    /// Traps when a record or the batch is longer than its limit.
     /// - Returns: Where in its segment the batch begins.
     public mutating func append<Record: Collection<UInt8>>(
         _ records: some Collection<Record>,

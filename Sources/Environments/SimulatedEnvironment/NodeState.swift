@@ -46,7 +46,7 @@ struct NodeState<Program: Machine> {
     var writing = SlotTable<Writing>()
     /// Numbers them in the order in which the disk writes them.
     var writes: UInt64 = 0
-    /// The number of the oldest of them.
+    /// The number of the oldest of them, or of the next one.
     var oldestWrite: UInt64 = 0
     var log: SimulatedLog
 

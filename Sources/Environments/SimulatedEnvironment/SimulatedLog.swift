@@ -88,8 +88,9 @@ struct SimulatedLog {
         firstSequence = nextSequence
         let first = batches[acknowledged].records.lowerBound
         let start = end(before: first)
-        let kept = Array(content.slice[start...])
-        content.removeAll()
+        // A new writer: the old one keeps the room that everything before the snapshot took.
+        let kept = content.slice[start...]
+        content = WireWriter(reserving: max(1 << 12, 2 * kept.count))
         content.write(bytes: kept)
         recordEnds = recordEnds[first...].map { $0 - start }
         batches.removeFirst(acknowledged)
@@ -134,7 +135,7 @@ struct SimulatedLog {
         return platter!.rot(probability.value, &random)
     }
 
-    /// One sector of the batch just appended went elsewhere in the log.
+    /// One sector of the batch just acknowledged went elsewhere in the log.
     mutating func misdirect(_ random: inout SeededRandom) {
         guard platter != nil else { return }
         platter!.misdirect(&random)
@@ -188,7 +189,7 @@ struct SimulatedLog {
 
     /// What was recovered is all there is.
     private mutating func take(_ log: RecoveredLog) {
-        content.removeAll()
+        content = WireWriter()
         recordEnds = []
         batches = []
         for record in log.records {

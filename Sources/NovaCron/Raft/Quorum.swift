@@ -11,8 +11,8 @@ public enum VoteResult: Hashable, Sendable {
 /// The arithmetic of majorities: what a set of voters has agreed on.
 ///
 /// An empty set agrees on everything, so that a joint decision of a set and an empty one is the
-/// decision of the set. Voters come as an array without repetition. Nothing here allocates; time is
-/// quadratic in the number of voters, which are few.
+/// decision of the set. Voters come as an array without repetition. What is needed in between
+/// lies on the stack; time is quadratic in the number of voters, which are few.
 public enum Quorum {
     /// The index that an empty set has committed.
     public static let unbounded = LogIndex.max

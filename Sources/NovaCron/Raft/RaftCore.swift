@@ -17,8 +17,8 @@ public import Units
 /// Memory is bounded by the configuration: entries not committed and their bytes, reads, messages in
 /// flight, a snapshot and one that arrives; and by `wantsSnapshot` being followed.
 ///
-/// Helpers that only read are `mutating` or inlined all the same: to call another kind, the compiler copies
-/// the whole value.
+/// Helpers of frequent steps that only read are `mutating` or inlined all the same: to call another kind, the
+/// compiler copies the whole value.
 public struct RaftCore<Rules: RaftRules>: Sendable {
     public let node: NodeID
     public let configuration: RaftConfiguration

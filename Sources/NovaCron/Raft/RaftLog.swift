@@ -110,9 +110,9 @@ struct RaftLog: Sendable {
         count: Int,
         bytes limit: Int
     ) -> (entries: [LogEntry], bytes: Int)? {
-        guard shared != nil, shared!.first == first, shared!.entries.count == count else {
-            return nil
-        }
+        guard shared != nil, shared!.first == first else { return nil }
+        let length = shared!.entries.count
+        guard length <= count else { return nil }
         let bytes: Int
         if let known = shared!.bytes {
             bytes = known
@@ -120,7 +120,12 @@ struct RaftLog: Sendable {
             bytes = shared!.entries.reduce(0) { $0 + $1.size }
             shared!.bytes = bytes
         }
-        return count == 1 || bytes <= limit ? (shared!.entries, bytes) : nil
+        guard length == 1 || bytes <= limit else { return nil }
+        // It may be shorter than asked for where the limit of bytes, or the log, ends it.
+        let next = Int(first - base) - 1 + length
+        guard length == count || next == entries.count || bytes + entries[next].size > limit
+        else { return nil }
+        return (shared!.entries, bytes)
     }
 
     func suffix(from first: LogIndex) -> [LogEntry] {
@@ -207,6 +212,12 @@ struct RaftLog: Sendable {
         precondition(base <= snapshot.index || snapshot.index == 0, "\(base), \(snapshot.index)")
         precondition(!memberships.isEmpty, "no membership")
         precondition(withheld >= 0 && withheld <= entries.count, "\(withheld) withheld")
+        if let shared {
+            let start = Int(shared.first) - Int(base) - 1
+            let end = start + shared.entries.count
+            precondition(start >= 0 && end <= entries.count, "shared \(start)..<\(end)")
+            precondition(shared.entries[...] == entries[start..<end], "shared entries differ")
+        }
         for (left, right) in zip(memberships, memberships.dropFirst()) {
             precondition(left.index < right.index, "memberships out of order")
         }
