@@ -23,6 +23,11 @@ struct Progress: Sendable {
     var isPaused = false
     /// When it last answered anything of this term.
     var heard: Instant
+    /// When it was last sent what says that the leader lives and is answered: a heartbeat, or an append that follows
+    /// others.
+    var contacted: Instant
+    /// From a heartbeat to its answer, smoothed like TCP's estimate (RFC 6298); zero before the first.
+    private(set) var roundTrip = Interval.zero
     /// The read round that it has confirmed.
     var confirmedRound: UInt64 = 0
     /// The end of the lease that it has given.
@@ -46,7 +51,14 @@ struct Progress: Sendable {
         self.peer = peer
         self.next = next
         heard = now
+        contacted = now
         progressed = now
+    }
+
+    /// Takes the time that one heartbeat and its answer took; one that a clock set back made negative says nothing.
+    mutating func measured(_ sample: Interval) {
+        guard sample >= .zero else { return }
+        roundTrip = roundTrip == .zero ? sample : roundTrip + (sample - roundTrip) / 8
     }
 
     mutating func sent(through last: LogIndex, bytes: Int, capacity: Int) {

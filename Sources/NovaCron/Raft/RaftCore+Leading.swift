@@ -30,6 +30,39 @@ struct Reign: Sendable {
     func place(of peer: NodeID) -> Int? {
         followers.firstIndex { $0.peer == peer }
     }
+
+    /// Which followers, the nearest first, make a quorum with the leader, as bits by place; `nil` when those that were
+    /// heard of late do not.
+    static func nearestQuorum(
+        among followers: [Progress],
+        with leader: NodeID,
+        of membership: Membership,
+        heardSince limit: Instant
+    ) -> UInt64? {
+        guard followers.count <= UInt64.bitWidth else { return nil }
+        var chosen: UInt64 = 0
+        func agrees(_ voter: NodeID) -> Bool? {
+            if voter == leader { return true }
+            for place in followers.indices where followers[place].peer == voter {
+                return chosen >> UInt64(place) & 1 == 1 ? true : nil
+            }
+            return nil
+        }
+        while Quorum.result(membership.voters, membership.outgoing, vote: agrees) != .won {
+            var nearest: Int?
+            for place in followers.indices where chosen >> UInt64(place) & 1 == 0 {
+                guard followers[place].heard >= limit, membership.isVoter(followers[place].peer)
+                else { continue }
+                if let best = nearest, followers[place].roundTrip >= followers[best].roundTrip {
+                    continue
+                }
+                nearest = place
+            }
+            guard let nearest else { return nil }
+            chosen |= 1 << UInt64(nearest)
+        }
+        return chosen
+    }
 }
 
 extension RaftCore {
@@ -134,6 +167,10 @@ extension RaftCore {
             {
                 guard let sent = sendAppend(place, at: now, into: &effects) else { return }
                 if reign.followers[place].inFlight == 0 { reign.followers[place].progressed = now }
+                // Leases rest on answers to heartbeats.
+                if !configuration.leaseReads, sent.count > 0 {
+                    reign.followers[place].contacted = now
+                }
                 let last = reign.followers[place].next + LogIndex(sent.count) - 1
                 reign.followers[place].next = last + 1
                 reign.followers[place].sent(
@@ -324,31 +361,52 @@ extension RaftCore {
             reign.transfer = nil
             effects.report(.transferEnded(to: transfer.target, term: term, succeeded: false))
         }
-        if !points.strikes("raft: heartbeat left out") {
-            sendHeartbeats(at: now, into: &effects)
+        let isLeftOut = points.strikes("raft: heartbeat left out")
+        var isRoundLate = false
+        if let asked = reign.confirming?.asked {
+            isRoundLate = now >= asked + configuration.heartbeat
         }
+        for place in reign.followers.indices {
+            let due = reign.followers[place].contacted + configuration.heartbeat
+            guard isRoundLate || now >= due else { continue }
+            if isLeftOut {
+                reign.followers[place].contacted = now
+            } else {
+                sendHeartbeat(place, at: now, into: &effects)
+            }
+        }
+        if isRoundLate { reign.confirming?.asked = now }
         setHeartbeatTimer(at: now, into: &effects)
     }
 
-    /// The next heartbeats are due a whole interval after any; what is looked after with them is never
-    /// late for it.
+    /// The next heartbeat is due an interval after what a follower was sent last; what is looked after with them is
+    /// never late for it.
     mutating func setHeartbeatTimer(at now: Instant, into effects: inout RaftEffects) {
-        var due = min(now + configuration.heartbeat, reign.quorumCheck)
+        var due = now
+        for place in reign.followers.indices {
+            let contacted = reign.followers[place].contacted
+            due = place == 0 ? contacted : min(due, contacted)
+        }
+        if let round = reign.confirming { due = min(due, round.asked) }
+        due = min(due + configuration.heartbeat, reign.quorumCheck)
         if let transfer = reign.transfer { due = min(due, transfer.deadline) }
         effects.append(.setTimer(.heartbeat, at: max(due, now)))
     }
 
     mutating func sendHeartbeats(at now: Instant, into effects: inout RaftEffects) {
-        for place in reign.followers.indices {
-            let match = reign.followers[place].match
-            let heartbeat = Heartbeat(
-                term: term,
-                commit: rules.followerCommit(leaderCommit: commit, lastVerified: match),
-                round: reign.round,
-                sent: now
-            )
-            effects.send(.heartbeat(heartbeat), to: reign.followers[place].peer)
-        }
+        for place in reign.followers.indices { sendHeartbeat(place, at: now, into: &effects) }
+    }
+
+    mutating func sendHeartbeat(_ place: Int, at now: Instant, into effects: inout RaftEffects) {
+        let match = reign.followers[place].match
+        let heartbeat = Heartbeat(
+            term: term,
+            commit: rules.followerCommit(leaderCommit: commit, lastVerified: match),
+            round: reign.round,
+            sent: now
+        )
+        reign.followers[place].contacted = now
+        effects.send(.heartbeat(heartbeat), to: reign.followers[place].peer)
     }
 
     /// CheckQuorum, once an election timeout as in etcd: whether voters that make a quorum answered
@@ -369,9 +427,11 @@ extension RaftCore {
         reign.round += 1
         reign.leaseRound = reign.round
         reign.quorumCheck = min(reign.quorumCheck, now + configuration.electionTimeout)
+        if let round = reign.confirming { reign.confirming?.asked = min(round.asked, now) }
         for place in reign.followers.indices {
             reign.followers[place].leaseEnd = Instant(nanoseconds: .min)
             reign.followers[place].heard = min(reign.followers[place].heard, now)
+            reign.followers[place].contacted = min(reign.followers[place].contacted, now)
             reign.followers[place].progressed = min(reign.followers[place].progressed, now)
         }
         if let transfer = reign.transfer {
@@ -391,6 +451,7 @@ extension RaftCore {
     ) {
         guard role == .leader, let place = reign.place(of: peer) else { return }
         reign.followers[place].heard = now
+        reign.followers[place].measured(now - answer.sent)
         if configuration.leaseReads, answer.round >= reign.leaseRound {
             let end = rules.leaseEnd(
                 sent: answer.sent,
