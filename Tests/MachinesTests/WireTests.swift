@@ -34,6 +34,35 @@ import Testing
         #expect(writer.finished() == [5])
     }
 
+    // Goal: what was taken back leaves no trace, and what was handed out before stays as it was. Method: writing,
+    // taking back and writing again, also where the writer has grown in between.
+    @Test func whatWasTakenBackLeavesNoTrace() {
+        var writer = WireWriter()
+        writer.write(0x0403_0201 as UInt32)
+        let shared = writer.slice
+        writer.removeLast(3)
+        #expect(writer.count == 1 && writer.bytes == [1] && Array(writer.slice) == [1])
+        writer.write(UInt16(0x0908))
+        #expect(writer.count == 3 && writer.bytes == [1, 8, 9])
+        #expect(Array(shared) == [1, 2, 3, 4])
+        writer.removeLast(0)
+        writer.write(lengthPrefixed: [UInt8](repeating: 7, count: 300))
+        writer.removeLast(303)
+        #expect(writer.bytes == [1, 8, 9, 44] && Array(writer.slice) == [1, 8, 9, 44])
+        writer.removeLast(4)
+        #expect(writer.count == 0 && writer.bytes == [] && writer.slice.isEmpty)
+        writer.write(bytes: [5, 6] as [UInt8])
+        #expect(writer.finished() == [5, 6])
+    }
+
+    @Test func onlyWhatWasWrittenIsTakenBack() async {
+        await #expect(processExitsWith: .failure) {
+            var writer = WireWriter(reserving: 8)
+            writer.write(UInt8(1))
+            writer.removeLast(2)
+        }
+    }
+
     @Test func bytesAreTheSameWherePlainComparisonSaysSo() {
         let bytes = (0..<40 as Range<UInt8>).map { $0 &* 37 }
         for start in 0..<9 {
@@ -47,6 +76,53 @@ import Testing
                     #expect(!left.isSame(as: other))
                 }
                 #expect(left.isEmpty || !left.isSame(as: right.dropLast()))
+            }
+        }
+    }
+
+    /// Whether `order` says of two byte sequences, in both directions, what plain comparison says.
+    private static func isPlain(_ left: Bytes, _ right: Bytes) -> Bool {
+        let isBefore = left.lexicographicallyPrecedes(right)
+        let isBehind = right.lexicographicallyPrecedes(left)
+        let (there, back) = (left.order(to: right), right.order(to: left))
+        return (there < 0) == isBefore && (there > 0) == isBehind
+            && (back < 0) == isBehind && (back > 0) == isBefore
+    }
+
+    // Goal: bytes come in the order that plain comparison says, wherever they begin. Method: every length up to 20,
+    // beside the same bytes elsewhere, with one of them changed or two, and beside all prefixes.
+    @Test func bytesComeInTheOrderOfPlainComparison() {
+        let bytes = (0..<40 as Range<UInt8>).map { $0 &* 37 }
+        for length in 0...20 {
+            for start in 0..<9 {
+                let left = bytes[start..<start + length]
+                // The same bytes elsewhere, and other ones around them.
+                let place = (3 * start + length) % 8
+                var padded = [UInt8](repeating: 0xA5, count: place)
+                padded += left
+                padded += [UInt8](repeating: 0xA5, count: 8)
+                let right = padded[place..<place + length]
+                #expect(left.order(to: right) == 0 && right.order(to: left) == 0)
+                for change in [0x80, 1] as [UInt8] {
+                    for first in right.indices {
+                        var other = right
+                        other[first] &+= change
+                        #expect(WireTests.isPlain(left, other), "\(Array(left)), \(Array(other))")
+                        // The first difference decides, whatever comes behind it.
+                        for second in right.indices where second > first {
+                            var twice = other
+                            twice[second] &-= change
+                            let isPlain = WireTests.isPlain(left, twice)
+                            #expect(isPlain, "\(Array(left)), \(Array(twice))")
+                        }
+                    }
+                }
+                for end in 0..<length {
+                    #expect(WireTests.isPlain(left, right.prefix(end)))
+                    #expect(WireTests.isPlain(left.prefix(end), right))
+                    #expect(left.order(to: right.prefix(end)) > 0)
+                    #expect(left.prefix(end).order(to: right) < 0)
+                }
             }
         }
     }

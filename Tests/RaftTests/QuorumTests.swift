@@ -1,3 +1,4 @@
+import Determinism
 import Foundation
 import Raft
 import Testing
@@ -102,6 +103,32 @@ import Units
             return item.arguments["cfgj"] == nil ? "<empty majority quorum>∞" : "∞"
         }
         return "\(index)"
+    }
+
+    // Goal: the committed index is what more than half of the voters have reached. Method: seeded indices, few or any,
+    // of up to nine voters, sorted; for two sets of voters the lower of both.
+    @Test func theMajoritysPlaceIsCommitted() {
+        var random = SeededRandom(stateFrom: 12)
+        for round in 0..<1_000 {
+            let bound: UInt64 = round % 2 == 0 ? 5 : .max
+            for count in 1...9 {
+                let reached = (0..<2 * count).map { _ in random.below(bound) }
+                let place = { (voter: NodeID) in Int(voter.rawValue - 20) / 3 }
+                let voters = (0..<2 * count).map { NodeID(UInt32(20 + 3 * $0)) }
+                    .shuffled(using: &random)
+                func expected(_ voters: [NodeID]) -> LogIndex {
+                    voters.map { reached[place($0)] }.sorted(by: >)[voters.count / 2]
+                }
+                let (incoming, outgoing) = (Array(voters[..<count]), Array(voters[count...]))
+                let index = Quorum.committedIndex(incoming) { reached[place($0)] }
+                #expect(index == expected(incoming), "\(incoming), \(reached)")
+                let joint = Quorum.committedIndex(incoming, outgoing) { reached[place($0)] }
+                #expect(
+                    joint == min(expected(incoming), expected(outgoing)),
+                    "\(incoming), \(outgoing), \(reached)"
+                )
+            }
+        }
     }
 
     // Goal: repeated values, one voter and none. Method: by hand.

@@ -94,6 +94,66 @@ import Units
         #expect(sent(2, having: 7) == [7: entries(7...8)])
     }
 
+    // Goal: followers that lack the same are sent the same where a limit of bytes cuts it. Method: commands of one
+    // byte, of which two fit, and one that is longer than the limit; then the log grows between two followers.
+    @Test func followersThatLackTheSameAreSentTheSameCut() throws {
+        var configuration = RaftConfiguration()
+        configuration.appendBytes = ByteCount(40 as Int64)
+        configuration.inFlightMessages = 1
+        var bench = Bench(StandardRules(), configuration: configuration)
+        bench.becomeLeader()
+        _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
+        _ = bench.receive(.appendMatched(term: 1, index: 1), from: 2)
+        /// Command n is entry n.
+        func command(_ number: UInt8) -> Bytes {
+            [UInt8](repeating: number, count: number == 6 ? 60 : 1)[...]
+        }
+        func entry(_ number: UInt8) -> LogEntry { LogEntry(term: 1, .command(command(number))) }
+        #expect(2 * entry(2).size <= 40 && 3 * entry(2).size > 40 && entry(6).size > 40)
+        /// What a follower is sent: the index before it, and the numbers of the commands.
+        func sent(_ effects: [RaftEffect], to peer: UInt32) -> [LogIndex: [UInt8]] {
+            var appends: [LogIndex: [UInt8]] = [:]
+            for effect in effects {
+                guard case .send(.append(let request), NodeID(peer)) = effect else { continue }
+                let numbers = request.entries.indices.map {
+                    UInt8(request.previousIndex + 1) + UInt8($0)
+                }
+                #expect(request.entries == numbers.map { entry($0) })
+                appends[request.previousIndex] = numbers
+            }
+            return appends
+        }
+        func propose(_ numbers: ClosedRange<UInt8>) throws -> [RaftEffect] {
+            bench.effects.removeAll()
+            for number in numbers {
+                _ = try bench.core.propose(command(number), at: bench.now, into: &bench.effects)
+            }
+            return bench.effects.elements
+        }
+        func next(_ peer: UInt32, having index: LogIndex) -> [LogIndex: [UInt8]] {
+            let matched = RaftMessage.appendMatched(term: 1, index: index)
+            return sent(bench.receive(matched, from: peer), to: peer)
+        }
+        let first = try propose(2...8)
+        for peer in [1, 2] as [UInt32] { #expect(sent(first, to: peer) == [1: [2]]) }
+        let parts: [(LogIndex, [UInt8])] = [(2, [3, 4]), (4, [5]), (5, [6]), (6, [7, 8])]
+        for (index, part) in parts {
+            for peer in [1, 2] as [UInt32] {
+                #expect(next(peer, having: index) == [index: part], "to \(peer) after \(index)")
+            }
+        }
+        // One of them takes the end of the log, which then grows; the other one lacks the same and more.
+        #expect(next(1, having: 8).isEmpty)
+        let grown = try propose(9...9)
+        #expect(sent(grown, to: 1) == [8: [9]])
+        #expect(sent(grown, to: 2).isEmpty)
+        let more = try propose(10...11)
+        #expect(sent(more, to: 1).isEmpty && sent(more, to: 2).isEmpty)
+        #expect(next(2, having: 8) == [8: [9, 10]])
+        #expect(next(1, having: 9) == [9: [10, 11]])
+        #expect(next(2, having: 10) == [10: [11]])
+    }
+
     @Test func aCommitTravelsWithWhatIsSentNext() throws {
         var bench = Bench(StandardRules())
         bench.becomeLeader()
@@ -154,7 +214,7 @@ import Units
 
     // Reads often enough that no heartbeat is ever due by itself: what is looked after with heartbeats, such as
     // the end of a transfer that does not succeed, is not late for it.
-    @Test func heartbeatsAreDueAnIntervalAfterARoundOfReads() throws {
+    @Test func readsDoNotPutOffTheEndOfATransfer() throws {
         var bench = Bench(StandardRules())
         bench.becomeLeader()
         _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
@@ -168,9 +228,7 @@ import Units
             bench.now += .milliseconds(10)
             bench.effects.removeAll()
             try bench.core.read(read, at: bench.now, into: &bench.effects)
-            let timer = heartbeatTimer(bench.effects.elements)
-            if read == 1 { #expect(timer == bench.now + interval) }
-            due = timer ?? due
+            due = heartbeatTimer(bench.effects.elements) ?? due
             let answer = HeartbeatAnswer(term: 1, round: read, sent: bench.now)
             _ = bench.receive(.heartbeatAnswer(answer), from: 1)
             guard due <= bench.now else { continue }

@@ -42,6 +42,52 @@ import Units
         #expect(survived > 1_000 && tornAway > 1_000)
     }
 
+    // Goal: batches appended to the bytes of their segments make the same files as writes that are carried out one by
+    // one, also of records that are parts of one buffer. Method: seeded batches through two writers, over many
+    // segments and superseding batches; what was appended is recovered.
+    @Test func appendedBatchesLieWhereWritesPutThem() throws {
+        var (segments, superseding) = (0, 0)
+        for seed in 0..<100 as Range<UInt64> {
+            var random = SeededRandom(stateFrom: seed)
+            var world = LogWorld()
+            var writer = world.writer
+            var files: [SegmentImage] = []
+            for step in 0..<40 {
+                let records = LogWorld.records(&random)
+                let supersedes = random.below(9) == 0
+                world.append(records, supersedes: supersedes)
+                let write = try #require(world.last)
+                let begins = writer.beginsSegment(supersedesEarlier: supersedes)
+                if begins {
+                    let name = writer.nextSequence
+                    files.append(SegmentImage(firstSequence: name, bytes: []))
+                    segments += 1
+                }
+                if supersedes {
+                    files.removeFirst(files.count - 1)
+                    superseding += 1
+                }
+                let start = writer.append(
+                    LogWorld.slices(of: records),
+                    supersedesEarlier: supersedes,
+                    to: &files[files.count - 1].bytes
+                )
+                #expect(begins == write.beginsSegment, "seed \(seed), step \(step)")
+                #expect(start == write.offset, "seed \(seed), step \(step)")
+                #expect(writer.offset == write.end && writer.segment == write.segment)
+                #expect(files.last?.bytes.count == write.end, "seed \(seed), step \(step)")
+                #expect(writer.nextSequence == world.writer.nextSequence)
+                let names = files.map(\.firstSequence)
+                #expect(names == world.images.map(\.firstSequence), "seed \(seed), step \(step)")
+                let isSame = files.map(\.bytes) == world.images.map(\.bytes)
+                #expect(isSame, "seed \(seed), step \(step)")
+            }
+            let log = try LogWorld.recover(files)
+            #expect(log.batches == world.batches && log.repairs == [], "seed \(seed)")
+        }
+        #expect(superseding > 100 && segments > superseding + 200, "\(segments), \(superseding)")
+    }
+
     // Goal: a changed bit anywhere in acknowledged bytes, also in the very last batch, is an error.
     @Test func aFlippedBitIsNeverOverlooked() throws {
         for seed in 0..<60 as Range<UInt64> {
@@ -207,6 +253,16 @@ extension LogWorld {
         self.init()
         for number in 1...count {
             append(LogWorld.records(&random), supersedes: number % period == 0)
+        }
+    }
+
+    /// The same records, as parts of one buffer.
+    static func slices(of records: [[UInt8]]) -> [ArraySlice<UInt8>] {
+        let buffer = records.flatMap { $0 }
+        var end = 0
+        return records.map { record in
+            end += record.count
+            return buffer[end - record.count..<end]
         }
     }
 

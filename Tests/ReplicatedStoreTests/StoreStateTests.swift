@@ -12,18 +12,34 @@ import Units
 @Suite struct StoreStateTests {
     static func bytes(_ text: String) -> Bytes { Array(text.utf8)[...] }
 
+    /// One of a hundred keys of 0 to 24 bytes: all begin alike, and some differ in one byte, at an edge of eight of
+    /// them. As in a message, it begins anywhere.
+    static func key(_ random: inout SeededRandom) -> Bytes {
+        let start = Int(random.below(8))
+        var storage = [UInt8](repeating: 0xFF, count: start)
+        storage += (0..<UInt8(random.below(25))).map { $0 &* 31 }
+        let place = start + [0, 7, 8, 15, 16, 23, 24][Int(random.below(7))]
+        if random.below(2) == 0, place < storage.count { storage[place] ^= 0x80 }
+        return storage[start...]
+    }
+
+    static func value(_ random: inout SeededRandom) -> Bytes {
+        let number = random.below(6)
+        return number == 5 ? [] : bytes("v\(number)")
+    }
+
     static func command(_ random: inout SeededRandom) -> StoreCommand {
-        let key = bytes("k\(random.below(9))")
-        let value = bytes("v\(random.below(5))")
+        let key = key(&random)
+        let value = value(&random)
         switch random.below(7) {
         case 0: return .get(key: key)
         case 1, 2: return .put(key: key, value: value)
         case 3:
-            let expected = random.below(3) == 0 ? nil : bytes("v\(random.below(5))")
+            let expected = random.below(3) == 0 ? nil : StoreStateTests.value(&random)
             return .compareAndSet(key: key, expected: expected, value: value)
         case 4: return .append(key: key, value: value)
         case 5: return .delete(key: key)
-        default: return .scan(start: key, limit: UInt16(random.below(5)))
+        default: return .scan(start: key, limit: UInt16(random.below(40)))
         }
     }
 
@@ -63,6 +79,8 @@ import Units
             #expect(table.execute(command) == expected, "round \(round): \(command)")
         }
         #expect(table.size == model.reduce(0) { $0 + 8 + $1.key.count + $1.value.count })
+        // What the run should have met, or it proves little.
+        #expect(table.count == model.count && table.count > 40)
     }
 
     @Test func fullTableRefuses() {
@@ -74,16 +92,74 @@ import Units
         #expect(table.size == 20)
     }
 
+    // Goal: a value grows up to its limit and not beyond it, and what is refused changes nothing. Method: appends to a
+    // missing key and to a present one, until the value and then the table are full.
+    @Test func valuesGrowUpToTheirLimit() {
+        var table = KeyValueTable(limit: .mebibytes(1))
+        var value = [UInt8](repeating: 7, count: StoreCommand.valueLimit - 1)
+        #expect(table.execute(.append(key: [1], value: value[...])) == .done)
+        #expect(table.execute(.append(key: [1], value: [8, 9])) == .full)
+        #expect(table.value(of: [1]) == value[...] && table.size == 9 + value.count)
+        #expect(table.execute(.append(key: [1], value: [8])) == .done)
+        value.append(8)
+        #expect(table.value(of: [1]) == value[...] && table.size == 9 + value.count)
+        #expect(table.execute(.append(key: [1], value: [9])) == .full)
+        #expect(table.execute(.append(key: [1], value: [])) == .done)
+        #expect(table.value(of: [1]) == value[...] && table.size == 9 + value.count)
+        #expect(table.execute(.append(key: [2], value: value[...])) == .done)
+        #expect(table.execute(.append(key: [2], value: [9])) == .full)
+        #expect(table.value(of: [2]) == value[...] && table.size == 2 * (9 + value.count))
+        var small = KeyValueTable(limit: ByteCount(20 as Int64))
+        #expect(small.execute(.append(key: [1], value: [1, 2, 3, 4, 5])) == .done)
+        #expect(small.execute(.append(key: [1], value: [6, 7, 8, 9, 10, 11])) == .done)
+        #expect(small.execute(.append(key: [1], value: [12])) == .full)
+        #expect(small.execute(.append(key: [2], value: [])) == .full)
+        let whole: Bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+        #expect(small.value(of: [1]) == whole && small.size == 20)
+    }
+
+    // Goal: an empty value is a value. Method: what is expected is empty or missing, and so is what is there; the
+    // neighbours have an empty value, too.
+    @Test func anEmptyValueIsNotAMissingOne() {
+        var table = KeyValueTable(limit: .mebibytes(1))
+        func isSet(_ key: Bytes, _ expected: Bytes?, to value: Bytes) -> Bool? {
+            let command = StoreCommand.compareAndSet(key: key, expected: expected, value: value)
+            guard case .compared(let wasSet) = table.execute(command) else { return nil }
+            return wasSet
+        }
+        #expect(isSet([5], [], to: [1]) == false)
+        #expect(table.count == 0 && table.size == 0)
+        #expect(isSet([5], nil, to: []) == true)
+        // Before the only key, and behind it.
+        for key in [[], [4], [5, 0], [6]] as [Bytes] {
+            #expect(isSet(key, [], to: [1]) == false)
+            #expect(table.value(of: key) == nil && table.count == 1)
+        }
+        #expect(isSet([5], nil, to: [1]) == false)
+        #expect(isSet([5], [0], to: [1]) == false)
+        #expect(table.read(.get(key: [5])) == .value([]))
+        #expect(isSet([5], [], to: [1, 2]) == true)
+        #expect(isSet([5], [], to: [3]) == false)
+        #expect(isSet([5], [1], to: [3]) == false)
+        #expect(table.read(.get(key: [5])) == .value([1, 2]))
+        #expect(table.count == 1 && table.size == 11)
+    }
+
     // MARK: Sessions
 
     /// The bytes of an entry, by way of a request and a replica's proposal.
-    static func entry(_ session: UInt64, _ sequence: UInt64, answered: UInt64 = 0) -> Bytes {
+    static func entry(
+        _ session: UInt64,
+        _ sequence: UInt64,
+        answered: UInt64 = 0,
+        _ command: StoreCommand = .append(key: [7], value: [1])
+    ) -> Bytes {
         var writer = WireWriter()
         writer.write(UInt8(2))
         writer.write(session)
         writer.write(sequence)
         writer.write(answered)
-        StoreCommand.append(key: [7], value: [1]).encode(into: &writer)
+        command.encode(into: &writer)
         return writer.bytes[...]
     }
 

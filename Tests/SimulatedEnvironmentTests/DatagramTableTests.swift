@@ -104,4 +104,63 @@ import Units
             table.free(token)
         }
     }
+
+    /// Says of itself what decoding makes of it.
+    struct Claim: WireMessage {
+        enum Fate: UInt8 {
+            case isSame
+            case isOther
+            case isNone
+        }
+        var fate: Fate
+        var number: UInt64
+
+        init(_ fate: Fate, _ number: UInt64) {
+            self.fate = fate
+            self.number = number
+        }
+        func encode(into writer: inout WireWriter) {
+            writer.write(fate.rawValue)
+            writer.write(number)
+        }
+        init(from reader: inout WireReader) throws(WireError) {
+            guard let fate = Fate(rawValue: try reader.read()), fate != .isNone else {
+                throw .malformed("a claim to be nothing")
+            }
+            self.fate = fate
+            number = try reader.read()
+            if fate == .isOther { number += 1 }
+            try reader.expectEnd()
+        }
+    }
+
+    // Goal: a message with a wrong codec ends the run where it is opened. Method: one that decodes to something else
+    // and one that does not decode, behind a sound one; up to there nothing happens to them.
+    @Test func messagesWithAWrongCodecAreCarriedUnopened() {
+        var table = DatagramTable<Claim>()
+        let sound = table.insert(Claim(.isSame, 7), from: NodeID(2))
+        let other = table.insert(Claim(.isOther, 7), from: NodeID(2))
+        let none = table.insert(Claim(.isNone, 7), from: NodeID(2))
+        #expect([sound.size, other.size, none.size] == [9, 9, 9])
+        #expect(table.sender(of: other.token) == NodeID(2))
+        table.free(none.token)
+        table.free(other.token)
+        #expect(table.opened(sound.token).message == Claim(.isSame, 7))
+    }
+
+    @Test func aMessageThatDecodesToAnotherIsNotOpened() async {
+        await #expect(processExitsWith: .failure) {
+            var table = DatagramTable<Claim>()
+            let token = table.insert(Claim(.isOther, 7), from: NodeID(2)).token
+            _ = table.opened(token)
+        }
+    }
+
+    @Test func aMessageThatDoesNotDecodeIsNotOpened() async {
+        await #expect(processExitsWith: .failure) {
+            var table = DatagramTable<Claim>()
+            let token = table.insert(Claim(.isNone, 7), from: NodeID(2)).token
+            _ = table.opened(token)
+        }
+    }
 }

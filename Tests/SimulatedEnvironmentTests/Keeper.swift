@@ -42,17 +42,51 @@ struct Keeper: Machine {
         }
     }
 
+    /// How a keeper writes.
+    struct Habit {
+        /// Every so many batches one supersedes the earlier ones.
+        var compaction: UInt64 = 17
+        /// Which record of such a batch does.
+        var supersedingShare = 0
+        /// Batches given to the disk at a time: by default two, so that a crash finds one begun and one waiting.
+        var inFlight = 2
+
+        func shares(of batch: UInt64) -> [Share] {
+            let size = Int(batch * 7 % 5) * 500
+            return (0..<Keeper.shares).map { place in
+                Share(
+                    batch: batch,
+                    filling: Array(repeating: UInt8(batch % 3), count: size),
+                    supersedesEarlier: place == supersedingShare && batch % compaction == 0
+                )
+            }
+        }
+
+        /// What of a batch is written: records that one of the same batch supersedes are not.
+        func written(of batch: UInt64) -> [Share] {
+            let all = shares(of: batch)
+            let first = all.lastIndex { $0.supersedesEarlier } ?? 0
+            return Array(all[first...])
+        }
+
+        /// The batch of each record that is there when the last batch is `last`.
+        func kept(through last: UInt64) -> [UInt64] {
+            guard last > 0 else { return [] }
+            let first = max(1, last / compaction * compaction)
+            return (first...last).flatMap { written(of: $0).map(\.batch) }
+        }
+    }
+
     let birth: Birth<Keeper>
-    /// Every so many batches one supersedes the earlier ones.
-    let compaction: UInt64
+    let habit: Habit
     /// Records of each batch.
     static let shares = 3
 
     private var next: UInt64 = 1
 
-    init(_ birth: Birth<Keeper>, compaction: UInt64) {
+    init(_ birth: Birth<Keeper>, _ habit: Habit) {
         self.birth = birth
-        self.compaction = compaction
+        self.habit = habit
     }
 
     mutating func step(
@@ -64,8 +98,7 @@ struct Keeper: Machine {
         case .started:
             actions.emit(.started(birth.recovered.map(\.batch)))
             next = (birth.recovered.last?.batch ?? 0) + 1
-            // Two at a time, so that a crash finds one begun and one waiting.
-            for _ in 0..<2 { write(&actions) }
+            for _ in 0..<habit.inFlight { write(&actions) }
         case .persisted(let id):
             actions.emit(.persisted(id.rawValue))
             write(&actions)
@@ -77,17 +110,7 @@ struct Keeper: Machine {
     var closingEvents: [Event] { [.closed(next: next)] }
 
     private mutating func write(_ actions: inout Actions<Keeper>) {
-        let size = Int(next * 7 % 5) * 500
-        actions.persist(
-            (0..<Keeper.shares).map { place in
-                Share(
-                    batch: next,
-                    filling: Array(repeating: UInt8(next % 3), count: size),
-                    supersedesEarlier: place == 0 && next % compaction == 0
-                )
-            },
-            id: WriteID(next)
-        )
+        actions.persist(habit.shares(of: next), id: WriteID(next))
         next += 1
     }
 }
@@ -124,11 +147,11 @@ struct KeeperListener: RunObserver {
 /// One node that keeps batches for two seconds.
 func keeper(
     seed: UInt64,
-    compaction: UInt64 = 17,
+    _ habit: Keeper.Habit = Keeper.Habit(),
     faults: [SimulationPlan.ScheduledFault]
 ) -> Simulation<KeeperListener> {
     Simulation(
         plan(nodes: [0], seed: seed, until: at(2_000), faults: faults),
         observer: KeeperListener()
-    ) { Keeper($0, compaction: compaction) }
+    ) { Keeper($0, habit) }
 }

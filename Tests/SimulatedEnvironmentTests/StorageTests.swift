@@ -130,6 +130,92 @@ struct StorageTests {
         #expect(kept > 50 && lost > 50 && repaired > 50)
     }
 
+    /// What befalls a node while batches are under way.
+    enum Mishap: CaseIterable {
+        case crash
+        case tornWrite
+        case failedSync
+
+        var faults: [SimulationPlan.ScheduledFault] {
+            switch self {
+            case .crash: StorageTests.crashes
+            case .tornWrite: StorageTests.throughout(.tornWrites) + StorageTests.crashes
+            case .failedSync:
+                (1...9).flatMap { step in
+                    let failure = DiskFault.error(.sync, .percent(50))
+                    let time = Int64(step) * 200
+                    let change = WorldFault.disk(StorageTests.node, failure)
+                    return fault(step, change, from: time, to: time + 60)
+                }
+            }
+        }
+    }
+
+    // Goal: however many batches wait behind the one being written, and whichever of them supersede others, what
+    // is recovered is whole, begins with the latest superseding record and ends with the last batch that was
+    // acknowledged, or with the one that had been begun. Method: keepers with three to six batches under way, of
+    // which all, some or none supersede the earlier ones, each with any of its records.
+    @Test(arguments: Mishap.allCases)
+    func severalBatchesUnderWay(_ mishap: Mishap) {
+        var kept = 0
+        var lost = 0
+        var repaired = 0
+        for seed in 0..<48 as Range<UInt64> {
+            let habit = Keeper.Habit(
+                compaction: [1, 2, 3, 8][Int(seed % 4)],
+                supersedingShare: Int(seed / 4 % 3),
+                inFlight: 3 + Int(seed / 4 % 4)
+            )
+            var world = keeper(seed: seed, habit, faults: mishap.faults)
+            _ = world.run()
+            #expect(world.observer.lives.count == 10, "seed \(seed)")
+            for life in world.observer.lives.dropFirst() {
+                let last = life.recovered.last ?? 0
+                #expect(life.recovered == habit.kept(through: last), "seed \(seed)")
+                #expect((0...1).contains(Int(last) - Int(life.acknowledged)), "seed \(seed)")
+                if last == life.acknowledged { lost += 1 } else { kept += 1 }
+            }
+            for fact in world.storageFacts {
+                switch fact.kind {
+                case .repaired where mishap != .crash: repaired += 1
+                case .failed(.sync) where mishap == .failedSync: break
+                default: Issue.record("seed \(seed): \(fact)")
+                }
+            }
+        }
+        if mishap == .crash {
+            #expect(kept == 0)
+        } else {
+            #expect(kept > 20 && lost > 20 && repaired > 20, "\(kept), \(lost), \(repaired)")
+        }
+    }
+
+    // Goal: a disk fills with what is written, batch by batch, whatever waits behind it. Method: batches of different
+    // sizes, some of them without the records that they supersede themselves; the first that does not fit fails.
+    @Test(arguments: [1, 2, 6])
+    func aFullDiskHoldsWhatFits(inFlight: Int) throws {
+        let room = 20_000
+        let habit = Keeper.Habit(compaction: 3, supersedingShare: 2, inFlight: inFlight)
+        var fitting: UInt64 = 0
+        var writer = WireWriter()
+        while writer.count <= room {
+            fitting += 1
+            for share in habit.written(of: fitting) { share.encode(into: &writer) }
+        }
+        fitting -= 1
+        let full = DiskFault.full(remaining: ByteCount(room))
+        var world = keeper(
+            seed: 1,
+            habit,
+            faults: fault(1, .disk(StorageTests.node, full), from: 0, to: 1_500)
+        )
+        _ = world.run()
+        #expect(world.storageFacts.first?.kind == .full)
+        let lives = world.observer.lives
+        try #require(lives.count == 2)
+        #expect(fitting > 3 && lives[1].acknowledged == fitting)
+    }
+
     // Goal: the first failed write or sync ends the process, which comes back with all that was
     // acknowledged when the fault has ended; so does a disk that is full.
     @Test(arguments: [
@@ -198,7 +284,8 @@ struct StorageTests {
     // others go on. Method: every byte rots once, then two restarts.
     @Test func refusedNodesStayDown() {
         let rot = fault(50, .disk(StorageTests.node, .bitRot(Ratio(0.01))), from: 150, to: 160)
-        var world = keeper(seed: 1, compaction: 1 << 40, faults: rot + StorageTests.crashes)
+        let habit = Keeper.Habit(compaction: 1 << 40)
+        var world = keeper(seed: 1, habit, faults: rot + StorageTests.crashes)
         _ = world.run()
         let reasons = world.storageFacts.compactMap {
             if case .refused(let failure) = $0.kind { failure } else { nil }

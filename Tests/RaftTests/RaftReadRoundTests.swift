@@ -1,0 +1,175 @@
+import Machines
+import Raft
+import Testing
+import Units
+
+// Goal: a round for reads asks no more followers than a quorum needs, and none that is silent decides how long a
+// read waits; heartbeats go where nothing else was sent.
+struct RaftReadRoundTests {
+    private typealias Bench = RaftStepTests.Bench
+
+    private static let members: [UInt32] = [0, 1, 2, 3, 4]
+
+    /// A leader of five whose followers have answered a heartbeat after these times, in milliseconds.
+    private func leader(
+        _ roundTrips: [Int64] = [40, 10, 30, 20],
+        configuration: RaftConfiguration = RaftConfiguration()
+    ) -> Bench<StandardRules> {
+        var bench = Bench(
+            StandardRules(),
+            members: RaftReadRoundTests.members,
+            configuration: configuration
+        )
+        _ = bench.fire(.election, after: .seconds(3))
+        for isPreVote in [true, false] {
+            let answer = VoteAnswer(term: 1, isGranted: true, isPreVote: isPreVote)
+            for peer in [1, 2] as [UInt32] { _ = bench.receive(.voteAnswer(answer), from: peer) }
+            if isPreVote { _ = bench.persisted(0) }
+        }
+        _ = bench.persisted(1)
+        for peer in [1, 2, 3, 4] as [UInt32] {
+            _ = bench.receive(.appendMatched(term: 1, index: 1), from: peer)
+        }
+        let sent = bench.now
+        for (peer, roundTrip) in zip([1, 2, 3, 4] as [UInt32], roundTrips) {
+            bench.now = sent + .milliseconds(roundTrip)
+            let answer = HeartbeatAnswer(term: 1, round: 0, sent: sent)
+            _ = bench.receive(.heartbeatAnswer(answer), from: peer)
+        }
+        bench.now = sent + .milliseconds(roundTrips.max()!)
+        return bench
+    }
+
+    /// Who is sent a heartbeat of this round.
+    private func asked(_ effects: [RaftEffect], round: UInt64) -> [UInt32] {
+        effects.compactMap {
+            guard case .send(.heartbeat(let heartbeat), let peer) = $0, heartbeat.round == round
+            else { return nil }
+            return peer.rawValue
+        }
+    }
+
+    private func read(
+        _ name: UInt64,
+        _ bench: inout Bench<StandardRules>
+    ) throws -> [RaftEffect] {
+        bench.effects.removeAll()
+        try bench.core.read(name, at: bench.now, into: &bench.effects)
+        return bench.effects.elements
+    }
+
+    private func isReady(_ effects: [RaftEffect], _ name: UInt64) -> Bool {
+        effects.contains { if case .readReady(name) = $0 { true } else { false } }
+    }
+
+    /// Sets the heartbeat timer off at its time.
+    private func beat(_ bench: inout Bench<StandardRules>, _ before: [RaftEffect]) -> [RaftEffect] {
+        var due: Instant?
+        for case .setTimer(.heartbeat, let time) in before { due = time }
+        let pause = due.map { max(.zero, $0 - bench.now) }
+        return bench.fire(.heartbeat, after: pause ?? bench.core.configuration.heartbeat)
+    }
+
+    @Test func theNearestThatMakeAQuorumAreAsked() throws {
+        var bench = leader()
+        let effects = try read(7, &bench)
+        #expect(asked(effects, round: 1) == [2, 4])
+        let answer = HeartbeatAnswer(term: 1, round: 1, sent: bench.now)
+        #expect(!isReady(bench.receive(.heartbeatAnswer(answer), from: 4), 7))
+        // Whoever confirms the round counts, asked or not.
+        #expect(isReady(bench.receive(.heartbeatAnswer(answer), from: 1), 7))
+    }
+
+    @Test func allAreAskedWhenARoundIsNotConfirmedWithinAHeartbeat() throws {
+        var bench = leader()
+        _ = try read(7, &bench)
+        let late = bench.fire(.heartbeat, after: bench.core.configuration.heartbeat)
+        #expect(asked(late, round: 1) == [1, 2, 3, 4])
+        // Again no sooner than after another one.
+        let early = bench.fire(.heartbeat, after: .milliseconds(1))
+        #expect(asked(early, round: 1).isEmpty)
+    }
+
+    @Test func silentFollowersAreNotReliedOn() throws {
+        var bench = leader()
+        let pause = bench.core.configuration.heartbeat * 3
+        bench.now += pause
+        // Only the two that are far answered of late.
+        for peer in [1, 3] as [UInt32] {
+            let answer = HeartbeatAnswer(term: 1, round: 0, sent: bench.now)
+            _ = bench.receive(.heartbeatAnswer(answer), from: peer)
+        }
+        #expect(asked(try read(7, &bench), round: 1) == [1, 3])
+        var lonely = leader()
+        lonely.now += pause
+        #expect(asked(try read(7, &lonely), round: 1) == [1, 2, 3, 4])
+    }
+
+    @Test func aJointMembershipNeedsAQuorumOfBoth() throws {
+        var bench = leader()
+        bench.effects.removeAll()
+        let change = MembershipChange.joint(
+            voters: [0, 1, 3].map { NodeID($0) },
+            learners: [],
+            witnesses: []
+        )
+        try bench.core.change(change, at: bench.now, into: &bench.effects)
+        #expect(bench.core.membership.isJoint)
+        let nodes = Set(asked(try read(7, &bench), round: 1))
+        #expect(nodes.count >= 2 && !nodes.isDisjoint(with: [1, 3]), "\(nodes)")
+        #expect(nodes.count < 4, "\(nodes)")
+    }
+
+    @Test func appendsThatFollowEachOtherStandForHeartbeats() throws {
+        var bench = leader()
+        let heartbeat = bench.core.configuration.heartbeat
+        var heartbeats = 0
+        for index in 2...41 as ClosedRange<LogIndex> {
+            bench.now += heartbeat / 4
+            bench.effects.removeAll()
+            _ = try bench.core.propose([1], at: bench.now, into: &bench.effects)
+            for peer in [1, 2, 3, 4] as [UInt32] {
+                _ = bench.receive(.appendMatched(term: 1, index: index), from: peer)
+            }
+            _ = bench.persisted(index)
+            heartbeats += asked(bench.fire(.heartbeat, after: .zero), round: 0).count
+        }
+        #expect(heartbeats == 0)
+        // What is proposed no more is followed by heartbeats within one interval.
+        #expect(asked(bench.fire(.heartbeat, after: heartbeat), round: 0) == [1, 2, 3, 4])
+    }
+
+    @Test func leasesNeedHeartbeats() throws {
+        var configuration = RaftConfiguration()
+        configuration.leaseReads = true
+        var bench = leader(configuration: configuration)
+        let heartbeat = bench.core.configuration.heartbeat
+        var heartbeats = 0
+        for index in 2...9 as ClosedRange<LogIndex> {
+            bench.now += heartbeat / 2
+            bench.effects.removeAll()
+            _ = try bench.core.propose([1], at: bench.now, into: &bench.effects)
+            _ = bench.persisted(index)
+            heartbeats += asked(bench.fire(.heartbeat, after: .zero), round: 0).count
+        }
+        #expect(heartbeats >= 3 * 4)
+    }
+
+    @Test func theTimerIsDueWhenTheFirstFollowerIs() throws {
+        var bench = leader()
+        let first = beat(&bench, [])
+        #expect(asked(first, round: 0) == [1, 2, 3, 4])
+        // Two are asked by a round half an interval later; the others are still due after the whole.
+        bench.now += bench.core.configuration.heartbeat / 2
+        let round = try read(7, &bench)
+        #expect(asked(round, round: 1) == [2, 4])
+        let answer = HeartbeatAnswer(term: 1, round: 1, sent: bench.now)
+        for peer in [2, 4] as [UInt32] {
+            _ = bench.receive(.heartbeatAnswer(answer), from: peer)
+        }
+        let second = bench.fire(.heartbeat, after: bench.core.configuration.heartbeat / 2)
+        #expect(asked(second, round: 1) == [1, 3])
+        let third = beat(&bench, second)
+        #expect(asked(third, round: 1) == [2, 4])
+    }
+}
