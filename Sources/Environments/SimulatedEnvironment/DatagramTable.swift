@@ -52,12 +52,11 @@ public struct DatagramTable<Message: WireMessage> {
         var writer = WireWriter(reusing: consume buffer)
         message.encode(into: &writer)
         let size = writer.count
-        slots[Int(token)] = Slot(
-            sender: sender,
-            message: message,
-            buffer: writer.storage,
-            size: size
-        )
+        // Part by part: the slot as a whole would be destroyed first.
+        slots[Int(token)].message = message
+        slots[Int(token)].buffer = writer.storage
+        slots[Int(token)].sender = sender
+        slots[Int(token)].size = size
         return (token, size)
     }
 

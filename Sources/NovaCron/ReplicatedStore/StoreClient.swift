@@ -434,12 +434,10 @@ public struct StoreClient: Sendable {
             if let due = operations[place].attempt?.due { consider(due) }
         }
         if let attempt = registration { consider(attempt.due) }
-        guard next != timerAt else { return }
+        // One that is set for earlier stays: as a rule the answer comes first, and the timer then finds nothing to do
+        // or is set anew.
+        guard let next, timerAt.map({ next < $0 }) ?? true else { return }
         timerAt = next
-        if let next {
-            actions.setTimer(Program.wrap(.client), at: max(now, next))
-        } else {
-            actions.cancelTimer(Program.wrap(.client))
-        }
+        actions.setTimer(Program.wrap(.client), at: max(now, next))
     }
 }

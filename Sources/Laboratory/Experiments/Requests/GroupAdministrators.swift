@@ -151,11 +151,10 @@ struct GroupAdministrators: Sendable {
             switch consume action {
             case .send(let message, let replica): actions.send(message, to: replica)
             case .setTimer(_, let time): actions.setTimer(.session(line), at: time)
-            case .cancelTimer: actions.cancelTimer(.session(line))
             case .emit(.completed(_, let end, _)): outcome = end
             case .emit: break
-            case .openStream, .write, .grant, .finish, .reset, .persist, .compute:
-                preconditionFailure("a client of the store sends datagrams only")
+            case .cancelTimer, .openStream, .write, .grant, .finish, .reset, .persist, .compute:
+                preconditionFailure("a client of the store sends datagrams and sets a timer")
             }
         }
         guard let outcome, let open = administrators[place].open else { return }

@@ -234,12 +234,11 @@ struct RequestClients: Sendable {
             switch consume action {
             case .send(let message, let replica): actions.send(message, to: replica)
             case .setTimer(_, let time): actions.setTimer(.session(UInt32(place)), at: time)
-            case .cancelTimer: actions.cancelTimer(.session(UInt32(place)))
             case .emit(.completed(let request, let outcome, let attempts)):
                 ended.append((request, outcome, attempts))
             case .emit: break
-            case .openStream, .write, .grant, .finish, .reset, .persist, .compute:
-                preconditionFailure("a client of the store sends datagrams only")
+            case .cancelTimer, .openStream, .write, .grant, .finish, .reset, .persist, .compute:
+                preconditionFailure("a client of the store sends datagrams and sets a timer")
             }
         }
         guard let end = ended.popLast() else { return }
