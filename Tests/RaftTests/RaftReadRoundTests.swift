@@ -30,13 +30,12 @@ struct RaftReadRoundTests {
         for peer in [1, 2, 3, 4] as [UInt32] {
             _ = bench.receive(.appendMatched(term: 1, index: 1), from: peer)
         }
-        let sent = bench.now
+        bench.now += .milliseconds(roundTrips.max()!)
         for (peer, roundTrip) in zip([1, 2, 3, 4] as [UInt32], roundTrips) {
-            bench.now = sent + .milliseconds(roundTrip)
+            let sent = bench.now - .milliseconds(roundTrip)
             let answer = HeartbeatAnswer(term: 1, round: 0, sent: sent)
             _ = bench.receive(.heartbeatAnswer(answer), from: peer)
         }
-        bench.now = sent + .milliseconds(roundTrips.max()!)
         return bench
     }
 
