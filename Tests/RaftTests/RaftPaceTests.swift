@@ -212,8 +212,8 @@ import Units
         #expect(bench.core.commit == 2)
     }
 
-    // Reads often enough that no heartbeat is ever due by itself: what is looked after with heartbeats, such as
-    // the end of a transfer that does not succeed, is not late for it.
+    // What is looked after with heartbeats, such as the end of a transfer that does not succeed, is not late when
+    // followers hear of the leader by rounds for reads all the time.
     @Test func readsDoNotPutOffTheEndOfATransfer() throws {
         var bench = Bench(StandardRules())
         bench.becomeLeader()

@@ -104,6 +104,104 @@ struct RaftReadRoundTests {
         #expect(asked(try read(7, &lonely), round: 1) == [1, 2, 3, 4])
     }
 
+    // After an election nobody's distance is known: whoever answered since is asked, not one that may be dead.
+    @Test func whoHasAnsweredIsAskedBeforeWhoHasNot() throws {
+        var bench = Bench(StandardRules(), members: RaftReadRoundTests.members)
+        _ = bench.fire(.election, after: .seconds(3))
+        for isPreVote in [true, false] {
+            let answer = VoteAnswer(term: 1, isGranted: true, isPreVote: isPreVote)
+            for peer in [1, 2] as [UInt32] { _ = bench.receive(.voteAnswer(answer), from: peer) }
+            if isPreVote { _ = bench.persisted(0) }
+        }
+        _ = bench.persisted(1)
+        bench.now += .milliseconds(20)
+        for peer in [3, 4] as [UInt32] {
+            _ = bench.receive(.appendMatched(term: 1, index: 1), from: peer)
+        }
+        #expect(asked(try read(7, &bench), round: 1) == [3, 4])
+    }
+
+    @Test func whoIsAskedInVainCountsAsFarther() throws {
+        var bench = leader()
+        var effects = try read(1, &bench)
+        #expect(asked(effects, round: 1) == [2, 4])
+        for round in 1...12 as ClosedRange<UInt64> {
+            if round > 1 { effects = try read(round, &bench) }
+            // The near ones acknowledge what they are sent, and their answers to heartbeats get lost.
+            _ = bench.fire(.heartbeat, after: bench.core.configuration.heartbeat)
+            for peer in [1, 3] as [UInt32] {
+                let sent = bench.now - .milliseconds(35)
+                let answer = HeartbeatAnswer(term: 1, round: round, sent: sent)
+                _ = bench.receive(.heartbeatAnswer(answer), from: peer)
+            }
+            for peer in [2, 4] as [UInt32] {
+                _ = bench.receive(.appendMatched(term: 1, index: 1), from: peer)
+            }
+        }
+        #expect(asked(try read(13, &bench), round: 13) == [1, 3])
+    }
+
+    // Who was far may be near again, and is never asked otherwise.
+    @Test func everySixteenthRoundAsksAll() throws {
+        var bench = leader()
+        for round in 1...16 as ClosedRange<UInt64> {
+            let nodes = asked(try read(round, &bench), round: round)
+            #expect(nodes == (round == 16 ? [1, 2, 3, 4] : [2, 4]), "round \(round)")
+            let answer = HeartbeatAnswer(term: 1, round: round, sent: bench.now)
+            for peer in [2, 4] as [UInt32] {
+                _ = bench.receive(.heartbeatAnswer(answer), from: peer)
+            }
+        }
+    }
+
+    @Test func aRoundEndsWhenWhoWasAskedIsAMemberNoLonger() throws {
+        var bench = Bench(StandardRules(), members: [0, 1])
+        _ = bench.fire(.election, after: .seconds(3))
+        for isPreVote in [true, false] {
+            let answer = VoteAnswer(term: 1, isGranted: true, isPreVote: isPreVote)
+            _ = bench.receive(.voteAnswer(answer), from: 1)
+            if isPreVote { _ = bench.persisted(0) }
+        }
+        _ = bench.persisted(1)
+        _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
+        #expect(asked(try read(7, &bench), round: 1) == [1])
+        bench.effects.removeAll()
+        try bench.core.change(.remove(NodeID(1)), at: bench.now, into: &bench.effects)
+        let late = bench.fire(.heartbeat, after: bench.core.configuration.heartbeat)
+        #expect(isReady(late, 7))
+    }
+
+    @Test(arguments: [Int64.min, -1, Int64.max])
+    func timesThatAPeerMadeUpSayNothing(sent: Int64) throws {
+        for leaseReads in [false, true] {
+            var configuration = RaftConfiguration()
+            configuration.leaseReads = leaseReads
+            var bench = leader(configuration: configuration)
+            let answer = HeartbeatAnswer(term: 1, round: 0, sent: Instant(nanoseconds: sent))
+            for peer in [1, 3] as [UInt32] {
+                _ = bench.receive(.heartbeatAnswer(answer), from: peer)
+            }
+            if !leaseReads { #expect(asked(try read(7, &bench), round: 1) == [2, 4]) }
+        }
+    }
+
+    // Its disk may be slow, or appends may be what does not arrive: heartbeats keep the leader in office.
+    @Test func appendsToWhoSaysNothingAreNoHeartbeats() throws {
+        var bench = leader()
+        let heartbeat = bench.core.configuration.heartbeat
+        var heartbeats: [UInt32] = []
+        for index in 2...21 as ClosedRange<LogIndex> {
+            bench.now += heartbeat / 4
+            bench.effects.removeAll()
+            _ = try bench.core.propose([1], at: bench.now, into: &bench.effects)
+            _ = bench.persisted(index)
+            heartbeats += asked(bench.fire(.heartbeat, after: .zero), round: 0)
+        }
+        for peer in [1, 2, 3, 4] as [UInt32] {
+            #expect(heartbeats.count { $0 == peer } >= 3, "\(peer)")
+        }
+    }
+
     @Test func aJointMembershipNeedsAQuorumOfBoth() throws {
         var bench = leader()
         bench.effects.removeAll()

@@ -26,8 +26,10 @@ struct Progress: Sendable {
     /// When it was last sent what says that the leader lives and is answered: a heartbeat, or an append that follows
     /// others.
     var contacted: Instant
-    /// From a heartbeat to its answer, smoothed like TCP's estimate (RFC 6298); zero before the first.
-    private(set) var roundTrip = Interval.zero
+    /// From a heartbeat to its answer, smoothed like TCP's estimate (RFC 6298); `nil` before the first.
+    private(set) var roundTrip: Interval?
+    /// The latest round that it was asked for.
+    var askedRound: UInt64 = 0
     /// The read round that it has confirmed.
     var confirmedRound: UInt64 = 0
     /// The end of the lease that it has given.
@@ -55,10 +57,15 @@ struct Progress: Sendable {
         progressed = now
     }
 
-    /// Takes the time that one heartbeat and its answer took; one that a clock set back made negative says nothing.
+    /// Takes the time, not negative, that one heartbeat and its answer took, or that was waited for one in vain.
     mutating func measured(_ sample: Interval) {
-        guard sample >= .zero else { return }
-        roundTrip = roundTrip == .zero ? sample : roundTrip + (sample - roundTrip) / 8
+        roundTrip = roundTrip.map { $0 + (sample - $0) / 8 } ?? sample
+    }
+
+    /// Whether reads should rather ask this one: it is nearer, or not known to be farther and was heard later.
+    func isNearer(than other: Progress) -> Bool {
+        let (own, others) = (roundTrip ?? .nanoseconds(.max), other.roundTrip ?? .nanoseconds(.max))
+        return own == others ? heard > other.heard : own < others
     }
 
     mutating func sent(through last: LogIndex, bytes: Int, capacity: Int) {

@@ -53,7 +53,7 @@ struct Reign: Sendable {
             for place in followers.indices where chosen >> UInt64(place) & 1 == 0 {
                 guard followers[place].heard >= limit, membership.isVoter(followers[place].peer)
                 else { continue }
-                if let best = nearest, followers[place].roundTrip >= followers[best].roundTrip {
+                if let best = nearest, !followers[place].isNearer(than: followers[best]) {
                     continue
                 }
                 nearest = place
@@ -167,8 +167,10 @@ extension RaftCore {
             {
                 guard let sent = sendAppend(place, at: now, into: &effects) else { return }
                 if reign.followers[place].inFlight == 0 { reign.followers[place].progressed = now }
-                // Leases rest on answers to heartbeats.
-                if !configuration.leaseReads, sent.count > 0 {
+                // Leases rest on answers to heartbeats, and one that says nothing may not get its appends.
+                if !configuration.leaseReads, sent.count > 0,
+                    now - reign.followers[place].heard <= configuration.heartbeat
+                {
                     reign.followers[place].contacted = now
                 }
                 let last = reign.followers[place].next + LogIndex(sent.count) - 1
@@ -361,22 +363,33 @@ extension RaftCore {
             reign.transfer = nil
             effects.report(.transferEnded(to: transfer.target, term: term, succeeded: false))
         }
-        let isLeftOut = points.strikes("raft: heartbeat left out")
-        var isRoundLate = false
-        if let asked = reign.confirming?.asked {
-            isRoundLate = now >= asked + configuration.heartbeat
+        let isRoundLate = noteLateRound(at: now, into: &effects)
+        sendDueHeartbeats(toAll: isRoundLate, at: now, into: &effects)
+        setHeartbeatTimer(at: now, into: &effects)
+    }
+
+    /// Sends heartbeats to followers that are due; those that will be in a moment are sent theirs with them.
+    private mutating func sendDueHeartbeats(
+        toAll: Bool,
+        at now: Instant,
+        into effects: inout RaftEffects
+    ) {
+        var isAnyDue = toAll
+        for place in reign.followers.indices
+        where now >= reign.followers[place].contacted + configuration.heartbeat {
+            isAnyDue = true
         }
-        for place in reign.followers.indices {
-            let due = reign.followers[place].contacted + configuration.heartbeat
-            guard isRoundLate || now >= due else { continue }
+        guard isAnyDue else { return }
+        let isLeftOut = points.strikes("raft: heartbeat left out")
+        let limit = now - configuration.heartbeat + configuration.heartbeat / 4
+        for place in reign.followers.indices
+        where toAll || reign.followers[place].contacted <= limit {
             if isLeftOut {
                 reign.followers[place].contacted = now
             } else {
                 sendHeartbeat(place, at: now, into: &effects)
             }
         }
-        if isRoundLate { reign.confirming?.asked = now }
-        setHeartbeatTimer(at: now, into: &effects)
     }
 
     /// The next heartbeat is due an interval after what a follower was sent last; what is looked after with them is
@@ -451,8 +464,14 @@ extension RaftCore {
     ) {
         guard role == .leader, let place = reign.place(of: peer) else { return }
         reign.followers[place].heard = now
-        reign.followers[place].measured(now - answer.sent)
-        if configuration.leaseReads, answer.round >= reign.leaseRound {
+        // What a peer made up, or our clock set back, says nothing.
+        let elapsed = now.nanoseconds.subtractingReportingOverflow(answer.sent.nanoseconds)
+        let isPlausible = !elapsed.overflow && elapsed.partialValue >= 0
+        if isPlausible {
+            let sample = Interval.nanoseconds(elapsed.partialValue)
+            reign.followers[place].measured(min(sample, configuration.electionTimeout))
+        }
+        if isPlausible, configuration.leaseReads, answer.round >= reign.leaseRound {
             let end = rules.leaseEnd(
                 sent: answer.sent,
                 answered: now,

@@ -18,8 +18,8 @@ struct ReadBatch: Sendable {
 }
 
 /// Reads without log entries (dissertation, sections 6.4 and 6.4.1). A leader that has committed in its
-/// own term notes its commit index, sends a round of heartbeats to a quorum, and may answer from any later state
-/// once it has answered that round or a later one. Reads that come while a round is out share the next
+/// own term notes its commit index, sends a round of heartbeats, and may answer from any later state once a quorum,
+/// asked or not, has answered that round or a later one. Reads that come while a round is out share the next
 /// one. A follower asks the leader for the index. With leases the round is left out while a quorum's
 /// promises not to elect anybody else last.
 extension RaftCore {
@@ -105,8 +105,8 @@ extension RaftCore {
     }
 
     /// Asks the nearest followers that make a quorum, in a group that answers; all when it is not confirmed within a
-    /// heartbeat. Called thrifty by Moraru et al., "There Is More Consensus in Egalitarian Parliaments" (SOSP 2013),
-    /// section 6.1.
+    /// heartbeat, and now and then, to know who is near. Called thrifty by Moraru et al., "There Is More Consensus in
+    /// Egalitarian Parliaments" (SOSP 2013), section 6.1.
     private mutating func askQuorum(at now: Instant, into effects: inout RaftEffects) {
         let nearest = Reign.nearestQuorum(
             among: reign.followers,
@@ -114,13 +114,35 @@ extension RaftCore {
             of: log.membership,
             heardSince: now - configuration.heartbeat * 2
         )
-        guard let nearest else {
+        guard let nearest, reign.round % 16 != 0 else {
             sendHeartbeats(at: now, into: &effects)
             return
         }
         for place in reign.followers.indices where nearest >> UInt64(place) & 1 == 1 {
+            reign.followers[place].askedRound = reign.round
             sendHeartbeat(place, at: now, into: &effects)
         }
+    }
+
+    /// Whether reads have waited for a heartbeat's time, so that all have to be asked. Those that were asked in vain
+    /// count as farther, and a membership that has changed since may be content with the answers that came.
+    mutating func noteLateRound(at now: Instant, into effects: inout RaftEffects) -> Bool {
+        func isLate(_ round: ReadBatch?, _ patience: Interval) -> Bool {
+            round.map { now >= $0.asked + patience } ?? false
+        }
+        guard isLate(reign.confirming, configuration.heartbeat) else { return false }
+        finishRound(at: now, into: &effects)
+        guard isLate(reign.confirming, configuration.heartbeat), let round = reign.confirming?.round
+        else { return false }
+        for place in reign.followers.indices
+        where reign.followers[place].askedRound == round
+            && reign.followers[place].confirmedRound < round
+        {
+            let expected = reign.followers[place].roundTrip ?? .zero
+            reign.followers[place].measured(max(configuration.heartbeat, expected * 2))
+        }
+        reign.confirming?.asked = now
+        return true
     }
 
     mutating func confirmRound(
