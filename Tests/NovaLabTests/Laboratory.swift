@@ -200,12 +200,19 @@ struct Verdict: Decodable, Equatable {
         var violations: UInt64
     }
 
+    struct Metric: Decodable, Equatable {
+        var metric: String
+        var variant: String
+        var mean: Double?
+    }
+
     var verdict: String
     var exitCode: Int
     var environment: String
     var runs: [Run]
     var targets: [Target]
     var invariants: [Invariant]
+    var metrics: [Metric]
 
     init(_ ending: Laboratory.Ending) throws {
         self = try JSONDecoder().decode(Verdict.self, from: Data(ending.output.utf8))
