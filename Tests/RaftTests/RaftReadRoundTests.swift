@@ -10,23 +10,30 @@ struct RaftReadRoundTests {
 
     private static let members: [UInt32] = [0, 1, 2, 3, 4]
 
+    /// A leader of these nodes whose own log is durable; nobody has answered an append.
+    private func elected(
+        _ members: [UInt32],
+        _ configuration: RaftConfiguration = RaftConfiguration()
+    ) -> Bench<StandardRules> {
+        var bench = Bench(StandardRules(), members: members, configuration: configuration)
+        _ = bench.fire(.election, after: .seconds(3))
+        for isPreVote in [true, false] {
+            let answer = VoteAnswer(term: 1, isGranted: true, isPreVote: isPreVote)
+            for peer in members.dropFirst().prefix(2) {
+                _ = bench.receive(.voteAnswer(answer), from: peer)
+            }
+            if isPreVote { _ = bench.persisted(0) }
+        }
+        _ = bench.persisted(1)
+        return bench
+    }
+
     /// A leader of five whose followers have answered a heartbeat after these times, in milliseconds.
     private func leader(
         _ roundTrips: [Int64] = [40, 10, 30, 20],
         configuration: RaftConfiguration = RaftConfiguration()
     ) -> Bench<StandardRules> {
-        var bench = Bench(
-            StandardRules(),
-            members: RaftReadRoundTests.members,
-            configuration: configuration
-        )
-        _ = bench.fire(.election, after: .seconds(3))
-        for isPreVote in [true, false] {
-            let answer = VoteAnswer(term: 1, isGranted: true, isPreVote: isPreVote)
-            for peer in [1, 2] as [UInt32] { _ = bench.receive(.voteAnswer(answer), from: peer) }
-            if isPreVote { _ = bench.persisted(0) }
-        }
-        _ = bench.persisted(1)
+        var bench = elected(RaftReadRoundTests.members, configuration)
         for peer in [1, 2, 3, 4] as [UInt32] {
             _ = bench.receive(.appendMatched(term: 1, index: 1), from: peer)
         }
@@ -106,14 +113,7 @@ struct RaftReadRoundTests {
 
     // After an election nobody's distance is known: whoever answered since is asked, not one that may be dead.
     @Test func whoHasAnsweredIsAskedBeforeWhoHasNot() throws {
-        var bench = Bench(StandardRules(), members: RaftReadRoundTests.members)
-        _ = bench.fire(.election, after: .seconds(3))
-        for isPreVote in [true, false] {
-            let answer = VoteAnswer(term: 1, isGranted: true, isPreVote: isPreVote)
-            for peer in [1, 2] as [UInt32] { _ = bench.receive(.voteAnswer(answer), from: peer) }
-            if isPreVote { _ = bench.persisted(0) }
-        }
-        _ = bench.persisted(1)
+        var bench = elected(RaftReadRoundTests.members)
         bench.now += .milliseconds(20)
         for peer in [3, 4] as [UInt32] {
             _ = bench.receive(.appendMatched(term: 1, index: 1), from: peer)
@@ -155,14 +155,7 @@ struct RaftReadRoundTests {
     }
 
     @Test func aRoundEndsWhenWhoWasAskedIsAMemberNoLonger() throws {
-        var bench = Bench(StandardRules(), members: [0, 1])
-        _ = bench.fire(.election, after: .seconds(3))
-        for isPreVote in [true, false] {
-            let answer = VoteAnswer(term: 1, isGranted: true, isPreVote: isPreVote)
-            _ = bench.receive(.voteAnswer(answer), from: 1)
-            if isPreVote { _ = bench.persisted(0) }
-        }
-        _ = bench.persisted(1)
+        var bench = elected([0, 1])
         _ = bench.receive(.appendMatched(term: 1, index: 1), from: 1)
         #expect(asked(try read(7, &bench), round: 1) == [1])
         bench.effects.removeAll()

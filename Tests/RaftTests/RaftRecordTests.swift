@@ -23,15 +23,7 @@ import Units
         of previous: Term,
         _ entries: [LogEntry]
     ) -> RaftMessage {
-        .append(
-            AppendRequest(
-                term: term,
-                previousIndex: index,
-                previousTerm: previous,
-                commit: 0,
-                entries: entries
-            )
-        )
+        RaftStepTests.append(term: term, after: index, of: previous, entries: entries)
     }
 
     /// A follower of node 1 in term 1 that has been sent so many entries, command n at index n, as write 0.

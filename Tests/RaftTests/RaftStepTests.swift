@@ -84,13 +84,24 @@ import Units
         commit: LogIndex = 0,
         _ entries: [Term]
     ) -> RaftMessage {
+        let entries = entries.map { LogEntry(term: $0, .nothing) }
+        return append(term: term, after: index, of: previous, commit: commit, entries: entries)
+    }
+
+    static func append(
+        term: Term,
+        after index: LogIndex,
+        of previous: Term,
+        commit: LogIndex = 0,
+        entries: [LogEntry]
+    ) -> RaftMessage {
         .append(
             AppendRequest(
                 term: term,
                 previousIndex: index,
                 previousTerm: previous,
                 commit: commit,
-                entries: entries.map { LogEntry(term: $0, .nothing) }
+                entries: entries
             )
         )
     }
