@@ -53,7 +53,7 @@ struct DetectionCommand: ParsableCommand {
     var shrink = true
 
     @Option(help: "Real time for making one failure small; then the best so far counts.")
-    var shrinkLimit = "2 min"
+    var shrinkLimit = "5 min"
 
     @Option(help: "A folder for what was made small, for 'replay': a file for each defect.")
     var keep: String?
@@ -78,7 +78,7 @@ struct DetectionCommand: ParsableCommand {
             throw ValidationError("'\(name)' is no known defect; these are: \(known)")
         }
         guard let time = Quantity.interval(shrinkLimit), time > .zero else {
-            throw ValidationError("'\(shrinkLimit)' is not a time; write for example 2 min")
+            throw ValidationError("'\(shrinkLimit)' is not a time; write for example 5 min")
         }
         if keep != nil, !shrink {
             throw ValidationError("--keep keeps what --no-shrink leaves out")

@@ -1,4 +1,5 @@
 import Experiments
+import FaultInjection
 import Foundation
 import Judging
 import Measurements
@@ -225,6 +226,44 @@ import Units
         )
         #expect(again.result.fingerprint == small.answer.result.fingerprint)
         #expect(again.result.signature == signature)
+    }
+
+    // Goal: a failure that comes with many small sets of faults, but with none of those that delta debugging reaches,
+    // is made small all the same. Method: a made-up one needs the first and the last fault and not too many others, so
+    // that neither a part of the plan nor what is left without one shows it.
+    @Test func whatNoNeighbourShowsIsFoundByDrawing() throws {
+        let setting = ChaosSamples.setting(try ChaosSamples.scenario(), seed: 1)
+        var names: [PlannedFault.Name] = []
+        for fault in setting.faultPlan.faults where !names.contains(fault.name) {
+            names.append(fault.name)
+        }
+        let causes = [names[0], names[names.count - 1]]
+        let (all, runs) = (names, Mutex(0))
+        let run: @Sendable (SeedOrder) -> SeedAnswer = { order in
+            runs.withLock { $0 += 1 }
+            let kept = order.reduction.faults ?? all
+            let isFew = kept.count == all.count || kept.count <= all.count / 2
+            guard isFew, causes.allSatisfy(kept.contains) else { return ChaosSamples.passed(order) }
+            let result = SeedResult(
+                variant: order.variant,
+                seed: order.seed,
+                crash: "it stumbles",
+                realSeconds: 0.01
+            )
+            return SeedAnswer(result)
+        }
+        let outcomes = try (0..<2).map { _ in
+            try Shrinker(
+                setting,
+                jobs: 1,
+                listener: SilentShrinking(),
+                run: { order, _, _ in run(order) },
+                isInterrupted: { false }
+            ).shrink(run(SeedOrder(variant: "default", seed: 1)))
+        }
+        #expect(names.count >= 20)
+        #expect(outcomes.map(\.reduction.faults) == [causes, causes])
+        #expect(outcomes[0].runs == outcomes[1].runs && runs.withLock { $0 } < 1_000)
     }
 
     private static func roundedUp(_ time: Instant) -> Instant {

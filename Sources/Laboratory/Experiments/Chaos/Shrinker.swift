@@ -1,3 +1,4 @@
+import Determinism
 import FaultInjection
 public import Measurements
 import Scenarios
@@ -11,7 +12,8 @@ import Units
 /// reduced by delta debugging (``DeltaDebugging``), then nodes and operations, then the time again; what
 /// became smaller gives faults a second chance. A failure that needs a coincidence hardly ever comes by the
 /// same time with other faults: where the first runs leave most of them, the whole run is reduced
-/// instead, in which it may come later. Every step is a whole run; nothing is assumed.
+/// instead, in which it may come later. Where parts that were cut one by one leave more than a tenth, others are
+/// drawn. Every step is a whole run; nothing is assumed.
 public struct Shrinker: Sendable {
     private let setting: ReplicationSetting
     private let pool: SeedPool
@@ -62,11 +64,8 @@ public struct Shrinker: Sendable {
                 try cutTime(&whole)
                 try reduceFaults(&whole)
             }
-            let before = search.reduction
-            try reduceNodes(&search)
-            try reduceOperations(&search)
-            try cutTime(&search)
-            if search.reduction != before { try reduceFaults(&search) }
+            try reduceRest(&search)
+            if try drawFaults(&search) { try reduceRest(&search) }
         } catch is Interruption {}
         return ShrinkOutcome(
             signature: signature,
@@ -139,6 +138,57 @@ public struct Shrinker: Sendable {
             return try self.adopt(candidates, &current)
         })
         _ = try debugging.minimum(of: names)
+    }
+
+    /// Draws parts of the faults until a tenth is left, or none of the drawn ones fails; whether any did.
+    ///
+    /// A failure that needs a coincidence may come with many small sets, each time with a small probability;
+    /// delta debugging, which goes on from the only neighbours of a set, ends where none of these fails.
+    private func drawFaults(_ search: inout ShrinkSearch) throws -> Bool {
+        var random = SeededRandom(
+            seed: setting.seed,
+            entity: EntityID(.experiment, 0),
+            purpose: "shrinking: parts of the faults"
+        )
+        var isSmaller = false
+        while search.faultCount * 10 > search.all.count {
+            let base = search.reduction
+            let names = base.faults ?? search.all
+            var drawn: [[PlannedFault.Name]] = []
+            for share in Shrinker.drawnShares {
+                let count = names.count / share
+                // Delta debugging has tried each alone.
+                guard count > 1 else { continue }
+                for _ in 0..<Shrinker.drawsOfShare {
+                    let kept = Set(names.indices.shuffled(using: &random).prefix(count))
+                    let part = names.indices.filter(kept.contains).map { names[$0] }
+                    if !drawn.contains(part) { drawn.append(part) }
+                }
+            }
+            let candidates = drawn.map { part in
+                var reduction = base
+                reduction.faults = part
+                return reduction
+            }
+            guard try adopt(candidates, &search) != nil else { break }
+            isSmaller = true
+            try cutTime(&search)
+            try reduceFaults(&search)
+        }
+        return isSmaller
+    }
+
+    /// An eighth of what is left, a quarter, a half.
+    private static let drawnShares = [8, 4, 2]
+    private static let drawsOfShare = 20
+
+    /// Nodes, operations and time; what became smaller gives faults a second chance.
+    private func reduceRest(_ search: inout ShrinkSearch) throws {
+        let before = search.reduction
+        try reduceNodes(&search)
+        try reduceOperations(&search)
+        try cutTime(&search)
+        if search.reduction != before { try reduceFaults(&search) }
     }
 
     /// Fewer nodes in each region, the last region first: as few as possible at once, then one by one.
