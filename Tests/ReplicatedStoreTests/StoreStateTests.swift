@@ -294,6 +294,16 @@ import Units
         }
     }
 
+    @Test func commandsAreAsLongAsTheySay() {
+        var random = SeededRandom(stateFrom: 9)
+        for round in 0..<2_000 {
+            let command = StoreStateTests.command(&random)
+            var writer = WireWriter()
+            command.encode(into: &writer)
+            #expect(command.encodedLength == writer.count, "round \(round)")
+        }
+    }
+
     @Test func messagesSurviveAndDamageIsRefused() {
         var random = SeededRandom(stateFrom: 7)
         for round in 0..<20_000 {

@@ -25,6 +25,8 @@ struct SimulatedLog {
     private var firstSequence: UInt64 = 0
     /// What is really there; `nil` while that is what the acknowledged records make.
     private var platter: Platter?
+    /// What the first acknowledged batches make, where they were laid out before, and how many these are.
+    private var laid: (platter: Platter, batches: Int)?
 
     private struct Batch {
         /// Its first and its last record but one more.
@@ -94,6 +96,7 @@ struct SimulatedLog {
         content.write(bytes: kept)
         recordEnds = recordEnds[first...].map { $0 - start }
         batches.removeFirst(acknowledged)
+        laid = nil
         for place in batches.indices {
             let records = batches[place].records
             batches[place].records = records.lowerBound - first..<records.upperBound - first
@@ -146,16 +149,20 @@ struct SimulatedLog {
 
     /// From now on bytes are kept.
     mutating func layOut() {
-        if platter == nil { platter = laidOut() }
+        guard platter == nil else { return }
+        platter = laidOut()
+        laid = nil
     }
 
-    private func laidOut() -> Platter {
-        var platter = Platter(
-            writer: SegmentWriter(identity: identity, startingAt: firstSequence)
-        )
-        for batch in 0..<acknowledged {
+    private mutating func laidOut() -> Platter {
+        let writer = SegmentWriter(identity: identity, startingAt: firstSequence)
+        var (platter, done) = laid ?? (Platter(writer: writer), 0)
+        // Only one may hold it while it grows, or it would be copied.
+        laid = nil
+        for batch in done..<acknowledged {
             platter.write(slices(of: batch), batch == 0 && firstSequence > 0, isSynced: true)
         }
+        laid = (platter, acknowledged)
         return platter
     }
 
@@ -189,6 +196,7 @@ struct SimulatedLog {
 
     /// What was recovered is all there is.
     private mutating func take(_ log: RecoveredLog) {
+        laid = nil
         content = WireWriter()
         recordEnds = []
         batches = []

@@ -68,6 +68,19 @@ public enum StoreResult: Hashable, Sendable {
 }
 
 extension StoreCommand {
+    /// Bytes that `encode(into:)` writes.
+    public var encodedLength: Int {
+        switch self {
+        case .get(let key), .delete(let key): 5 + key.count
+        case .put(let key, let value), .append(let key, let value):
+            9 + key.count + value.count
+        case .compareAndSet(let key, nil, let value): 9 + key.count + value.count
+        case .compareAndSet(let key, let expected?, let value):
+            13 + key.count + value.count + expected.count
+        case .scan(let start, _): 7 + start.count
+        }
+    }
+
     public func encode(into writer: inout WireWriter) {
         switch self {
         case .get(let key):

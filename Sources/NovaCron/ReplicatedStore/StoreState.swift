@@ -98,10 +98,14 @@ enum StoreEntry: Hashable, Sendable {
     case update(session: UInt64, sequence: UInt64, answered: UInt64, StoreCommand)
 
     var bytes: Bytes {
-        var writer = WireWriter(reserving: 64)
+        // Exactly: the log keeps what is reserved.
+        var writer: WireWriter
         switch self {
-        case .open: writer.write(UInt8(1))
+        case .open:
+            writer = WireWriter(reserving: 1)
+            writer.write(UInt8(1))
         case .update(let session, let sequence, let answered, let command):
+            writer = WireWriter(reserving: 25 + command.encodedLength)
             writer.write(UInt8(2))
             writer.write(session)
             writer.write(sequence)
