@@ -120,7 +120,7 @@ public struct WireWriter: Sendable {
     @inline(never)
     private mutating func grow(by size: Int) {
         let length = storage.count + max(size, storage.count, 32)
-        // At once: bytes that are appended one by one take five times as long.
+        // At once, not byte by byte.
         storage = [UInt8](unsafeUninitializedCapacity: length) { room, initialized in
             let behind = room.initialize(fromContentsOf: storage)
             room[behind...].initialize(repeating: 0)
