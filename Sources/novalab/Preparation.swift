@@ -182,14 +182,19 @@ struct Preparation {
         )
     }
 
-    func setting(_ variant: Scenario.Variant, seed: UInt64) -> ReplicationSetting {
+    func setting(
+        _ variant: Scenario.Variant,
+        seed: UInt64,
+        digest: String? = nil
+    ) -> ReplicationSetting {
         ReplicationSetting(
             scenario: scenario,
             variant: variant,
             seed: seed,
             profile: profile,
             dataSet: dataSet,
-            recording: recording
+            recording: recording,
+            digest: digest
         )
     }
 

@@ -40,7 +40,7 @@ struct SeedsCommand: ParsableCommand {
         }
         SeedWorkerProgram.run(commit: commit) { name, seed in
             preparation.scenario.variant(named: name).map {
-                preparation.setting($0, seed: seed)
+                preparation.setting($0, seed: seed, digest: digest)
             }
         }
     }

@@ -177,6 +177,20 @@ import Units
         #expect(recorder.all.count == outcome.results.count)
     }
 
+    // Goal: a slow archive does not hold up the one process that runs seeds, and nothing is lost or swapped by that.
+    // Method: the first result is kept only once a later seed has begun; a runner that waits comes to the time-out.
+    @Test func theNextSeedBeginsWhileAResultIsBeingKept() throws {
+        let archive = SlowArchive()
+        let outcome = try runner(seeds: 40, jobs: 1) { order in
+            if order.seed == 2 { archive.go() }
+            return ChaosSamples.passed(order)
+        }.run(listener: archive, isInterrupted: { false })
+        #expect(archive.wentOnBesides)
+        let kept = archive.seeds
+        #expect(kept.prefix(40) == Array(1...40)[...])
+        #expect(kept.count == 40 + outcome.results.count { $0.isRepeatable != nil })
+    }
+
     @Test func whatCannotBeKeptEndsTheCampaign() throws {
         #expect(throws: SeedRecorder.Full.self) {
             try runner(seeds: 1_000) { ChaosSamples.passed($0) }
@@ -299,6 +313,31 @@ import Units
             )
         )
     }
+}
+
+/// Keeps the first result only once it is told to go on.
+private final class SlowArchive: ChaosListener, @unchecked Sendable {
+    // Unchecked, because semaphores of the dispatch library are made for several threads.
+    private let signal = DispatchSemaphore(value: 0)
+    private let state = Mutex<(seeds: [UInt64], wentOn: Bool)>(([], false))
+
+    var seeds: [UInt64] { state.withLock { $0.seeds } }
+    /// Whether it was told so while a result was being kept.
+    var wentOnBesides: Bool { state.withLock { $0.wentOn } }
+
+    func go() { signal.signal() }
+
+    func planned(done: Int, total: Int) {}
+
+    func keep(_ result: SeedResult) {
+        if seeds.isEmpty {
+            let isTold = signal.wait(timeout: .now() + 60) == .success
+            state.withLock { $0.wentOn = isTold }
+        }
+        state.withLock { $0.seeds.append(result.seed) }
+    }
+
+    func repeating(_ count: Int) {}
 }
 
 struct SilentShrinking: ShrinkListener {

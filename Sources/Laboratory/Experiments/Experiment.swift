@@ -65,15 +65,18 @@ public struct ReplicationSetting: Sendable {
     private var plannedFaults: FaultPlan?
 
     /// What a swarm leaves open is drawn from the seed.
+    ///
+    /// - Parameter digest: The scenario's digest where it is known already.
     public init(
         scenario: Scenario,
         variant: Scenario.Variant,
         seed: UInt64,
         profile: HardwareProfile,
         dataSet: MemoryDataSet?,
-        recording: BootRecording? = nil
+        recording: BootRecording? = nil,
+        digest: String? = nil
     ) {
-        self.scenario = scenario.drawn(seed: seed)
+        self.scenario = scenario.drawn(seed: seed, digest: digest)
         self.variant = self.scenario.variant(named: variant.name) ?? variant
         biasedPoints = scenario.swarm?.points
         // Nobody draws curves of one seed among thousands, and samples are a part of its time that shows.

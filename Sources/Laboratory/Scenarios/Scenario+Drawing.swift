@@ -6,12 +6,15 @@ extension Scenario {
     /// draw. A pure function of the scenario and the seed; without a swarm, the scenario itself.
     ///
     /// Its digest stays that of the scenario it was drawn from.
-    public func drawn(seed: UInt64) -> Scenario {
+    ///
+    /// - Parameter digest: This scenario's digest where it is known already, because it takes as long as
+    ///   the drawing.
+    public func drawn(seed: UInt64, digest: String? = nil) -> Scenario {
         guard let swarm, drawing == nil else { return self }
         var scenario = self
         scenario.swarm = nil
         scenario.seed = seed
-        var drawing = Drawing(origin: digest, choices: [])
+        var drawing = Drawing(origin: digest ?? self.digest, choices: [])
         scenario.drawNodes(swarm, seed, &drawing)
         scenario.drawLinks(swarm, seed, &drawing)
         scenario.drawKnobs(swarm, seed, &drawing)

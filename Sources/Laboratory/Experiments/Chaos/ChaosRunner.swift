@@ -59,6 +59,7 @@ public struct SeedPlace: Hashable, Sendable {
 /// full. Every first run of a seed comes before the repetitions, which meet fresh processes.
 public struct ChaosRunner: Sendable {
     private let plan: ChaosPlan
+    private let jobs: Int
     private let pool: SeedPool
     private let renew: @Sendable () -> Void
     /// Of more seeds that fail alike only a line is kept, as of a seed that passed.
@@ -77,6 +78,7 @@ public struct ChaosRunner: Sendable {
         renew: @escaping @Sendable () -> Void
     ) {
         self.plan = plan
+        self.jobs = jobs
         self.renew = renew
         pool = SeedPool(jobs: jobs, run: run)
     }
@@ -101,26 +103,25 @@ public struct ChaosRunner: Sendable {
         let missing = places.filter { place in results.withLock { $0[place] == nil } }
         let lean = KeptRecords(finished)
         listener.planned(done: places.count - missing.count, total: places.count)
-        try pool.perform(
-            missing.map { place in
-                SeedOrder(
-                    variant: place.variant,
-                    seed: place.seed,
-                    keepsCheckpoints: plan.isRepeated(place.seed)
-                )
-            },
-            isCancelled: isInterrupted
-        ) { [plan] index, answer in
-            let place = missing[index]
-            let isRepeated = plan.isRepeated(place.seed)
-            let result = lean.reduced(answer.result, keepsCheckpoints: isRepeated)
+        let keeper = ResultKeeper(waiting: 2 * jobs) { result in
             try listener.keep(result)
-            results.withLock { $0[place] = result }
-            return true
+            results.withLock { $0[SeedPlace(result)] = result }
+        }
+        let orders = missing.map { place in
+            SeedOrder(
+                variant: place.variant,
+                seed: place.seed,
+                keepsCheckpoints: plan.isRepeated(place.seed)
+            )
+        }
+        try perform(orders, keeper, isInterrupted) { [plan] index, answer in
+            let isRepeated = plan.isRepeated(missing[index].seed)
+            return lean.reduced(answer.result, keepsCheckpoints: isRepeated)
         }
         var differences: [String] = []
         if !isInterrupted() {
-            differences = try repeated(places, results, listener, isInterrupted)
+            let first = results.withLock { $0 }
+            differences = try repeated(places, first, keeper, listener, isInterrupted)
         }
         let all = results.withLock { $0 }
         return ChaosOutcome(
@@ -131,40 +132,52 @@ public struct ChaosRunner: Sendable {
         )
     }
 
+    /// Runs seeds, and has kept what `finish` makes of their answers when it returns.
+    private func perform(
+        _ orders: [SeedOrder],
+        _ keeper: ResultKeeper,
+        _ isInterrupted: @escaping @Sendable () -> Bool,
+        finish: @escaping @Sendable (Int, SeedAnswer) -> SeedResult
+    ) throws {
+        let runs = Result {
+            try pool.perform(orders, isCancelled: isInterrupted) { index, answer in
+                try keeper.add(finish(index, answer))
+                return true
+            }
+        }
+        try keeper.finish()
+        try runs.get()
+    }
+
     /// Runs some seeds again in other processes; those that are not the same become failures.
     private func repeated(
         _ places: [SeedPlace],
-        _ results: borrowing Mutex<[SeedPlace: SeedResult]>,
+        _ first: [SeedPlace: SeedResult],
+        _ keeper: ResultKeeper,
         _ listener: some ChaosListener,
         _ isInterrupted: @escaping @Sendable () -> Bool
     ) throws -> [String] {
-        let first = results.withLock { $0 }
         let chosen = chosen(places, first)
         guard !chosen.isEmpty else { return [] }
         renew()
         listener.repeating(chosen.count)
-        let compared = Mutex<[Int: (result: SeedResult, difference: String?)]>([:])
-        try pool.perform(
-            chosen.map { SeedOrder(variant: $0.variant, seed: $0.seed, keepsCheckpoints: true) },
-            isCancelled: isInterrupted
-        ) { index, answer in
-            guard var result = first[chosen[index]] else { return true }
+        let differences = Mutex<[SeedPlace: String]>([:])
+        let orders = chosen.map {
+            SeedOrder(variant: $0.variant, seed: $0.seed, keepsCheckpoints: true)
+        }
+        try perform(orders, keeper, isInterrupted) { index, answer in
+            var result = first[chosen[index]] ?? answer.result
             let difference = SeedDifference(result, answer.result)
             result.isRepeatable = difference == nil
-            if difference != nil {
+            if let difference {
                 result.signature = SeedDifference.signature
                 result.record = result.record ?? answer.result.record
+                differences.withLock { $0[chosen[index]] = difference.text }
             }
-            try listener.keep(result)
-            compared.withLock { $0[index] = (result, difference?.text) }
-            return true
+            return result
         }
-        let all = compared.withLock { $0 }
-        for index in chosen.indices {
-            guard let result = all[index]?.result else { continue }
-            results.withLock { $0[chosen[index]] = result }
-        }
-        return chosen.indices.compactMap { all[$0]?.difference }
+        let found = differences.withLock { $0 }
+        return chosen.compactMap { found[$0] }
     }
 
     /// Those of the one percent, and the first seed of each kind of failure, that have not been
