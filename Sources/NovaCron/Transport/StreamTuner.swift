@@ -28,10 +28,12 @@ public import Units
 ///   round. One comparison a path; the number of BBR's streams is not tuned: any few of them fill it.
 ///
 /// A trial that could as well be chance is measured up to three times; one with fewer streams on a full link
-/// until the link is full again, or ten times.
+/// until the link is full again, or ten times. Where round trips stay shorter by a third of the longest queue,
+/// nobody else was there to fill it.
 ///
-/// When nothing is left to try it holds, probes again after `Rules.pause` (doubling up to
-/// `Rules.longestPause`), and at once when the rate of two epochs running is off by a quarter.
+/// When nothing is left to try it holds, and probes again after `Rules.pause` (doubling up to
+/// `Rules.longestPause`), in small steps and against the mean of the hold. Where the rates of three epochs
+/// running are off by a quarter, and not by losses, the path is another one, and all is tried again.
 ///
 /// Source of the idea: hill climbing on throughput as in Yildirim, Yin and Kosar, "Prediction of
 /// optimal parallelism level in wide area data transfers" (TPDS 2011); the comparison with the
@@ -149,6 +151,11 @@ public struct StreamTuner: Hashable, Sendable {
     private var lastStep: Double?
     /// The last epochs of the setting that is kept; at most `memory`.
     private var recent: [Double] = []
+    /// Epochs in which the setting that is kept was held, and the sum of their rates.
+    private var heldEpochs = 0
+    private var heldSum = 0.0
+    /// What it got on average meanwhile, when it was probed last; `nil` where it was not held for long.
+    private var heldRate: Double?
     /// Whether fewer streams were tried on this path without a sign of a queue.
     private var hasTriedLess = false
     /// Whether the search that is on began with a probe of a setting that had been held.
@@ -169,8 +176,12 @@ public struct StreamTuner: Hashable, Sendable {
     private var smallest: Interval?
     private let known: Interval?
 
-    /// Share of segments sent again with the setting that is kept, smoothed over about four epochs.
+    /// Share of segments sent again, and seconds of a round trip, with the setting that is kept, smoothed over
+    /// about four epochs.
     private var usualLoss = 0.0
+    private var usualRoundTrip = 0.0
+    /// The most that `usualRoundTrip` has been on this path.
+    private var longestRoundTrip = 0.0
     /// Nobody filled what fewer streams left: a queue that is never empty is this transfer's own.
     private var isAlone = false
     /// The least round trip that was seen while nothing was tried: fewer streams leave a queue empty for a
@@ -196,13 +207,25 @@ public struct StreamTuner: Hashable, Sendable {
     }
 
     /// How many epochs running make a change of the path.
-    private static let confirmations = 2
+    private static let confirmations = 3
     /// Epochs of a setting that are remembered, and those that make a figure of it.
     private static let memory = 5
     private static let settledEpochs = 3
+    /// Epochs of a hold that show what a setting gets in the long run: streams that overflow a queue together
+    /// lose for a few what they gained in many.
+    private static let longHold = 8
+    /// What a step down may cost.
+    private static let tolerance = 0.97
     /// Epochs after which a trial is judged, however close it is.
     private static let trialLimit = 3
 
+    /// A path that was settled is probed gently, by an eighth of its streams up or down: a probe is in vain as a
+    /// rule, and costs what it takes for as long as it is watched. By a quarter down where others fill the link,
+    /// because what they take is to be seen, and where rates swing: so many streams fewer have to fit in.
+    private static let finePart = 8
+    private static let coarsePart = 4
+    /// Mean change from epoch to epoch above which streams overflow the queue together again and again.
+    private static let unrest = 0.08
     /// What a step up has to bring where there is room.
     private static let roomyGain = 0.005
     /// A path that was never seen below so many times what is known of it is another one.
@@ -211,6 +234,8 @@ public struct StreamTuner: Hashable, Sendable {
     private static let variation = 1.15
     /// Epochs in which others on a full link have to have filled what fewer streams left.
     private static let refillLimit = 10
+    /// A queue that has lost this part of what was ever seen of it has not been filled again.
+    private static let emptied = 1 / 3.0
     /// A step up that brings less of its share has found the end of the link.
     private static let worthwhile = 0.5
     /// Epochs running that may be left out.
@@ -245,8 +270,13 @@ public struct StreamTuner: Hashable, Sendable {
             )
             settledCount += 1
             let loss = epoch.loss.value
-            usualLoss = recent.isEmpty ? loss : usualLoss + (loss - usualLoss) / 4
+            let roundTrip = epoch.roundTrip.seconds
             remeasure(epoch)
+            let isFirst = recent.count == 1
+            usualLoss = isFirst ? loss : usualLoss + (loss - usualLoss) / 4
+            usualRoundTrip =
+                isFirst ? roundTrip : usualRoundTrip + (roundTrip - usualRoundTrip) / 4
+            longestRoundTrip = max(longestRoundTrip, usualRoundTrip)
             choose(epoch, at: now)
         }
         guard setting != before else { return false }
@@ -278,7 +308,10 @@ public struct StreamTuner: Hashable, Sendable {
             return
         }
         let change = (found - rate) / rate
-        deviations = abs(change) > 0.25 ? deviations + 1 : 0
+        // Streams that have just overflown the queue are no other path.
+        if epoch.loss.value <= 3 * usualLoss + 0.005 {
+            deviations = abs(change) > 0.25 ? deviations + 1 : 0
+        }
         if deviations >= StreamTuner.confirmations, isHolding {
             // Another path, or other company on it: everything may be tried again.
             smallest = epoch.smallestRoundTrip
@@ -292,10 +325,15 @@ public struct StreamTuner: Hashable, Sendable {
             hasTriedLess = false
             hasTriedControl = false
             isAlone = false
+            longestRoundTrip = 0
             pause = rules.pause
             return
         }
         noise += (min(abs(change), 0.3) - noise) / 4
+        if isHolding {
+            heldEpochs += 1
+            heldSum += found
+        }
         recent.append(found)
         if recent.count > StreamTuner.memory { recent.removeFirst() }
         // The median: one bad epoch, or a first one that was too good, is not the reference.
@@ -303,7 +341,7 @@ public struct StreamTuner: Hashable, Sendable {
         if recent.count >= StreamTuner.settledEpochs { best = max(best, rate) }
         // Fresh streams send more until their first losses: what was turned down against such a
         // figure deserves another trial.
-        if recent.count >= StreamTuner.settledEpochs, rate < 0.9 * rejectedAgainst {
+        if recent.count >= StreamTuner.settledEpochs, !isProbing, rate < 0.9 * rejectedAgainst {
             rejectedAgainst = 0
             search()
         }
@@ -319,6 +357,7 @@ public struct StreamTuner: Hashable, Sendable {
     private mutating func search() {
         isHolding = false
         isProbing = false
+        forgetHold()
         deviations = 0
         triedUp = .open
         triedDown = false
@@ -329,13 +368,7 @@ public struct StreamTuner: Hashable, Sendable {
     private mutating func choose(_ epoch: Observation, at now: Instant) {
         if isHolding {
             guard now >= holdUntil, recent.count >= StreamTuner.settledEpochs else { return }
-            // Probes of a path that was settled are small ones.
-            isHolding = false
-            isProbing = true
-            // The path may have become a little worse.
-            best = max(rate, best * 0.999)
-            triedUp = .coarse
-            triedDown = false
+            beginProbing()
         }
         // What was turned down once is compared with a settled figure.
         guard rejectedAgainst == 0 || recent.count >= StreamTuner.settledEpochs else { return }
@@ -353,6 +386,31 @@ public struct StreamTuner: Hashable, Sendable {
             pause = min(pause * 2, rules.longestPause)
         }
     }
+
+    /// Probes of a path that was settled are small ones.
+    private mutating func beginProbing() {
+        isHolding = false
+        isProbing = true
+        triedUp = .coarse
+        triedDown = false
+        if heldEpochs >= StreamTuner.longHold {
+            heldRate = heldSum / Double(heldEpochs)
+            rejectedAgainst = 0
+            // The best of a few epochs is more than any setting gets in the long run.
+            best = min(best, reference / StreamTuner.tolerance)
+        }
+        // The path may have become a little worse.
+        best = max(reference, best * 0.999)
+    }
+
+    private mutating func forgetHold() {
+        heldEpochs = 0
+        heldSum = 0
+        heldRate = nil
+    }
+
+    /// What trials are compared with.
+    private var reference: Double { isProbing ? heldRate ?? rate : rate }
 
     private mutating func attempt(_ trial: Trial, _ setting: Setting) {
         self.trial = trial
@@ -373,7 +431,9 @@ public struct StreamTuner: Hashable, Sendable {
         guard kept.streams < most, kept.congestion != .bbr else { return nil }
         switch triedUp {
         case .open: return min(most, kept.streams * 2)
-        case .coarse: return min(most, kept.streams + max(1, kept.streams / 2))
+        case .coarse:
+            let part = isProbing ? StreamTuner.finePart : 2
+            return min(most, kept.streams + max(1, kept.streams / part))
         case .all: return nil
         }
     }
@@ -385,8 +445,10 @@ public struct StreamTuner: Hashable, Sendable {
         guard
             isInflated(epoch) || isShared || (epoch.loss >= rules.loss && !hasTriedLess)
         else { return nil }
-        // A path that was settled is probed gently.
-        let fewer = isProbing ? kept.streams * 3 / 4 : kept.streams / 2
+        let isCoarse = isShared || noise > StreamTuner.unrest
+        let probed = isCoarse ? StreamTuner.coarsePart : StreamTuner.finePart
+        let part = isProbing ? probed : 2
+        let fewer = kept.streams - (kept.streams + part - 1) / part
         let least = rules.streams.lowerBound
         // Where others fill the link, no fewer than are owed to ourselves.
         guard isShared, kept.streams > rules.courteousStreams else {
@@ -447,13 +509,21 @@ public struct StreamTuner: Hashable, Sendable {
         return factor > rules.fullness && factor < StreamTuner.otherPath
     }
 
+    /// Round trips are about as long as they ever were: what fewer streams left of a queue, others have filled.
+    private func hasStayedFull(_ epoch: Observation) -> Bool {
+        guard let smallest else { return true }
+        let queue = longestRoundTrip - smallest.seconds
+        return epoch.roundTrip.seconds >= longestRoundTrip - queue * StreamTuner.emptied
+    }
+
     /// The path's round trip without a queue, as far as it is known.
     private func base(_ epoch: Observation) -> Interval? {
         guard let smallest else { return nil }
         // A path that was never seen below twice what is known of it is another one, and one that loses
         // much varies in other ways, too.
+        // Where nobody else fills the queue, what was seen is the path's own.
         let isKnown = known.map { smallest.seconds < $0.seconds * StreamTuner.otherPath } ?? false
-        if let known, isKnown, epoch.loss < rules.varyingLoss {
+        if let known, isKnown, !isAlone, epoch.loss < rules.varyingLoss {
             return min(smallest, known.scaled(by: StreamTuner.variation))
         }
         return smallest
@@ -468,8 +538,9 @@ public struct StreamTuner: Hashable, Sendable {
         // Of the last one: others need a while to take what fewer streams leave.
         isTrialInFullQueue =
             didTrialBeginOnShared && fillsQueue(epoch.smallestRoundTrip, epoch.loss)
+            && hasStayedFull(epoch)
         let found = trialSum / Double(trialEpochs)
-        let gain = rate > 0 ? found / rate - 1 : 1
+        let gain = reference > 0 ? found / reference - 1 : 1
         let least = leastGain(of: trial, epoch)
         // What could as well be chance is looked at again.
         // Another control needs its time before it can be turned down.
@@ -491,9 +562,11 @@ public struct StreamTuner: Hashable, Sendable {
             trial == .down && isLinkFull && gain >= -bearable * given
             && setting.streams >= rules.courteousStreams
         let isKept = gain >= least || isCourtesy
+        if trial == .down { noteCompany(epoch, isKept: isKept) }
         if isKept {
             kept = setting
             rate = found
+            forgetHold()
             recent = [found]
             if isCourtesy { best = found }
             if trial == .up { lastStep = gain / -given }
@@ -501,10 +574,20 @@ public struct StreamTuner: Hashable, Sendable {
             if !isProbing { pause = rules.pause }
         } else {
             setting = kept
-            isAlone = isAlone || trial == .down && didTrialBeginOnShared && !isTrialInFullQueue
             wasProportional = trial == .down && gain <= -StreamTuner.proportion * given
         }
         learn(from: trial, isKept: isKept)
+    }
+
+    /// Whether a queue that fewer streams leave is filled by others. Where it was seen empty before, nobody had
+    /// to fill it in these epochs; where it was not, others had their time, and a trial that was turned down
+    /// tells.
+    private mutating func noteCompany(_ epoch: Observation, isKept: Bool) {
+        if didTrialBeginOnShared {
+            if !isKept, !isTrialInFullQueue { isAlone = true }
+        } else if settledCount >= StreamTuner.memory, !hasStayedFull(epoch) {
+            isAlone = true
+        }
     }
 
     /// What the rate must gain for a trial to be kept.
@@ -514,7 +597,9 @@ public struct StreamTuner: Hashable, Sendable {
             if isRoomy(epoch) { return StreamTuner.roomyGain }
             let share = Double(setting.streams) / Double(kept.streams) - 1
             return max(isInflated(epoch) ? share / 10 : share / 20, 0.03)
-        case .down: return rate > 0 ? 0.97 * max(rate, best) / rate - 1 : 0
+        case .down:
+            guard reference > 0 else { return 0 }
+            return StreamTuner.tolerance * max(reference, best) / reference - 1
         case .control: return setting.congestion == .bbr ? 0.02 : -0.02
         }
     }
