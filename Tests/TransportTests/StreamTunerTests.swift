@@ -67,6 +67,19 @@ private func tuner(_ streams: Int, choosesControl: Bool = false) -> StreamTuner 
     )
 }
 
+/// The streams after each of so many epochs of two seconds, of which `epoch` makes what is measured.
+private func streams(
+    of tuner: inout StreamTuner,
+    epochs: Int,
+    _ epoch: (_ streams: Int, _ number: Int) -> StreamTuner.Observation
+) -> [Int] {
+    (0..<epochs).map { number in
+        let observation = epoch(tuner.setting.streams, number)
+        _ = tuner.observe(observation, at: .zero + .seconds(Int64(2 * number)))
+        return tuner.setting.streams
+    }
+}
+
 // Goal: the number of streams follows the path: enough to fill it, hardly more, steady when found.
 // Method: paths as formulas, with seeded noise; tables of what must come out.
 @Suite struct StreamTunerTests {
@@ -219,6 +232,86 @@ private func tuner(_ streams: Int, choosesControl: Bool = false) -> StreamTuner 
         }
         #expect(tuner.setting.streams <= 6)
         #expect(tuner.setting.streams >= 4)
+    }
+
+    // What is held is probed in small steps, up and down.
+    @Test func probesOfWhatIsHeldAreSmall() {
+        var tuner = tuner(16)
+        _ = settings(of: &tuner, on: FormulaPath(), epochs: 100)
+        let before = tuner.changes
+        let later = settings(of: &tuner, on: FormulaPath(), epochs: 300, from: 100).map(\.streams)
+        #expect(tuner.changes > before)
+        for (one, next) in zip(later, later.dropFirst()) {
+            #expect(next * 4 >= one * 3 && next * 3 <= one * 4, "\(one) to \(next)")
+        }
+    }
+
+    // Goal: streams that overflow their queue are no other path, and rates that fall without it are.
+    // Method: right after a hold began, half the rate for four epochs, with losses and without.
+    @Test(arguments: [true, false])
+    func anOverflowIsNoOtherPath(loses: Bool) {
+        var tuner = tuner(16)
+        var random = SeededRandom(stateFrom: 5)
+        let path = FormulaPath()
+        var epoch = 0
+        func observe(_ observation: StreamTuner.Observation) {
+            _ = tuner.observe(observation, at: .zero + .seconds(Int64(2 * epoch)))
+            epoch += 1
+        }
+        var wasHolding = true
+        while epoch < 60 || wasHolding || !tuner.isHolding, epoch < 500 {
+            wasHolding = tuner.isHolding
+            observe(path.epoch(tuner.setting, &random))
+        }
+        #expect(tuner.isHolding)
+        let held = tuner.setting
+        for _ in 0..<4 {
+            var observation = path.epoch(held, &random)
+            observation.rate = BitRate(bitsPerSecond: observation.rate.bitsPerSecond / 2)
+            if loses { observation.loss = .percent(10) }
+            observe(observation)
+        }
+        #expect(tuner.isHolding == loses)
+        #expect(!loses || tuner.setting == held)
+    }
+
+    // Goal: a number of streams is worth what it gets in the long run.
+    // Method: 200 streams and more fill a queue until it overflows, in every fourth epoch; 160 get more on average and
+    // less than that in the other three.
+    @Test func leavesWhatOverflowsAgainAndAgain() {
+        var tuner = tuner(256)
+        let all = streams(of: &tuner, epochs: 300) { streams, epoch in
+            let isOverflowing = streams >= 200 && epoch % 4 == 3
+            let rate = isOverflowing ? 55 : min(streams >= 200 ? 95 : 93, 0.6 * Double(streams))
+            return StreamTuner.Observation(
+                rate: BitRate(bitsPerSecond: Int64(rate * 1e6)),
+                loss: isOverflowing ? .percent(5) : .percent(1),
+                roundTrip: .milliseconds(streams >= 150 ? 580 : 470),
+                smallestRoundTrip: .milliseconds(streams >= 150 ? 460 : 430)
+            )
+        }
+        let late = all.suffix(150)
+        #expect(late.count { (140..<200).contains($0) } >= 120, "\(late)")
+    }
+
+    // Goal: delay that varies is not taken for others on the link. Method: round trips that never come near what is
+    // known of the path; what is left of a queue by fewer streams stays empty.
+    @Test func givesNothingToOthersThatAreNotThere() {
+        var tuner = StreamTuner(
+            start: StreamTuner.Setting(streams: 192, congestion: .cubic),
+            roundTrip: .milliseconds(40)
+        )
+        let all = streams(of: &tuner, epochs: 300) { streams, _ in
+            let queue = min(20, max(0, streams - 150) / 2)
+            return StreamTuner.Observation(
+                rate: BitRate(bitsPerSecond: Int64(min(950, 6.3 * Double(streams)) * 1e6)),
+                loss: .percent(0.1),
+                roundTrip: .milliseconds(Int64(72 + queue)),
+                smallestRoundTrip: .milliseconds(Int64(60 + queue))
+            )
+        }
+        let late = all.suffix(150)
+        #expect(late.count { $0 >= 140 } >= 130, "\(late)")
     }
 
     // An application that has nothing to send says nothing about the path.

@@ -441,11 +441,14 @@ public struct StreamTuner: Hashable, Sendable {
     private func fewerStreams(_ epoch: Observation) -> Int? {
         guard !triedDown, kept.streams > rules.streams.lowerBound, kept.congestion != .bbr
         else { return nil }
-        // The least round trip may never have been seen, so losses alone are reason to try once.
+        // The least round trip may never have been seen, so losses alone are reason to try once, and swinging
+        // rates with losses are one for every probe.
+        let isSwinging = noise > StreamTuner.unrest && usualLoss >= rules.loss.value
         guard
-            isInflated(epoch) || isShared || (epoch.loss >= rules.loss && !hasTriedLess)
+            isInflated(epoch) || isShared || (isSwinging && isProbing)
+                || (epoch.loss >= rules.loss && !hasTriedLess)
         else { return nil }
-        let isCoarse = isShared || noise > StreamTuner.unrest
+        let isCoarse = isShared || isSwinging
         let probed = isCoarse ? StreamTuner.coarsePart : StreamTuner.finePart
         let part = isProbing ? probed : 2
         let fewer = kept.streams - (kept.streams + part - 1) / part
