@@ -285,7 +285,7 @@ private func streams(
             let rate = isOverflowing ? 55 : min(streams >= 200 ? 95 : 93, 0.6 * Double(streams))
             return StreamTuner.Observation(
                 rate: BitRate(bitsPerSecond: Int64(rate * 1e6)),
-                loss: isOverflowing ? .percent(5) : .percent(1),
+                loss: isOverflowing ? .percent(10) : .percent(1),
                 roundTrip: .milliseconds(streams >= 150 ? 580 : 470),
                 smallestRoundTrip: .milliseconds(streams >= 150 ? 460 : 430)
             )

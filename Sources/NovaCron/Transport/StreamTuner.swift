@@ -180,6 +180,8 @@ public struct StreamTuner: Hashable, Sendable {
     /// about four epochs.
     private var usualLoss = 0.0
     private var usualRoundTrip = 0.0
+    /// The least share of an epoch on this path.
+    private var leastLoss = 1.0
     /// The most that `usualRoundTrip` has been on this path.
     private var longestRoundTrip = 0.0
     /// Nobody filled what fewer streams left: a queue that is never empty is this transfer's own.
@@ -221,10 +223,9 @@ public struct StreamTuner: Hashable, Sendable {
 
     /// A path that was settled is probed gently, by an eighth of its streams up or down: a probe is in vain as a
     /// rule, and costs what it takes for as long as it is watched. By a quarter down where others fill the link,
-    /// because what they take is to be seen, and where rates swing: so many streams fewer have to fit in.
+    /// because what they take is to be seen, and where queues overflow: so many streams fewer have to fit in.
     private static let finePart = 8
-    private static let coarsePart = 4
-    /// Mean change from epoch to epoch above which streams overflow the queue together again and again.
+    /// Mean change from epoch to epoch above which rates swing.
     private static let unrest = 0.08
     /// What a step up has to bring where there is room.
     private static let roomyGain = 0.005
@@ -260,6 +261,7 @@ public struct StreamTuner: Hashable, Sendable {
         guard !epoch.isStarved, epoch.roundTrip > .zero else { return false }
         smallest = min(smallest ?? epoch.smallestRoundTrip, epoch.smallestRoundTrip)
         guard !isRestless(epoch) else { return false }
+        leastLoss = min(leastLoss, epoch.loss.value)
         let before = setting
         if let trial {
             judge(trial, epoch)
@@ -326,6 +328,7 @@ public struct StreamTuner: Hashable, Sendable {
             hasTriedControl = false
             isAlone = false
             longestRoundTrip = 0
+            leastLoss = epoch.loss.value
             pause = rules.pause
             return
         }
@@ -441,17 +444,21 @@ public struct StreamTuner: Hashable, Sendable {
     private func fewerStreams(_ epoch: Observation) -> Int? {
         guard !triedDown, kept.streams > rules.streams.lowerBound, kept.congestion != .bbr
         else { return nil }
-        // The least round trip may never have been seen, so losses alone are reason to try once, and swinging
-        // rates with losses are one for every probe.
-        let isSwinging = noise > StreamTuner.unrest && usualLoss >= rules.loss.value
+        // The least round trip may never have been seen, so losses alone are reason to try once, and overflows
+        // are one for every probe.
         guard
-            isInflated(epoch) || isShared || (isSwinging && isProbing)
+            isInflated(epoch) || isShared || (isOverflowing && isProbing)
                 || (epoch.loss >= rules.loss && !hasTriedLess)
         else { return nil }
-        let isCoarse = isShared || isSwinging
-        let probed = isCoarse ? StreamTuner.coarsePart : StreamTuner.finePart
-        let part = isProbing ? probed : 2
-        let fewer = kept.streams - (kept.streams + part - 1) / part
+        let isCoarse = isShared || isOverflowing
+        let fewer =
+            if !isProbing {
+                kept.streams / 2
+            } else if isCoarse {
+                kept.streams * 3 / 4
+            } else {
+                kept.streams - max(1, kept.streams / StreamTuner.finePart)
+            }
         let least = rules.streams.lowerBound
         // Where others fill the link, no fewer than are owed to ourselves.
         guard isShared, kept.streams > rules.courteousStreams else {
@@ -485,6 +492,11 @@ public struct StreamTuner: Hashable, Sendable {
     private func isInflated(_ epoch: Observation) -> Bool {
         guard let base = base(epoch) else { return false }
         return epoch.roundTrip.seconds > base.seconds * rules.inflation
+    }
+
+    /// Streams overflow the queue together again and again: rates swing, and more is lost than by chance.
+    private var isOverflowing: Bool {
+        noise > StreamTuner.unrest && usualLoss >= rules.loss.value && usualLoss >= 2 * leastLoss
     }
 
     /// Round trips are as short as ever, and more streams lose no greater share: what is lost is lost by
