@@ -166,7 +166,8 @@ public struct ChaosRunner: Sendable {
             SeedOrder(variant: $0.variant, seed: $0.seed, keepsCheckpoints: true)
         }
         try perform(orders, keeper, isInterrupted) { index, answer in
-            var result = first[chosen[index]] ?? answer.result
+            // Chosen were those that have one.
+            var result = first[chosen[index]]!
             let difference = SeedDifference(result, answer.result)
             result.isRepeatable = difference == nil
             if let difference {
