@@ -10,6 +10,9 @@ struct RulePlanning {
     private let scenario: Scenario
     private let seed: UInt64
     private let entity: EntityID
+    /// What the selection may pick from: links where the rule is about them, or else nodes.
+    private let links: [[LinkEnds]]
+    private let groups: [[NodeID]]
     private(set) var faults: [PlannedFault] = []
 
     /// One occurrence while it is planned.
@@ -29,6 +32,13 @@ struct RulePlanning {
         self.scenario = scenario
         self.seed = seed
         entity = EntityID(.fault, UInt32(index))
+        if let direction = rule.linkDirection {
+            links = scenario.linkCandidates(for: rule.selection, direction: direction)
+            groups = []
+        } else {
+            links = []
+            groups = rule.action.service == nil ? scenario.nodeGroups(for: rule.selection) : []
+        }
     }
 
     /// Plans all occurrences. One that is due while the previous one of the same rule lasts is left
@@ -105,10 +115,8 @@ struct RulePlanning {
 
     /// How much the selection may pick from.
     private var candidateCount: Int {
-        if let direction = rule.linkDirection {
-            return scenario.linkCandidates(for: rule.selection, direction: direction).count
-        }
-        return rule.action.service == nil ? scenario.nodeGroups(for: rule.selection).count : 1
+        if rule.linkDirection != nil { return links.count }
+        return rule.action.service == nil ? groups.count : 1
     }
 
     private func stream(_ purpose: StaticString, _ occurrence: UInt32) -> SeededRandom {
@@ -147,10 +155,10 @@ struct RulePlanning {
 
     private mutating func plan(_ occurrence: Occurrence, bounded atlas: inout FaultAtlas?) {
         var occurrence = occurrence
-        if let direction = rule.linkDirection {
+        if rule.linkDirection != nil {
             var flapping: FaultRule.Flapping?
             if case .link(.flap(let turns), _) = rule.action { flapping = turns }
-            add(linkEffect(direction, &occurrence), occurrence, flapping: flapping)
+            add(linkEffect(&occurrence), occurrence, flapping: flapping)
             return
         }
         if case .boot(let fault) = rule.action, fault.service != nil {
@@ -158,7 +166,7 @@ struct RulePlanning {
             return
         }
         if rule.selection.pick == .leader { return aim(&occurrence) }
-        var groups = scenario.nodeGroups(for: rule.selection)
+        var groups = groups
         if let candidate = occurrence.candidate { groups = [groups[candidate]] }
         let losesData = rule.action.losesData
         if losesData, let bound = atlas {
@@ -264,20 +272,17 @@ struct RulePlanning {
 
     // MARK: Links
 
-    private func linkEffect(
-        _ direction: FaultRule.Direction,
-        _ occurrence: inout Occurrence
-    ) -> PlannedFault.Effect {
-        var groups = scenario.linkCandidates(for: rule.selection, direction: direction)
-        if let candidate = occurrence.candidate { groups = [groups[candidate]] }
-        let positions = picked(groups, using: &occurrence.picks).sorted()
-        let links = positions.flatMap { groups[$0] }
+    private func linkEffect(_ occurrence: inout Occurrence) -> PlannedFault.Effect {
+        var candidates = links
+        if let candidate = occurrence.candidate { candidates = [candidates[candidate]] }
+        let positions = picked(candidates, using: &occurrence.picks).sorted()
+        let chosen = positions.flatMap { candidates[$0] }
         return switch rule.action {
-        case .netDelay(_, let extra): .delay(links, extra: extra)
-        case .netLoss(_, let model): .loss(links, model)
-        case .netBlackHole(_, let limit): .blackHole(links, limit: limit)
-        case .link(let fault, _): .link(links, fault)
-        default: .down(links)
+        case .netDelay(_, let extra): .delay(chosen, extra: extra)
+        case .netLoss(_, let model): .loss(chosen, model)
+        case .netBlackHole(_, let limit): .blackHole(chosen, limit: limit)
+        case .link(let fault, _): .link(chosen, fault)
+        default: .down(chosen)
         }
     }
 

@@ -1,4 +1,5 @@
 import Determinism
+import Synchronization
 import Units
 
 extension Scenario {
@@ -233,10 +234,41 @@ extension SeededRandom {
     }
 }
 
+/// What knobs make of configurations. Seeds draw the same few again and again, and to read one takes longer than
+/// all else that a seed draws.
+private final class KnobResults: Sendable {
+    static let shared = KnobResults()
+    private static let limit = 1024
+    private let known = Mutex<[Place: Scenario.SystemConfiguration]>([:])
+
+    struct Place: Hashable {
+        var configuration: Scenario.SystemConfiguration
+        var patches: [String]
+    }
+
+    func result(
+        of place: Place,
+        or make: () -> Scenario.SystemConfiguration
+    ) -> Scenario.SystemConfiguration {
+        if let result = known.withLock({ $0[place] }) { return result }
+        let result = make()
+        known.withLock {
+            if $0.count >= KnobResults.limit { $0.removeAll() }
+            $0[place] = result
+        }
+        return result
+    }
+}
+
 extension Scenario.SystemConfiguration {
     /// With patches in the words of the language merged onto it, in order. Each was checked alone;
     /// one that does not fit what those before it made changes nothing.
     fileprivate func patched(with patches: [String]) -> Scenario.SystemConfiguration {
+        let place = KnobResults.Place(configuration: self, patches: patches)
+        return KnobResults.shared.result(of: place) { reading(patches) }
+    }
+
+    private func reading(_ patches: [String]) -> Scenario.SystemConfiguration {
         var yaml = YAMLText()
         Scenario.write(self, into: &yaml)
         let shape = Shape.record(ScenarioShapes.system)
