@@ -175,6 +175,42 @@ private func frame(
         }
     }
 
+    // Goal: what a stream holds is on its way soon enough: all others wait for it once the window is full.
+    // Method: two streams of 1 Mbit/s and 100 ms, and what the sender writes to one of them unanswered.
+    @Test(arguments: [
+        // The window is full in 0.26 s: two round trips' worth and a chunk.
+        (64 << 10, 25),
+        // In 1.05 s, of which a quarter is longer than two round trips.
+        (256 << 10, 33),
+        // In 17 s: four round trips' worth.
+        (4 << 20, 49),
+    ])
+    func streamsHoldWhatTheWindowLetsWait(window: Int, chunks: Int) {
+        let configuration = smallConfiguration(streams: 2, chunk: 1_024, window: window)
+        let theatre = TransportTheatre(configuration: configuration)
+        theatre.toSender(.started)
+        let sample = PathSample(
+            rtt: .milliseconds(100),
+            deliveryRate: .megabits(1),
+            loss: .zero,
+            inFlight: ByteCount(0)
+        )
+        for ordinal in 0..<2 {
+            let stream = theatre.stream(ordinal)
+            theatre.toSender(.streamOpened(stream, peer: NodeID(1)))
+            theatre.toSender(.writable(stream, credit: 1_000_000))
+            theatre.toSender(.path(stream, sample))
+        }
+        theatre.toSender(.fired(.watch))
+        _ = theatre.takeLog()
+        let payload = Payload([UInt8](repeating: 1, count: 1_024))
+        while theatre.sender.room >= 1_024 { theatre.toSender(.requested(.enqueue(payload))) }
+        let written = theatre.takeLog().count {
+            $0.hasPrefix("sender writes chunk") && $0.hasSuffix("#0")
+        }
+        #expect(written == chunks)
+    }
+
     // Goal: the formulas of the plans. Method: their own examples and the bounds.
     @Test func startingFormulas() {
         func link(_ megabits: Int64, _ milliseconds: Int64) -> LinkEstimate {

@@ -160,6 +160,21 @@ private func streams(
         #expect(tuner.setting.streams >= 48, "\(tuner.setting.streams) streams")
     }
 
+    // Where they do not come to rest at all, a trial ends all the same: six epochs are left out, three judged.
+    @Test func waitsNoLongerThanATrialMay() {
+        var tuner = tuner(16)
+        let all = streams(of: &tuner, epochs: 40) { streams, _ in
+            StreamTuner.Observation(
+                rate: .megabits(10),
+                loss: .percent(streams > 16 ? 20 : 1),
+                roundTrip: .milliseconds(80),
+                smallestRoundTrip: .milliseconds(80)
+            )
+        }
+        let trial = all.drop { $0 == 16 }.prefix { $0 == 32 }
+        #expect(trial.count == 9, "\(all)")
+    }
+
     // Once found it holds: probes become rare, and none of them stays.
     @Test func doesNotFlap() {
         var tuner = tuner(16)

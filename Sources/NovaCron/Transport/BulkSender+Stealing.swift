@@ -38,8 +38,8 @@ extension BulkSender {
     /// Bytes that all lanes together send in the time that a copy takes to be acknowledged: the way
     /// there and back, and as much again because it may meet a loss. At most half of the window.
     private var reachOfCopies: Int {
-        let rate = lanes.reduce(0) { $0 + ($1.state == .open ? $1.path.bytesPerSecond ?? 0 : 0) }
-        return min(configuration.window / 2, Int(min(1e15, rate * typicalRoundTrip.seconds * 2)))
+        let flight = measuredRate * typicalRoundTrip.seconds
+        return min(configuration.window / 2, Int(min(1e15, flight * 2)))
     }
 
     /// How much can still be sent before this chunk is what keeps us from sending: the receiver

@@ -60,12 +60,32 @@ extension BulkSender {
         guard let rate = lanes[index].path.bytesPerSecond,
             let roundTrip = lanes[index].path.roundTrip
         else { return share }
-        // Two round trips' worth lets the congestion window double in each of them.
-        let need = rate * max(roundTrip.seconds, 0.001) * BulkSender.depth
+        let trip = max(roundTrip.seconds, 0.001)
+        let least = trip * BulkSender.depth.lowerBound
+        let most = trip * BulkSender.depth.upperBound
+        let need = rate * min(most, max(least, windowTime.seconds * BulkSender.queuedPart))
         return min(share, max(2 * chunkSize, Int(min(need, 1e15)) + chunkSize))
     }
 
-    static let depth = 4.0
+    /// Round trips of its rate that a lane may hold. Two let the congestion window double in each of them; four
+    /// also let a lane go on whose losses were taken for a lower rate.
+    private static let depth = 2.0...4.0
+    /// The part of the window's time that may lie on a lane. All lanes wait for the slowest chunk once the window is
+    /// full, and one that meets losses twice takes twice as long as expected.
+    private static let queuedPart = 0.25
+
+    /// Bytes a second of all open lanes together, as far as they are measured.
+    var measuredRate: Double {
+        lanes.reduce(0) { $0 + ($1.state == .open ? $1.path.bytesPerSecond ?? 0 : 0) }
+    }
+
+    /// Notes how long all lanes together need for what may be sent ahead of a chunk that is missing.
+    private mutating func measureWindow() {
+        let rate = measuredRate
+        guard rate > 0 else { return }
+        let bytes = min(configuration.window, Int(SequenceWindow<OutgoingChunk>.limit) * chunkSize)
+        windowTime = Interval(seconds: min(1e6, Double(bytes) / rate))
+    }
 
     /// When a chunk put on the lane now would be acknowledged, from now on.
     func expectedTime(of size: Int, on index: Int) -> Interval {
@@ -92,6 +112,7 @@ extension BulkSender {
         checkLanes(into: &actions)
         guard !isOver else { return }
         collectLate()
+        measureWindow()
         judgeMode(into: &actions)
         endEpoch(into: &actions)
         reconcile(into: &actions)

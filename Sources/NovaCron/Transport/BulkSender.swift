@@ -121,6 +121,8 @@ public struct BulkSender: Machine {
     /// that was longer.
     var allowance = 0.0
     var allowanceAt = Instant.zero
+    /// How long all lanes together need for a window.
+    var windowTime = Interval.seconds(1_000_000)
     var isWatching = false
     /// When the watch was to look next.
     var watchDue = Instant.zero

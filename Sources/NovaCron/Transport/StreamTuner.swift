@@ -191,7 +191,7 @@ public struct StreamTuner: Hashable, Sendable {
     private var settledSmallest: Interval?
     /// In so many epochs.
     private var settledCount = 0
-    /// Epochs running that were left out because streams had not come to rest.
+    /// Epochs of the trial that is on that were left out because streams had not come to rest.
     private var restless = 0
 
     /// Of the trial that is on.
@@ -239,7 +239,7 @@ public struct StreamTuner: Hashable, Sendable {
     private static let emptied = 1 / 3.0
     /// A step up that brings less of its share has found the end of the link.
     private static let worthwhile = 0.5
-    /// Epochs running that may be left out.
+    /// Epochs of a trial that may be left out.
     private static let restlessLimit = 6
     /// A step down that takes at least this part of the streams' share from the rate was on a link with
     /// room, or one of so many others that a few more streams are hardly felt.
@@ -296,7 +296,7 @@ public struct StreamTuner: Hashable, Sendable {
         case .down, .control, nil: limit = 1
         }
         let isRestless = epoch.loss.value > limit && restless < StreamTuner.restlessLimit
-        restless = isRestless ? restless + 1 : 0
+        if isRestless { restless += 1 }
         return isRestless
     }
 
@@ -418,6 +418,7 @@ public struct StreamTuner: Hashable, Sendable {
     private mutating func attempt(_ trial: Trial, _ setting: Setting) {
         self.trial = trial
         self.setting = setting
+        restless = 0
         trialEpochs = 0
         trialSum = 0
         trialInflations = 0
