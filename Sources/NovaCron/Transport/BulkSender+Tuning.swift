@@ -71,7 +71,7 @@ extension BulkSender {
     /// also let a lane go on whose losses were taken for a lower rate.
     private static let depth = 2.0...4.0
     /// The part of the window's time that may lie on a lane. All lanes wait for the slowest chunk once the window is
-    /// full, and one that meets losses twice takes twice as long as expected.
+    /// full, and one that meets losses takes twice as long as expected.
     private static let queuedPart = 0.25
 
     /// Bytes a second of all open lanes together, as far as they are measured.
