@@ -220,7 +220,10 @@ private func frame(
         #expect(link(200, 76).startingStreams == 52)
         #expect(link(10, 600).startingStreams == 16)
         #expect(link(10_000, 20).startingStreams == 256)
-        #expect(link(100, 0).startingStreams == 256)
+        // 250 kB have room for 17 initial windows of ten segments.
+        #expect(link(1000, 2).startingStreams == 17)
+        #expect(link(10_000, 1).startingStreams == 86)
+        #expect(link(100, 0).startingStreams == 16)
         #expect(link(200, 76).chunkSize == 256 << 10)
         // Half of 10 Mbit/s · 40 ms.
         #expect(link(10, 40).chunkSize == 25_000)

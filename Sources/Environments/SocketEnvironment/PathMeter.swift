@@ -1,26 +1,43 @@
 import Glibc
-import Machines
-import NIOCore
+package import Machines
+package import NIOCore
 import Units
 
 /// Measures a stream's path by what the kernel knows of its connection (Linux, `TCP_INFO`), while
-/// data are acknowledged and once an interval.
-struct PathMeter {
-    static let interval = TimeAmount.milliseconds(100)
+/// data are on their way: about once a round trip, as the model of TCP does.
+///
+/// A look that comes sooner finds nothing acknowledged, or a whole flight at once. The rate of those that
+/// found something alone is more than the stream's, and what was sent again in between is in none.
+package struct PathMeter {
+    /// Between two looks, in nanoseconds.
+    private static let bounds: ClosedRange<Int64> = 100_000_000...5_000_000_000
 
     private var last: (time: Int64, information: TCPInformation)
+    private var roundTripMicroseconds: UInt32 = 0
 
-    /// Begins at `nanoseconds` on the monotonic clock, with nothing sent.
-    init(at nanoseconds: Int64) {
-        last = (nanoseconds, TCPInformation())
+    /// With nothing sent.
+    package init() { last = (0, TCPInformation()) }
+
+    /// How long to wait for the next look.
+    package var pause: TimeAmount {
+        let roundTrip = Int64(roundTripMicroseconds) * 1000
+        let bounds = PathMeter.bounds
+        return .nanoseconds(min(bounds.upperBound, max(bounds.lowerBound, roundTrip)))
     }
 
-    /// What changed since the last sample; `nil` when nothing was acknowledged in between.
-    mutating func sample(_ information: TCPInformation, at nanoseconds: Int64) -> PathSample? {
+    /// Sending begins, for the first time or again, at `nanoseconds` on the monotonic clock.
+    package mutating func begin(at nanoseconds: Int64) { last.time = nanoseconds }
+
+    /// What has changed since the last sample; `nil` as long as nothing was acknowledged since then.
+    package mutating func sample(
+        _ information: TCPInformation,
+        at nanoseconds: Int64
+    ) -> PathSample? {
+        roundTripMicroseconds = information.roundTripMicroseconds
         let before = last
-        last = (nanoseconds, information)
         let bytes = information.bytesAcknowledged &- before.information.bytesAcknowledged
         guard bytes > 0, bytes < 1 << 50, nanoseconds > before.time else { return nil }
+        last = (nanoseconds, information)
         let seconds = Double(nanoseconds - before.time) / 1e9
         let sent = information.segmentsSent &- before.information.segmentsSent
         let again = information.segmentsSentAgain &- before.information.segmentsSentAgain
@@ -37,8 +54,10 @@ struct PathMeter {
 
 /// The front of the kernel's `struct tcp_info` (linux/tcp.h), of which the C library's header knows
 /// only a part. A kernel that knows less leaves the rest zero.
-struct TCPInformation: Sendable, BitwiseCopyable {
-    private var words = InlineArray<20, UInt64>(repeating: 0)
+package struct TCPInformation: Sendable, BitwiseCopyable {
+    private var words: InlineArray<20, UInt64>
+
+    package init(words: InlineArray<20, UInt64> = InlineArray(repeating: 0)) { self.words = words }
 
     var segmentBytes: UInt32 { value(at: 16) }
     var segmentsInFlight: UInt32 { value(at: 24) }

@@ -46,7 +46,7 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     /// Reset by either side, or never named: nothing is told any more.
     private var isOver = false
     private var isReading = false
-    private var meter = PathMeter(at: 0)
+    private var meter = PathMeter()
     /// A measurement of the path is due in a while.
     private var isMeasuring = false
     private var protection: Protection?
@@ -113,7 +113,7 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     /// The machine is about to learn that the stream is established.
     func open(sending preamble: StreamPreamble?) {
         isOpen = true
-        meter = PathMeter(at: MonotonicClock.nanoseconds)
+        meter = PathMeter()
         if let preamble { send(preamble.bytes[...]) }
         if isFinishing { closeOutput() }
     }
@@ -402,21 +402,26 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
         channel.read()
     }
 
-    /// Measures the path once an interval until everything sent is acknowledged.
+    /// Measures the path about once a round trip until everything sent is acknowledged.
     private func measureLater() {
         guard let channel, !isMeasuring else { return }
         isMeasuring = true
-        channel.eventLoop.assumeIsolated().scheduleTask(in: PathMeter.interval) { [self] in
-            isMeasuring = false
-            if !isOver, !isComplete, channel.isActive { measure(channel) }
-        }
+        meter.begin(at: MonotonicClock.nanoseconds)
+        scheduleMeasurement(channel)
     }
 
-    private func measure(_ channel: any Channel) {
-        TCPInformation.read(from: channel) { [self] information in
-            let now = MonotonicClock.nanoseconds
-            if let sample = meter.sample(information, at: now) { tell(self, .path(sample)) }
-            if !isOver, pending > 0 || information.isBusy { measureLater() }
+    private func scheduleMeasurement(_ channel: any Channel) {
+        channel.eventLoop.assumeIsolated().scheduleTask(in: meter.pause) { [self] in
+            guard !isOver, !isComplete, channel.isActive else {
+                isMeasuring = false
+                return
+            }
+            TCPInformation.read(from: channel) { [self] information in
+                let now = MonotonicClock.nanoseconds
+                if let sample = meter.sample(information, at: now) { tell(self, .path(sample)) }
+                isMeasuring = !isOver && (pending > 0 || information.isBusy)
+                if isMeasuring { scheduleMeasurement(channel) }
+            }
         }
     }
 }

@@ -106,11 +106,13 @@ extension Scenario {
             yaml.field("streams", echo.streams)
             yaml.field("deadline", echo.deadline)
         case .bulk(let bulk):
+            yaml.field("start", bulk.start)
             Scenario.write(bulk.duration, into: &yaml)
             if !bulk.beside.isEmpty {
                 yaml.list("beside", bulk.beside) { yaml, transfer in
                     yaml.field("from", regionName(transfer.from))
                     yaml.field("to", regionName(transfer.to))
+                    yaml.field("start", transfer.start)
                     Scenario.write(transfer.duration, into: &yaml)
                 }
             }

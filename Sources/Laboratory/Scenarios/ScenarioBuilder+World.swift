@@ -248,6 +248,7 @@ extension ScenarioBuilder {
         var workload = Scenario.BulkWorkload(
             from: ends.from,
             to: ends.to,
+            start: record.interval("start"),
             duration: duration(record.record("duration"))
         )
         var used = [ends.from, ends.to]
@@ -273,7 +274,12 @@ extension ScenarioBuilder {
             let duration =
                 entry["duration"] == nil ? workload.duration : duration(entry.record("duration"))
             workload.beside.append(
-                Scenario.BulkWorkload.Transfer(from: ends.from, to: ends.to, duration: duration)
+                Scenario.BulkWorkload.Transfer(
+                    from: ends.from,
+                    to: ends.to,
+                    start: entry.interval("start"),
+                    duration: duration
+                )
             )
         }
         return workload

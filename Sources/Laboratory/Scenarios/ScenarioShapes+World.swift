@@ -298,12 +298,13 @@ extension ScenarioShapes {
 
     private static let bulk =
         ends + [
+            start,
             Field("duration", .record(steady), .required, "How long the transfer is watched."),
             Field(
                 "beside",
                 .list(.record(besideTransfer), minimum: 0),
                 .empty,
-                "Transfers of their own at the same time."
+                "Transfers of their own in the same run."
             ),
         ]
 
@@ -323,11 +324,19 @@ extension ScenarioShapes {
             ),
         ]
 
+    private static let start = Field(
+        "start",
+        .duration(allowsZero: true),
+        .text("0 s"),
+        "When the transfer begins: on sockets a machine may not carry all of them at once."
+    )
+
     private static let besideTransfer = RecordShape(
         title: "transfer",
         fields: [
             Field("from", .name, .required, "The region that sends."),
             Field("to", .name, .required, "The region that receives."),
+            start,
             Field("duration", .record(steady), .optional, "As that of the workload unless given."),
         ]
     )

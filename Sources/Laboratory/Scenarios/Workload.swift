@@ -76,7 +76,7 @@ extension Scenario {
             switch self {
             case .echo(let echo): echo.deadline
             case .bulk(let bulk):
-                bulk.transfers.map(\.duration.horizon).max() ?? bulk.duration.horizon
+                bulk.transfers.map(\.horizon).max() ?? bulk.duration.horizon
             case .transfer(let transfer): transfer.deadline
             case .migration(let migration): migration.deadline
             case .boot(let boot): boot.deadline
@@ -137,38 +137,53 @@ extension Scenario {
     public struct BulkWorkload: Hashable, Sendable {
         public var from: RegionID
         public var to: RegionID
+        /// When the transfer begins, after the run's start.
+        public var start: Interval
         public var duration: SteadyDuration
-        /// Transfers of their own at the same time, each between regions that no other one uses.
+        /// Transfers of their own beside it, each between regions that no other one uses.
         public var beside: [Transfer]
 
         /// One transfer of the workload.
         public struct Transfer: Hashable, Sendable {
             public var from: RegionID
             public var to: RegionID
+            /// When it begins, after the run's start.
+            public var start: Interval
             public var duration: SteadyDuration
 
-            public init(from: RegionID, to: RegionID, duration: SteadyDuration) {
+            public init(
+                from: RegionID,
+                to: RegionID,
+                start: Interval = .zero,
+                duration: SteadyDuration
+            ) {
                 self.from = from
                 self.to = to
+                self.start = start
                 self.duration = duration
             }
+
+            /// When its measured window ends, after the run's start.
+            public var horizon: Interval { start + duration.horizon }
         }
 
         public init(
             from: RegionID,
             to: RegionID,
+            start: Interval = .zero,
             duration: SteadyDuration,
             beside: [Transfer] = []
         ) {
             self.from = from
             self.to = to
+            self.start = start
             self.duration = duration
             self.beside = beside
         }
 
         /// All transfers, the workload's own first.
         public var transfers: [Transfer] {
-            [Transfer(from: from, to: to, duration: duration)] + beside
+            [Transfer(from: from, to: to, start: start, duration: duration)] + beside
         }
     }
 

@@ -7,9 +7,17 @@ extension BulkSender {
     private static let lateLimit = 32
 
     /// Whether the application has nothing more to send: copies cost nothing then. A window that is full
-    /// is another matter, because what fills it comes in turn as soon as it moves.
+    /// is another matter, because what fills it comes in turn as soon as it moves, until the path has run dry.
     private var hasIdleLanes: Bool {
         again.isEmpty && nextUnsent == nextChunk && (phase == .finishing || room > 0)
+    }
+
+    /// Nothing may be sent before a chunk that is missing comes, and what is under way does not fill half of
+    /// the path: a few lanes in recovery keep all others from sending.
+    private var isDry: Bool {
+        guard nextToSend == nil else { return false }
+        let underWay = lanes.reduce(0) { $0 + $1.outstanding }
+        return Double(underWay) < measuredRate * typicalRoundTrip.seconds / 2
     }
 
     /// Bytes that may still be sent twice: a sixteenth of what has arrived, and a few chunks.
@@ -22,7 +30,8 @@ extension BulkSender {
         late.removeAll(keepingCapacity: true)
         guard configuration.stealsLateChunks, lanes.count > 1 else { return }
         let isIdle = hasIdleLanes
-        let reach = isIdle ? .max : reachOfCopies
+        let isDry = !isIdle && isDry
+        let reach = isIdle || isDry ? .max : reachOfCopies
         var number = chunks.base
         var looked = 0
         while number < nextUnsent, looked < BulkSender.lateLimit {
@@ -31,7 +40,7 @@ extension BulkSender {
             // What comes after it keeps us from sending even later.
             guard roomBehind(chunk, number) < reach else { return }
             looked += 1
-            if isLate(chunk, isIdle: isIdle) { late.append(number) }
+            if isLate(chunk, isIdle: isIdle, isDry: isDry) { late.append(number) }
         }
     }
 
@@ -55,12 +64,13 @@ extension BulkSender {
 
     /// With nothing else to do a lane helps as soon as the time that was expected is over. While all
     /// lanes are busy a copy costs as much as it brings: it is worth that only for what is about to
-    /// keep all of them from sending.
-    private func isLate(_ chunk: OutgoingChunk, isIdle: Bool) -> Bool {
+    /// keep all of them from sending. Where the path has run dry, any other lane needs no more than a round trip.
+    private func isLate(_ chunk: OutgoingChunk, isIdle: Bool, isDry: Bool) -> Bool {
         guard let lane = chunk.copy ?? chunk.lane else { return false }
         let expected = chunk.due - chunk.sentAt
         let roundTrip = lanes[lane].path.roundTrip ?? typicalRoundTrip
-        let patience = isIdle ? expected + roundTrip / 2 : expected * 2 + roundTrip
+        var patience = isIdle ? expected + roundTrip / 2 : expected * 2 + roundTrip
+        if isDry { patience = min(expected, roundTrip) + roundTrip / 2 }
         return now - chunk.sentAt > max(patience, .milliseconds(100))
     }
 

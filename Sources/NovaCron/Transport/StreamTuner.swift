@@ -186,11 +186,9 @@ public struct StreamTuner: Hashable, Sendable {
     private var longestRoundTrip = 0.0
     /// Nobody filled what fewer streams left: a queue that is never empty is this transfer's own.
     private var isAlone = false
-    /// The least round trip that was seen while nothing was tried: fewer streams leave a queue empty for a
-    /// moment, whoever else fills it.
-    private var settledSmallest: Interval?
-    /// In so many epochs.
-    private var settledCount = 0
+    /// The least round trips of the last epochs in which nothing was tried, and of the last epoch of steps
+    /// down: fewer streams leave a queue empty for a moment, whoever else fills it. At most `settledLimit`.
+    private var settled: [Interval] = []
     /// Epochs of the trial that is on that were left out because streams had not come to rest.
     private var restless = 0
 
@@ -200,6 +198,8 @@ public struct StreamTuner: Hashable, Sendable {
     private var trialInflations = 0
     private var isTrialInFullQueue = false
     private var didTrialBeginOnShared = false
+    /// Perhaps on one: its losses are more than a full queue causes, but fresh streams cause such, too.
+    private var didTrialBeginQueued = false
 
     private enum Exhaustion: Hashable, Sendable {
         case open
@@ -213,6 +213,8 @@ public struct StreamTuner: Hashable, Sendable {
     /// Epochs of a setting that are remembered, and those that make a figure of it.
     private static let memory = 5
     private static let settledEpochs = 3
+    /// Epochs in which a queue that is filled by streams of CUBIC shows how empty it gets.
+    private static let settledLimit = 10
     /// Epochs of a hold that show what a setting gets in the long run: streams that overflow a queue together
     /// lose for a few what they gained in many.
     private static let longHold = 8
@@ -266,11 +268,7 @@ public struct StreamTuner: Hashable, Sendable {
         if let trial {
             judge(trial, epoch)
         } else {
-            settledSmallest = min(
-                settledSmallest ?? epoch.smallestRoundTrip,
-                epoch.smallestRoundTrip
-            )
-            settledCount += 1
+            noteSettled(epoch.smallestRoundTrip)
             let loss = epoch.loss.value
             let roundTrip = epoch.roundTrip.seconds
             remeasure(epoch)
@@ -300,6 +298,11 @@ public struct StreamTuner: Hashable, Sendable {
         return isRestless
     }
 
+    private mutating func noteSettled(_ roundTrip: Interval) {
+        settled.append(roundTrip)
+        if settled.count > StreamTuner.settledLimit { settled.removeFirst() }
+    }
+
     // MARK: The reference
 
     private mutating func remeasure(_ epoch: Observation) {
@@ -317,8 +320,7 @@ public struct StreamTuner: Hashable, Sendable {
         if deviations >= StreamTuner.confirmations, isHolding {
             // Another path, or other company on it: everything may be tried again.
             smallest = epoch.smallestRoundTrip
-            settledSmallest = epoch.smallestRoundTrip
-            settledCount = 0
+            settled = []
             recent = [found]
             rate = found
             best = 0
@@ -424,6 +426,7 @@ public struct StreamTuner: Hashable, Sendable {
         trialInflations = 0
         isTrialInFullQueue = false
         didTrialBeginOnShared = isShared
+        didTrialBeginQueued = isQueueNeverEmpty
     }
 
     private var mayTakeMore: Bool {
@@ -511,16 +514,27 @@ public struct StreamTuner: Hashable, Sendable {
     /// With what is kept nobody has ever seen the round trip that the path is known to have: its queue was
     /// never empty, and others may be who fills it.
     private var isShared: Bool {
+        isQueueNeverEmpty && usualLoss < rules.varyingLoss.value
+    }
+
+    /// As `isShared`, on a path of whatever losses.
+    private var isQueueNeverEmpty: Bool {
         // Fresh streams fill it themselves, until their first losses.
-        guard !isAlone, settledCount >= StreamTuner.memory, let settledSmallest else {
+        guard !isAlone, settled.count >= StreamTuner.memory, let least = settled.min() else {
             return false
         }
-        return fillsQueue(settledSmallest, Ratio(usualLoss))
+        return isQueued(least)
     }
 
     /// Losses of one percent are more than a full queue causes.
     private func fillsQueue(_ roundTrip: Interval, _ loss: Ratio) -> Bool {
-        guard let known, loss < rules.varyingLoss else { return false }
+        loss < rules.varyingLoss && isQueued(roundTrip)
+    }
+
+    /// Longer than the path is known to be by more than senders that yield leave of a full queue, and not so
+    /// long that it were another path's.
+    private func isQueued(_ roundTrip: Interval) -> Bool {
+        guard let known else { return false }
         let factor = roundTrip.seconds / known.seconds
         return factor > rules.fullness && factor < StreamTuner.otherPath
     }
@@ -566,7 +580,9 @@ public struct StreamTuner: Hashable, Sendable {
         let isClear =
             abs(gain - least) > 1.5 * max(noise, 0.03) && (trial == .up || gain > least)
             && (trial != .control || gain > 0)
-        let isPatient = trial == .down && didTrialBeginOnShared && !isTrialInFullQueue
+        // Nor is anybody taken for nobody before that time is over.
+        let isRefilled = didTrialBeginOnShared ? isTrialInFullQueue : hasStayedFull(epoch)
+        let isPatient = trial == .down && didTrialBeginQueued && !isRefilled
         guard
             isClear || trialEpochs >= (isPatient ? StreamTuner.refillLimit : StreamTuner.trialLimit)
         else { return }
@@ -584,6 +600,7 @@ public struct StreamTuner: Hashable, Sendable {
             rate = found
             forgetHold()
             recent = [found]
+            if trial == .down { noteSettled(epoch.smallestRoundTrip) } else { settled = [] }
             if isCourtesy { best = found }
             if trial == .up { lastStep = gain / -given }
             // What a probe finds better by a little is no reason to probe more often.
@@ -601,7 +618,7 @@ public struct StreamTuner: Hashable, Sendable {
     private mutating func noteCompany(_ epoch: Observation, isKept: Bool) {
         if didTrialBeginOnShared {
             if !isKept, !isTrialInFullQueue { isAlone = true }
-        } else if settledCount >= StreamTuner.memory, !hasStayedFull(epoch) {
+        } else if settled.count >= StreamTuner.memory, !hasStayedFull(epoch) {
             isAlone = true
         }
     }

@@ -22,13 +22,18 @@ public struct LinkEstimate: Hashable, Sendable {
     public var bandwidthDelayProduct: ByteCount { rate.bytes(in: rtt) }
 
     /// The plans' starting formula: `clamp(bandwidth in Mbit/s / (0.1 · latency in ms), 16…256)`,
-    /// where latency is one way, half of `rtt`; without latency, 256.
+    /// where latency is one way, half of `rtt`. But no more streams than find room for an initial window
+    /// each on the path (ten segments, RFC 6928), unless that were fewer than 16: the formula grows as
+    /// round trips get short, and what a path holds shrinks.
     public var startingStreams: Int {
         let latency = rtt.milliseconds / 2
-        guard latency > 0 else { return 256 }
+        guard latency > 0 else { return 16 }
         let count = Double(rate.bitsPerSecond) / 1e6 / (0.1 * latency)
-        return Int(min(256, max(16, count)).rounded(.down))
+        let room = Double(bandwidthDelayProduct.bytes) / Double(LinkEstimate.initialWindow)
+        return Int(min(256, max(16, min(count, room))).rounded(.down))
     }
+
+    private static let initialWindow = 10 * 1448
 
     /// The plans' chunk size: `min(256 KiB, ½ · RTT · bandwidth)`, at least 4 KiB.
     public var chunkSize: Int {

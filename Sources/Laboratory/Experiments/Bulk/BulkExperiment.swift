@@ -29,7 +29,8 @@ public struct BulkExperiment: Experiment {
         return BulkNode(
             birth,
             sendingTo: sent?.receiver,
-            until: plan.transfer.duration.horizon,
+            at: plan.transfer.start,
+            until: plan.transfer.horizon,
             configuration: plan.configuration,
             content: content
         )

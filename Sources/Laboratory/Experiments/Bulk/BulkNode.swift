@@ -9,6 +9,8 @@ public struct BulkNode: Machine {
     public enum Timer: Hashable, Sendable {
         case sender(BulkSender.Timer)
         case receiver(BulkReceiver.Timer)
+        /// The transfer's own time begins.
+        case start
         /// Enough was sent.
         case end
     }
@@ -36,7 +38,9 @@ public struct BulkNode: Machine {
     private let incarnation: UInt32
     /// What came to the receiver and was not told yet.
     private var arrivedBytes = 0
+    private let start: Interval
     private let horizon: Interval?
+    private var hasStarted = false
     private var isEnding = false
     private var sending = Actions<BulkSender>()
     private var receiving = Actions<BulkReceiver>()
@@ -45,10 +49,13 @@ public struct BulkNode: Machine {
 
     /// A node that sends to `peer`, or one that waits for a sender when `peer` is `nil`.
     ///
-    /// - Parameter horizon: Nothing new is sent so long after the start.
+    /// - Parameters:
+    ///   - start: Nothing is sent earlier after the birth.
+    ///   - horizon: Nothing new is sent later after the birth.
     public init(
         _ birth: Birth<BulkNode>,
         sendingTo peer: NodeID?,
+        at start: Interval = .zero,
         until horizon: Interval? = nil,
         configuration: TransportConfiguration,
         content: BulkContent
@@ -56,6 +63,7 @@ public struct BulkNode: Machine {
         self.configuration = configuration
         self.content = content
         incarnation = birth.incarnation
+        self.start = start
         self.horizon = horizon
         if let peer {
             sender = BulkSender(
@@ -94,8 +102,16 @@ public struct BulkNode: Machine {
     ) {
         guard sender != nil else { return }
         if case .path(_, let sample) = input { actions.emit(.roundTrip(sample.rtt)) }
-        if case .started = input, let horizon { actions.setTimer(.end, at: now + horizon) }
+        if case .started = input {
+            if let horizon { actions.setTimer(.end, at: now + horizon) }
+            if start > .zero { actions.setTimer(.start, at: now + start) } else { hasStarted = true }
+        }
         if case .fired(.end) = input { isEnding = true }
+        if case .fired(.start) = input {
+            hasStarted = true
+            sender!.step(.started, at: now, into: &sending)
+        }
+        guard hasStarted else { return }
         if let forwarded = input.forwarded(to: BulkSender.self) {
             sender!.step(forwarded, at: now, into: &sending)
         } else if case .fired(.sender(let timer)) = input {

@@ -47,7 +47,7 @@ public struct BulkObserver: ExperimentObserver {
             return
         }
         // The end of a steady run is its time limit; nothing was cut short.
-        let horizon = tallies.map(\.horizon).max() ?? .zero
+        let horizon = tallies.map(\.plan.transfer.horizon).max() ?? .zero
         if ending.time >= .zero + horizon { record.outcome = .completed }
         for tally in tallies { tally.measure(ending, into: &record, isLabelled: isLabelled) }
     }
@@ -64,7 +64,7 @@ struct BulkTally: Sendable {
     private(set) var chunks: UInt64 = 0
     private var streamsLost = 0
     /// What the transport chose on its way, oldest first.
-    private var tunings: [String] = []
+    private var tunings: [(streams: Int, congestion: CongestionControl, time: Instant)] = []
     /// The modes that the sender came to on its way, oldest first.
     private var modes: [(mode: PathMode, time: Instant)] = []
     /// Bytes that streams brought, by part.
@@ -75,7 +75,10 @@ struct BulkTally: Sendable {
 
     init(_ plan: BulkTransferPlan) { self.plan = plan }
 
-    var horizon: Interval { plan.transfer.duration.horizon }
+    /// How long the transfer is watched, and between which times.
+    var length: Interval { plan.transfer.duration.horizon }
+    private var begin: Instant { .zero + plan.transfer.start }
+    private var end: Instant { .zero + plan.transfer.horizon }
 
     mutating func observe(_ event: BulkNode.Event, at time: Instant) {
         switch event {
@@ -91,7 +94,7 @@ struct BulkTally: Sendable {
         case .streamLost:
             streamsLost += 1
         case .tuned(let streams, let congestion):
-            tunings.append("\(streams) \(congestion.rawValue) at \(time)")
+            tunings.append((streams, congestion, time))
         case .modeChanged(_, let mode):
             modes.append((mode, time))
         case .arrived(let bytes):
@@ -102,10 +105,11 @@ struct BulkTally: Sendable {
         }
     }
 
-    /// `nil` after the transfer's own time: another one may be watched for longer.
+    /// `nil` outside the transfer's own time: another one may be watched for longer.
     private func part(of time: Instant) -> Int? {
-        guard time <= .zero + horizon else { return nil }
-        let part = time.nanoseconds * Int64(BulkTally.parts) / max(1, horizon.nanoseconds)
+        guard time >= begin, time <= end else { return nil }
+        let passed = (time - begin).nanoseconds
+        let part = passed * Int64(BulkTally.parts) / max(1, length.nanoseconds)
         return min(BulkTally.parts - 1, Int(part))
     }
 
@@ -123,16 +127,18 @@ struct BulkTally: Sendable {
 
     /// The first and the last steps.
     private var summaryOfTunings: String {
-        guard tunings.count > 8 else {
-            return tunings.isEmpty ? "not at all" : tunings.joined(separator: ", ")
+        let all = tunings.map { "\($0.streams) \($0.congestion.rawValue) at \($0.time)" }
+        guard all.count > 8 else {
+            return all.isEmpty ? "not at all" : all.joined(separator: ", ")
         }
-        let (first, last) = (tunings.prefix(4), tunings.suffix(4))
-        return (first + ["\(tunings.count - 8) more"] + last).joined(separator: ", ")
+        let (first, last) = (all.prefix(4), all.suffix(4))
+        return (first + ["\(all.count - 8) more"] + last).joined(separator: ", ")
     }
 
     func measure(_ ending: ReplicationEnding, into record: inout RunRecord, isLabelled: Bool) {
         let labels = isLabelled ? [Label("link", plan.linkName)] : []
         record.series.append(goodputSeries(labels))
+        record.series += streamsSeries(labels).map { [$0] } ?? []
         measureMode(into: &record, labels, suffix(isLabelled))
         guard record.outcome == .completed, let cut = warmUp else {
             record.facts.append(
@@ -146,7 +152,7 @@ struct BulkTally: Sendable {
         measureSteadyPart(from: cut, ending, into: &record, labels, suffix(isLabelled))
     }
 
-    private var partWidth: Interval { horizon / Int64(BulkTally.parts) }
+    private var partWidth: Interval { length / Int64(BulkTally.parts) }
 
     private func goodputSeries(_ labels: [Label]) -> Series {
         Series(
@@ -154,10 +160,28 @@ struct BulkTally: Sendable {
             unit: "bit/s",
             labels: labels,
             kind: .rate,
-            start: .zero,
+            start: begin,
             width: partWidth,
             values: received.map { Double($0) * 8 / partWidth.seconds }
         )
+    }
+
+    /// How many streams the transport wanted over time; `nil` where the number is fixed.
+    private func streamsSeries(_ labels: [Label]) -> Series? {
+        guard !tunings.isEmpty else { return nil }
+        var recorder = SeriesRecorder(
+            name: "streams",
+            unit: "streams",
+            labels: labels,
+            kind: .level,
+            start: begin,
+            width: partWidth
+        )
+        recorder.set(Double(plan.configuration.streams), at: begin)
+        for tuning in tunings where tuning.time >= begin && tuning.time <= end {
+            recorder.set(Double(tuning.streams), at: tuning.time)
+        }
+        return recorder.finished(at: end)
     }
 
     /// The parts that belong to the warm-up; `nil` when no steady part was found.
@@ -186,12 +210,12 @@ struct BulkTally: Sendable {
         let bytes = received[cut...].reduce(0, +)
         let seconds = partWidth.seconds * Double(BulkTally.parts - cut)
         let goodput = Double(bytes) * 8 / seconds
-        let start = Instant.zero + partWidth * Int64(cut)
+        let start = begin + partWidth * Int64(cut)
         record.metrics += ending.processorCosts(
             of: Int64(bytes),
             plan.ends,
             from: start,
-            to: .zero + horizon,
+            to: self.end,
             labels: labels
         )
         let end = start + Interval(seconds: seconds)
@@ -217,10 +241,10 @@ struct BulkTally: Sendable {
             )
         )
         record.markers.append(
-            Marker(time: .zero + partWidth * Int64(cut), kind: "warmup.end")
+            Marker(time: start, kind: "warmup.end")
         )
         record.facts.append(
-            Fact("warm-up\(suffix)", "\(partWidth * Int64(cut)) of \(horizon) cut")
+            Fact("warm-up\(suffix)", "\(partWidth * Int64(cut)) of \(length) cut")
         )
         measurePath(from: cut, ending, limit: limit, into: &record, labels)
         measureHarm(from: start, to: end, ending, into: &record, labels, suffix)

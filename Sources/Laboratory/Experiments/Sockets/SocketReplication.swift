@@ -66,6 +66,7 @@ struct SocketReplication<Kind: Experiment> {
         var ending = ReplicationEnding(time: outcome.time, reason: outcome.reason, links: [])
         ending.processors = stage.processors
         var isWhole = true
+        var inexact: [InexactLink] = []
         if let emulator = links.emulator {
             let (report, time) = try emulator.report()
             ending.links = report.figures(of: setting.scenario, seed: setting.seed)
@@ -77,7 +78,8 @@ struct SocketReplication<Kind: Experiment> {
                 stage.end()
                 isWhole = try addCross(stage, folder.path, to: &ending, &record, isCancelled)
             }
-            report.measure(into: &record)
+            inexact = report.inexactLinks(of: setting.scenario)
+            report.measure(into: &record, besides: Set(inexact.flatMap(\.links)))
         } else {
             record.facts.append(Fact(Fact.links, "unshaped: \(links.obstacle)"))
             if setting.variant.system.transport.usesCongestionNotification {
@@ -85,6 +87,7 @@ struct SocketReplication<Kind: Experiment> {
             }
         }
         outcome.observer.measure(ending, into: &record)
+        record.withholdFigures(of: inexact)
         if !isWhole { record.outcome = .interrupted }
         stage.end()
         if setting.variant.system.transport.tls {
