@@ -97,6 +97,63 @@ import Units
         #expect(abs(goodputs[0].value - 80e6) < 1e6 && abs(goodputs[1].value - 40e6) < 1e6)
     }
 
+    // A transfer that begins later is watched in a time of its own, and what the transport chose is shown in it.
+    @Test func aTransferThatBeginsLaterHasItsOwnTime() throws {
+        let setting = try setting(
+            "kind: bulk, duration: {warmup: 1 s, measure: 9 s}, "
+                + "beside: [{from: c, to: d, start: 10 s}]",
+            topology: """
+                regions: {a: {}, b: {}, c: {}, d: {}}
+                  links:
+                    - {between: [a, b], rtt: 20 ms, rate: 100 Mbit/s}
+                    - {between: [c, d], rtt: 20 ms, rate: 100 Mbit/s}
+                """
+        )
+        #expect(setting.scenario.horizon == .seconds(20))
+        let experiment = BulkExperiment(setting)
+        var observer = experiment.makeObserver()
+        for step in 1...2_000 {
+            let node: UInt32 = step <= 1_000 ? 1 : 3
+            observer.observe(
+                .delivered(chunk: UInt64(step), bytes: 50_000, isIdentical: true),
+                on: NodeID(node),
+                at: .zero + .milliseconds(10) * Int64(step)
+            )
+        }
+        observer.observe(
+            .tuned(streams: 4, congestion: .cubic),
+            on: NodeID(2),
+            at: .zero + .seconds(15)
+        )
+        let record = record(setting) { observer.measure(ending(.seconds(20)), into: &$0) }
+        #expect(record.outcome == .completed)
+        let goodputs = record.metrics.filter { $0.metric == "goodput" }
+        #expect(goodputs.count == 2)
+        #expect(goodputs.allSatisfy { abs($0.value - 40e6) < 1e6 }, "\(goodputs.map(\.value))")
+        let later = record.series.filter { $0.labels == [Label("link", "c->d")] }
+        #expect(later.allSatisfy { $0.start == .zero + .seconds(10) })
+        let streams = try #require(later.first { $0.name == "streams" })
+        #expect(streams.values.last == 4)
+        #expect(try #require(streams.values.first) > 4)
+        #expect(record.series.count { $0.name == "streams" } == 1)
+    }
+
+    // Nothing leaves a node before its transfer begins.
+    @Test func aTransferThatBeginsLaterIsSilentUntilThen() throws {
+        let setting = try setting("kind: bulk, start: 3 s, duration: {warmup: 1 s, measure: 9 s}")
+        let birth = Birth<BulkNode>(node: NodeID(0), incarnation: 0, recovered: [], seed: 1)
+        var node = BulkExperiment(setting).makeMachine(birth)
+        var actions = Actions<BulkNode>()
+        func opensStreams() -> Bool {
+            defer { actions.removeAll() }
+            return actions.elements.contains { if case .openStream = $0 { true } else { false } }
+        }
+        node.step(.started, at: .zero, into: &actions)
+        #expect(!opensStreams())
+        node.step(.fired(.start), at: .zero + .seconds(3), into: &actions)
+        #expect(opensStreams())
+    }
+
     // MARK: Migration
 
     /// One guest of 4 MiB, all of whose pages travelled raw.

@@ -37,10 +37,13 @@ extension BulkSender {
         while number < nextUnsent, looked < BulkSender.lateLimit {
             defer { number += 1 }
             guard let chunk = chunks[number] else { continue }
-            // What comes after it keeps us from sending even later.
-            guard roomBehind(chunk, number) < reach else { return }
             looked += 1
-            if isLate(chunk, isIdle: isIdle, isDry: isDry) { late.append(number) }
+            // What is not about to keep us from sending waits, unless its lane hardly moves any more: the
+            // receiver cannot deliver what comes behind it.
+            let isNear = roomBehind(chunk, number) < reach
+            if isNear ? isLate(chunk, isIdle: isIdle, isDry: isDry) : isStuck(chunk) {
+                late.append(number)
+            }
         }
     }
 
@@ -72,6 +75,13 @@ extension BulkSender {
         var patience = isIdle ? expected + roundTrip / 2 : expected * 2 + roundTrip
         if isDry { patience = min(expected, roundTrip) + roundTrip / 2 }
         return now - chunk.sentAt > max(patience, .milliseconds(100))
+    }
+
+    /// Many times over its time: few chunks are, so that copies of them cost little.
+    private func isStuck(_ chunk: OutgoingChunk) -> Bool {
+        guard let lane = chunk.copy ?? chunk.lane else { return false }
+        let roundTrip = lanes[lane].path.roundTrip ?? typicalRoundTrip
+        return now - chunk.sentAt > (chunk.due - chunk.sentAt) * 4 + roundTrip * 4
     }
 
     /// Puts one late chunk on a second lane; returns whether it did.

@@ -104,7 +104,8 @@ public struct BulkNode: Machine {
         if case .path(_, let sample) = input { actions.emit(.roundTrip(sample.rtt)) }
         if case .started = input {
             if let horizon { actions.setTimer(.end, at: now + horizon) }
-            if start > .zero { actions.setTimer(.start, at: now + start) } else { hasStarted = true }
+            hasStarted = start == .zero
+            if !hasStarted { actions.setTimer(.start, at: now + start) }
         }
         if case .fired(.end) = input { isEnding = true }
         if case .fired(.start) = input {

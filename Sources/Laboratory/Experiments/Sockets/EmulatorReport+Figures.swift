@@ -1,8 +1,8 @@
-import LinkEmulator
+package import LinkEmulator
 import LinkModel
-import Measurements
-import NetworkModel
-import Scenarios
+package import Measurements
+package import NetworkModel
+package import Scenarios
 import Units
 
 extension EmulatorReport {
@@ -27,20 +27,22 @@ extension EmulatorReport {
     /// Of a scenario whose transfers have links of their own, the links that were not exact while others
     /// were: their figures are withheld, and the others count. Where no link was exact, none is named, and the
     /// run as a whole is not.
-    func inexactLinks(of scenario: Scenario) -> [InexactLink] {
+    package func inexactLinks(of scenario: Scenario) -> [InexactLink] {
         guard case .bulk(let bulk) = scenario.workload, !bulk.beside.isEmpty else { return [] }
-        var names: [String] = []
-        for link in scenario.topology.links where !names.contains(link.name) {
-            names.append(link.name)
-        }
-        let all = names.compactMap { name -> InexactLink? in
-            let ids = scenario.topology.links.indices
-                .filter { scenario.topology.links[$0].name == name }.map { LinkID(UInt32($0)) }
+        let all = bulk.transfers.compactMap { transfer -> InexactLink? in
+            let topology = scenario.topology
+            let ids = Set(
+                [
+                    topology.linkID(from: transfer.from, to: transfer.to),
+                    topology.linkID(from: transfer.to, to: transfer.from),
+                ].compactMap(\.self)
+            )
             let errors = links.filter { ids.contains($0.link) }
                 .reduce(into: DelayErrors()) { $0.merge($1.errors) }
-            return errors.microseconds(0.99).map {
-                InexactLink(name: name, links: Set(ids), percentile: $0)
-            }
+            guard let name = topology.link(from: transfer.from, to: transfer.to)?.name,
+                let percentile = errors.microseconds(0.99)
+            else { return nil }
+            return InexactLink(name: name, links: ids, percentile: percentile)
         }
         let inexact = all.filter { $0.percentile > EmulatorReport.latenessLimit }
         return inexact.count == all.count ? [] : inexact
@@ -98,17 +100,23 @@ extension EmulatorReport {
 }
 
 /// A link that the emulator served too late.
-struct InexactLink {
-    let name: String
+package struct InexactLink: Hashable, Sendable {
+    package let name: String
     /// Its directions.
-    let links: Set<LinkID>
+    package let links: Set<LinkID>
     /// Microseconds that one packet in a hundred was late by at least.
-    let percentile: Int
+    package let percentile: Int
+
+    package init(name: String, links: Set<LinkID>, percentile: Int) {
+        self.name = name
+        self.links = links
+        self.percentile = percentile
+    }
 }
 
 extension RunRecord {
     /// Takes back what was measured over links that were not the scenario's, and says so.
-    mutating func withholdFigures(of inexact: [InexactLink]) {
+    package mutating func withholdFigures(of inexact: [InexactLink]) {
         for link in inexact {
             let label = Label("link", link.name)
             metrics.removeAll { $0.labels.contains(label) }
