@@ -33,12 +33,12 @@ import Units
         )
     }
 
-    /// A report in which 98 packets of each link were on time, and two as late as said.
+    /// A report in which 95 packets of each link were on time, and five as late as said.
     private func report(_ microseconds: [Int64]) -> EmulatorReport {
         var report = EmulatorReport()
         report.links = microseconds.enumerated().map { number, late in
             var errors = DelayErrors()
-            for packet in 0..<100 { errors.record(nanoseconds: packet < 98 ? 1000 : late * 1000) }
+            for packet in 0..<100 { errors.record(nanoseconds: packet < 95 ? 1000 : late * 1000) }
             return LinkReport(
                 link: LinkID(UInt32(number)),
                 counters: LinkCounters(),

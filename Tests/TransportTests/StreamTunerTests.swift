@@ -329,32 +329,6 @@ private func streams(
         #expect(late.count { $0 >= 140 } >= 130, "\(late)")
     }
 
-    // Goal: others are not taken for nobody because they need a while to fill what is left to them, nor
-    // because the queue was emptier once. Method: the same link, on which others take what fewer streams leave within
-    // seven epochs; at the start the queue is empty, and then much is lost.
-    @Test func waitsForOthersToTakeWhatItLeaves() {
-        var tuner = StreamTuner(
-            start: StreamTuner.Setting(streams: 25, congestion: .cubic),
-            roundTrip: .milliseconds(80)
-        )
-        var before = 25
-        var since = 0
-        let all = streams(of: &tuner, epochs: 200) { streams, epoch in
-            since = streams < before ? 0 : since + 1
-            before = streams
-            let left = max(0, 7 - since)
-            let queue = epoch < 3 ? 10 : 70 - 6 * left
-            let share = Double(streams) / Double(streams + 4)
-            return StreamTuner.Observation(
-                rate: BitRate(bitsPerSecond: Int64(100e6 * share)),
-                loss: .percent(epoch < 3 ? 3 : 0.1),
-                roundTrip: .milliseconds(Int64(80 + queue)),
-                smallestRoundTrip: .milliseconds(Int64(72 + queue))
-            )
-        }
-        #expect(all.suffix(60).allSatisfy { (3...8).contains($0) }, "\(all)")
-    }
-
     // An application that has nothing to send says nothing about the path.
     @Test func learnsNothingFromStarvation() {
         var tuner = tuner(16)

@@ -618,7 +618,9 @@ public struct StreamTuner: Hashable, Sendable {
     private mutating func noteCompany(_ epoch: Observation, isKept: Bool) {
         if didTrialBeginOnShared {
             if !isKept, !isTrialInFullQueue { isAlone = true }
-        } else if settled.count >= StreamTuner.memory, !hasStayedFull(epoch) {
+        } else if settled.count >= StreamTuner.memory, !hasStayedFull(epoch),
+            !didTrialBeginQueued || trialEpochs >= StreamTuner.refillLimit
+        {
             isAlone = true
         }
     }
