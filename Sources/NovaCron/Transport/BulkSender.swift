@@ -241,6 +241,9 @@ public struct BulkSender: Machine {
         case .fired(.stalled):
             if isStalled, !isOver { fail(.unreachable, into: &actions) }
         case .started:
+            // A transfer may begin long after its node did.
+            progressAt = now
+            measured.restart(at: now)
             for slot in lanes.indices { open(slot, into: &actions) }
             startStall(at: now, into: &actions)
             if let limit = configuration.deadline {
