@@ -107,6 +107,40 @@ import Units
         #expect(pipe.counters(at: .zero + .seconds(1)).droppedByOutage == 4)
     }
 
+    /// Goal: what one item's longer delay held up arrives at twice the rate, not all at once. Method:
+    /// 20 ms more for the first of sixty items; the line of the rate is met again at the fortieth.
+    @Test func heldUp() {
+        var pipe = Self.pipe()
+        pipe.setExtraDelay(.milliseconds(20))
+        _ = Self.offer(&pipe, 0..<1)
+        pipe.setExtraDelay(.zero)
+        _ = Self.offer(&pipe, 1..<60)
+        let expected = (0..<60).map { max(11 + Double($0), 31 + Double($0) / 2) }
+        #expect(expected[40] == 51 && expected[41] == 52)
+        #expect(Self.drain(&pipe).map(\.at) == expected)
+    }
+
+    /// Goal: keeping order neither bunches items nor makes any wait longer than the longest delay; also
+    /// when the rate changes under them. Method: 5,000 items under jitter, all gaps and waits.
+    @Test(arguments: [false, true]) func orderlyJitter(_ changesRate: Bool) {
+        var pipe = Self.pipe {
+            $0.jitter = Jitter(.normal, scale: .milliseconds(30), limit: .milliseconds(100))
+            $0.queueLimit = .gibibytes(1)
+        }
+        _ = Self.offer(&pipe, 0..<5000)
+        var arrivals = Self.drain(&pipe, until: .zero + .milliseconds(2000))
+        if changesRate { pipe.setRate(.megabits(16), at: .zero + .milliseconds(2000)) }
+        let shortest = changesRate ? 0.25 : 0.5
+        arrivals += Self.drain(&pipe)
+        #expect(arrivals.map(\.item) == Array(0..<5000))
+        let gaps = zip(arrivals, arrivals.dropFirst()).map { $1.at - $0.at }
+        #expect(gaps.allSatisfy { $0 > shortest - 1e-3 }, "\(gaps.min()!)")
+        // Nearly all of the time something is catching up.
+        #expect(gaps.count { $0 < 0.5 + 1e-3 } > 2000)
+        guard !changesRate else { return }
+        #expect(arrivals.allSatisfy { $0.at <= Double($0.item) + 11 + 100 })
+    }
+
     /// Goal: who is late gets late arrivals, not other ones: real time slips, virtual time does not.
     /// Method: one pipe asked at every event, its twin now and then.
     @Test(arguments: [QueueDiscipline.dropTail, .fairCoDel(FairQueueing(), ControlledDelay())])

@@ -60,6 +60,8 @@ public struct LinkPipe<Item: BitwiseCopyable> {
     /// Waiting or being sent, with appointed times.
     private var waitingBytes = 0
     private var busyUntil = Instant.zero
+    /// Of the last item that overtakes nothing and is overtaken by nothing.
+    private var lastDeparture = Instant.zero
     private var lastArrival = Instant.zero
     private var extraDelay = Interval.zero
     /// Items without an appointed time; unused with drop-tail.
@@ -241,7 +243,11 @@ public struct LinkPipe<Item: BitwiseCopyable> {
             isHeld = isHeld || strike.isHeld
         }
         if !isHeld, keepsOrder {
-            arrival = max(arrival, lastArrival)
+            arrival = max(
+                arrival,
+                LinkPipe.soonest(leaving: departure, behind: lastDeparture, lastArrival)
+            )
+            lastDeparture = departure
             lastArrival = arrival
         }
         let entry = Transit(
@@ -254,6 +260,21 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         insert(entry)
         if copies { insertCopy(of: entry) }
         return true
+    }
+
+    /// When an item arrives at the soonest that must not overtake the one in front of it.
+    ///
+    /// What a longer delay of one item held up does not arrive all at once: the time between two items
+    /// is at least half of what it was when they left, as on a line of twice the rate. Then no wait is
+    /// longer than the longest delay, and the wait is over after as long again.
+    @inline(__always)
+    private static func soonest(
+        leaving departure: Instant,
+        behind previous: Instant,
+        _ previousArrival: Instant
+    ) -> Instant {
+        let gap = max(0, (departure - previous).nanoseconds)
+        return previousArrival + Interval(nanoseconds: gap / 2)
     }
 
     private mutating func isLost(_ fragments: Int, leaving: Instant) -> Bool {
@@ -460,6 +481,7 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         discarded += lost
         managed.removeAll(into: &discarded)
         lastArrival = transit.isEmpty ? .zero : transit[transit.end - 1].arrival
+        lastDeparture = transit.isEmpty ? .zero : transit[transit.end - 1].departure
     }
 
     /// What is being sent and what waits goes on at the new rate, which takes a trace's place too.
@@ -501,7 +523,7 @@ public struct LinkPipe<Item: BitwiseCopyable> {
         }
         busyUntil = end
         counters.busy += end - now
-        var latest = Instant.zero
+        var latest: (departure: Instant, arrival: Instant) = (.zero, .zero)
         let keepsOrder = keepsOrder
         keepTransit { entry in
             var entry = entry
@@ -510,12 +532,20 @@ public struct LinkPipe<Item: BitwiseCopyable> {
                 entry.arrival += move.new - move.old
             }
             if keepsOrder {
-                entry.arrival = max(entry.arrival, latest)
-                latest = entry.arrival
+                let soonest = LinkPipe.soonest(
+                    leaving: entry.departure,
+                    behind: latest.departure,
+                    latest.arrival
+                )
+                entry.arrival = max(entry.arrival, soonest)
+                latest = (entry.departure, entry.arrival)
             }
             return entry
         }
-        if keepsOrder { lastArrival = max(latest, now) }
+        if keepsOrder {
+            lastDeparture = latest.departure
+            lastArrival = max(latest.arrival, now)
+        }
     }
 
     /// When the packet in service is through at the new rate; what it still takes is rounded up.
