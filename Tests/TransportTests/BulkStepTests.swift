@@ -211,6 +211,39 @@ private func frame(
         #expect(written == chunks)
     }
 
+    // Goal: a fresh stream, of which nothing is known, holds no more than two round trips of what the others
+    // have, however much its credit is. Method: one stream of 1 Mbit/s and 100 ms beside one without a sample,
+    // a window of 4 MiB, and what is written to the fresh one; then none with a sample, on a link that is said
+    // to have 4 Mbit/s and 100 ms.
+    @Test(arguments: [(true, 25), (false, 49)])
+    func freshStreamsHoldLittle(isOtherMeasured: Bool, chunks: Int) {
+        var configuration = smallConfiguration(streams: 2, chunk: 1_024, window: 4 << 20)
+        configuration.link = LinkEstimate(rate: .megabits(4), rtt: .milliseconds(100))
+        let theatre = TransportTheatre(configuration: configuration)
+        theatre.toSender(.started)
+        for ordinal in 0..<2 {
+            let stream = theatre.stream(ordinal)
+            theatre.toSender(.streamOpened(stream, peer: NodeID(1)))
+            theatre.toSender(.writable(stream, credit: 1_000_000))
+        }
+        if isOtherMeasured {
+            let sample = PathSample(
+                rtt: .milliseconds(100),
+                deliveryRate: .megabits(1),
+                loss: .zero,
+                inFlight: ByteCount(0)
+            )
+            theatre.toSender(.path(theatre.stream(0), sample))
+        }
+        _ = theatre.takeLog()
+        let payload = Payload([UInt8](repeating: 1, count: 1_024))
+        while theatre.sender.room >= 1_024 { theatre.toSender(.requested(.enqueue(payload))) }
+        let written = theatre.takeLog().count {
+            $0.hasPrefix("sender writes chunk") && $0.hasSuffix("#1")
+        }
+        #expect(written == chunks)
+    }
+
     // Goal: the formulas of the plans. Method: their own examples and the bounds.
     @Test func startingFormulas() {
         func link(_ megabits: Int64, _ milliseconds: Int64) -> LinkEstimate {

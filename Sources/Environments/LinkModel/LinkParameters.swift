@@ -122,8 +122,8 @@ public struct PacketFaults: Hashable, Sendable {
 
 /// A random delay on top of propagation, never negative, drawn for each packet.
 ///
-/// Without `reorders` a packet never overtakes an earlier one of its link: it arrives no sooner
-/// than its predecessor. With it every packet keeps its own delay.
+/// Without `reorders` a packet never overtakes an earlier one of its link: what a longer delay held up
+/// follows at twice the link's rate. With it every packet keeps its own delay.
 public struct Jitter: Hashable, Sendable {
     public enum Distribution: String, Hashable, Sendable, CaseIterable, Codable {
         case none

@@ -57,13 +57,12 @@ extension BulkSender {
     /// lane can be expected to need: a slow lane does not collect what faster ones could carry.
     func laneLimit(_ index: Int) -> Int {
         let share = max(2 * chunkSize, configuration.window / max(1, target.streams))
-        guard let rate = lanes[index].path.bytesPerSecond,
-            let roundTrip = lanes[index].path.roundTrip
-        else { return share }
-        let trip = max(roundTrip.seconds, 0.001)
+        let trip = max((lanes[index].path.roundTrip ?? typicalRoundTrip).seconds, 0.001)
         let least = trip * BulkSender.depth.lowerBound
         let most = trip * BulkSender.depth.upperBound
-        let need = rate * min(most, max(least, windowTime.seconds * BulkSender.queuedPart))
+        let time = min(most, max(least, windowTime.seconds * BulkSender.queuedPart))
+        // A fresh lane is not measured yet: what it could hold may be what it needs half a minute for.
+        let need = lanes[index].path.bytesPerSecond.map { $0 * time } ?? typicalRate * least
         return min(share, max(2 * chunkSize, Int(min(need, 1e15)) + chunkSize))
     }
 
@@ -79,6 +78,14 @@ extension BulkSender {
         lanes.reduce(0) { $0 + ($1.state == .open ? $1.path.bytesPerSecond ?? 0 : 0) }
     }
 
+    /// Bytes a second that may be expected of a lane not measured yet: what the others have, or its part of
+    /// what the configuration says.
+    private var typicalRate: Double {
+        let known = lanes.count { $0.state == .open && $0.path.bytesPerSecond != nil }
+        if known > 0 { return measuredRate / Double(known) }
+        return Double(configuration.link.rate.bitsPerSecond) / 8 / Double(max(1, target.streams))
+    }
+
     /// Notes how long all lanes together need for what may be sent ahead of a chunk that is missing.
     private mutating func measureWindow() {
         let rate = measuredRate
@@ -90,9 +97,7 @@ extension BulkSender {
     /// When a chunk put on the lane now would be acknowledged, from now on.
     func expectedTime(of size: Int, on index: Int) -> Interval {
         let bytes = Double(lanes[index].outstanding + size)
-        let typical =
-            Double(configuration.link.rate.bitsPerSecond) / 8 / Double(max(1, target.streams))
-        let rate = max(1, lanes[index].path.bytesPerSecond ?? typical)
+        let rate = max(1, lanes[index].path.bytesPerSecond ?? typicalRate)
         let roundTrip = lanes[index].path.roundTrip ?? typicalRoundTrip
         return roundTrip + .microseconds(Int64(min(1e12, bytes / rate * 1e6)))
     }

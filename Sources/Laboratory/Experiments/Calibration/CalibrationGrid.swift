@@ -102,11 +102,14 @@ public struct CalibrationGrid: Sendable {
         row(300, 40, 0.1, 1, 4, "bbr"),
         row(300, 100, 0, 1, 16, "bbr"),
         row(100, 200, 0.5, 1, 16, "bbr"),
-        // The kinds of links that the plans name, where an emulator is exact: variation in order holds
-        // packets up and lets them go at once, at higher rates more than can be written within 1 ms.
+        // The kinds of links that the plans name, as far as a machine carries their rates.
         row(20, 200, 0.5, 1, 16, "cubic", jitter: 20, quick: true),
+        row(100, 200, 0.5, 1, 64, "cubic", jitter: 20),
+        row(100, 300, 1, 1, 128, "cubic", jitter: 30),
         row(10, 1200, 2, 1, 32, "cubic", jitter: 50),
         row(10, 400, 5, 1, 32, "cubic", jitter: 100, burst: 1.33),
+        row(100, 200, 0.5, 1, 8, "bbr", jitter: 20),
+        row(100, 300, 1, 1, 8, "bbr", jitter: 30),
         row(10, 1200, 2, 1, 4, "bbr", jitter: 50),
         row(10, 400, 5, 1, 4, "bbr", jitter: 100, burst: 1.33, quick: true),
     ]
