@@ -292,7 +292,7 @@ let testTargets: [Target] = [
     tests("Units"),
     tests("JSON", ["Determinism", "Units"]),
     tests("Determinism", ["Units"]),
-    tests("Machines", ["Determinism"]),
+    tests("Machines", ["Determinism", "Units"]),
     tests(
         "Echoing",
         ["Determinism", "InteractionScripts", "Machines", "Units"],

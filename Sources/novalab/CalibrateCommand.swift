@@ -87,6 +87,7 @@ struct CalibrateCommand: AsyncParsableCommand {
         _ line: ProgressLine
     ) throws -> [CalibrationCell] {
         var cells = open.cells
+        var inexact: [LinkProfile] = []
         let total = runner.grid.profiles.count
         defer { line.finish() }
         for profile in runner.grid.profiles
@@ -102,9 +103,15 @@ struct CalibrateCommand: AsyncParsableCommand {
                 cells.append(cell)
             } catch let failure as CalibrationRunner.Failure {
                 line.clear()
-                if failure.isInterruption {
+                switch failure.reason {
+                case .interruption:
                     printError("interrupted: \(cells.count) of \(total) profiles are archived")
                     throw ExitCode(130)
+                case .inexactLinks:
+                    printError("no figures over \(profile.text): \(failure)")
+                    inexact.append(profile)
+                    continue
+                case .other: break
                 }
                 let rest =
                     cells.isEmpty
@@ -114,6 +121,12 @@ struct CalibrateCommand: AsyncParsableCommand {
             } catch let failure as SocketFailure {
                 throw CommandFailure(code: 70, message: failure.description)
             }
+        }
+        guard inexact.isEmpty else {
+            throw CommandFailure.missing(
+                "\(inexact.count) of \(total) profiles have no figures because the machine was too busy for "
+                    + "their links; the others are archived, and the same command tries these again"
+            )
         }
         return runner.grid.profiles.compactMap { profile in
             cells.first { $0.profile == profile }

@@ -14,7 +14,8 @@ struct EmulateCommand: ParsableCommand {
             Each node of the scenario gets a network namespace, and what leaves it meets the link that \
             the scenario states. One line a node says where it is: 'node NUMBER REGION ADDRESS \
             NAMESPACE'. It goes on until standard input ends (Ctrl-D), and then says how exact the \
-            links were. Needs root; nothing is left behind.
+            links were. Meanwhile processors are kept from sleeping, behind all other work. Needs root; \
+            nothing is left behind.
 
             Examples:
               novalab emulate scenarios/study/bulk.yaml

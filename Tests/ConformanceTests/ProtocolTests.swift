@@ -101,7 +101,7 @@ struct ProtocolTests {
             case .delivered(let chunk, _, let isIdentical):
                 #expect(chunk == next && isIdentical)
                 next += 1
-            case .arrived, .roundTrip:
+            case .arrived, .roundTrips, .held:
                 break
             case .tuned, .modeChanged, .streamLost, .failed:
                 Issue.record("\(entry.event)")

@@ -59,6 +59,11 @@ import Units
                 on: NodeID(1),
                 at: .zero + .milliseconds(10) * Int64(step)
             )
+            observer.observe(
+                .arrived(bytes: bytes, whole: bytes),
+                on: NodeID(1),
+                at: .zero + .milliseconds(10) * Int64(step)
+            )
         }
         return record(setting) { observer.measure(ending(.seconds(10)), into: &$0) }
     }
@@ -68,6 +73,22 @@ import Units
         #expect(try verdict(bulk(bytes: 126_000)) == .invalid)
         let changed = try bulk(bytes: 119_000, isIdentical: false)
         #expect(verdict(changed, invariants: ["transfer-identical"]) == .safetyViolation)
+    }
+
+    // What waits for an older chunk at the end is compared like what was delivered.
+    @Test(arguments: [(nil, 0), (7, 1)] as [(UInt64?, Int)])
+    func whatWaitsAtTheEndIsCompared(different: UInt64?, violations: Int) throws {
+        let setting = try setting("kind: bulk, duration: {warmup: 1 s, measure: 9 s}")
+        var observer = BulkExperiment(setting).makeObserver()
+        observer.observe(
+            .held(chunks: 3, different: different),
+            on: NodeID(1),
+            at: .zero + .seconds(10)
+        )
+        let record = record(setting) { observer.measure(ending(.seconds(10)), into: &$0) }
+        let identical = try #require(record.invariants.first { $0.name == "transfer-identical" })
+        #expect(identical.violations.count == violations)
+        #expect(identical.checked == 3 + UInt64(violations))
     }
 
     // Figures of transfers beside each other name their links, and none counts for another.
@@ -85,7 +106,7 @@ import Units
         for step in 1...1_000 {
             for (node, bytes) in [(1, 100_000), (3, 50_000)] as [(UInt32, Int)] {
                 observer.observe(
-                    .delivered(chunk: UInt64(step), bytes: bytes, isIdentical: true),
+                    .arrived(bytes: bytes, whole: bytes),
                     on: NodeID(node),
                     at: .zero + .milliseconds(10) * Int64(step)
                 )
@@ -115,7 +136,7 @@ import Units
         for step in 1...2_000 {
             let node: UInt32 = step <= 1_000 ? 1 : 3
             observer.observe(
-                .delivered(chunk: UInt64(step), bytes: 50_000, isIdentical: true),
+                .arrived(bytes: 50_000, whole: 50_000),
                 on: NodeID(node),
                 at: .zero + .milliseconds(10) * Int64(step)
             )

@@ -45,7 +45,7 @@ import Units
                 agent: { _ in throw CancellationError() },
                 emulator: { throw CancellationError() }
             ),
-            daemon: { try FakeNode.program(script) },
+            daemon: { FakeNode.program(script) },
             isCancelled: isCancelled
         )
     }
@@ -174,7 +174,7 @@ import Units
     /// component and 1 ms in the second.
     @Test func recordingsSplitTimesByTheProcessorClock() throws {
         let origin = Self.now + 1_000_000_000
-        let program = try FakeNode.program(try FakeNode.serve(FakeNode.boot(origin: origin)))
+        let program = FakeNode.program(try FakeNode.serve(FakeNode.boot(origin: origin)))
         var shown = 0
         let recording = try #require(
             try BootRecorder(program: program, boots: 2, isCancelled: { false }).record(

@@ -74,16 +74,12 @@ public enum FakeNode {
     }
 
     /// A command that runs `script`; `$data` names the folder of the node that it stands for.
-    public static func program(_ script: String) throws -> [String] {
-        let path = FileManager.default.temporaryDirectory
-            .appending(path: "fake-node-\(UUID().uuidString)").path
-        let text = "data=$6\nmkdir -p $data\n\(script)\n"
-        try Data(text.utf8).write(to: URL(filePath: path))
-        return ["/bin/sh", path]
+    public static func program(_ script: String) -> [String] {
+        ["/bin/sh", "-c", "data=$6\nmkdir -p $data\n\(script)\n", "fake-node"]
     }
 
     /// A node whose program is `script`.
     public static func node(_ script: String) throws -> RealNode {
-        try RealNode(program: try program(script))
+        try RealNode(program: program(script))
     }
 }

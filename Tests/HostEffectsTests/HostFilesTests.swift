@@ -6,7 +6,7 @@ import Units
 
 /// Goal: files of the host keep what `FileAccess` promises, and errors say what they mean.
 /// Method: a folder of each test's own on the real disk; leftovers and rivals by hand.
-@Suite struct HostFilesTests {
+@Suite final class HostFilesTests {
     private let folder: String
     private let world = HostWorld()
     private var files: any FileAccess { world.effects.files }
@@ -17,6 +17,8 @@ import Units
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         folder = url.path
     }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     private func reason(
         _ body: () async throws -> Void
@@ -98,6 +100,7 @@ import Units
     }
 
     @Test func errorsNameTheirReason() async throws {
+        let (files, folder) = (files, folder)
         let file = "\(folder)/file"
         try await files.append([1, 2, 3], to: file, synced: false)
         let cases: [(FileError.Reason, () async throws -> Void)] = [

@@ -8,7 +8,7 @@ import Units
 
 /// Goal: transactions happen as a whole or not at all, survive, and errors say what they mean.
 /// Method: databases in memory and in files of a folder of each test's own; damage and rivals by hand.
-@Suite struct SQLiteDatabaseTests {
+@Suite final class SQLiteDatabaseTests {
     private let folder: URL
     private var path: String { folder.appending(path: "node.sqlite").path }
 
@@ -17,6 +17,8 @@ import Units
             .appending(path: "sqlite-storage-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
 
     private func openFile(busyTimeout: Interval = .milliseconds(50)) throws -> SQLiteDatabase {
         try SQLiteDatabase(path: path, busyTimeout: busyTimeout)

@@ -107,6 +107,7 @@ private func expectedBytes(chunks: UInt64, size: Int) -> Int {
         #expect(outcome.delivered == expected)
         #expect(outcome.completedAtSource?.chunks == chunks + 1)
         #expect(outcome.completedAtDestination?.payloadBytes == UInt64(expected))
+        #expect(outcome.completedAtDestination?.acceptedBytes == UInt64(expected))
     }
 
     // Goal: tuning may do what it likes to streams, and loses, repeats or reorders nothing: streams

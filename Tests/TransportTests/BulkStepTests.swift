@@ -104,6 +104,34 @@ private func frame(
         for (frames, expected) in table { #expect(receiverLog(frames) == expected) }
     }
 
+    // Goal: what has come is told apart from what was delivered, and counts once. Method: the second of two chunks
+    // twice, then the first.
+    @Test func chunksThatWaitForOlderOnes() {
+        let theatre = TransportTheatre(configuration: smallConfiguration(streams: 1))
+        let stream = theatre.stream(0)
+        func take(_ bytes: Bytes) { theatre.toReceiver(.readable(stream, bytes)) }
+        theatre.toReceiver(.streamOpened(stream, peer: NodeID(0)))
+        theatre.toReceiver(.writable(stream, credit: 10_000))
+        take(frame(.hello))
+        let second = frame(
+            .chunk,
+            number: 1,
+            value: UInt64(3 + FrameHeader.chunkCharge),
+            payload: [4, 5]
+        )
+        for _ in 0..<2 {
+            take(second)
+            #expect(theatre.receiver.heldChunks.map(\.number) == [1])
+            #expect(theatre.receiver.heldChunks[0].payload.joined() == [4, 5])
+            #expect(theatre.receiver.statistics.acceptedBytes == 2)
+            #expect(theatre.receiver.statistics.payloadBytes == 0)
+        }
+        take(frame(.chunk, payload: [1, 2, 3]))
+        #expect(theatre.receiver.heldChunks.isEmpty)
+        #expect(theatre.receiver.statistics.acceptedBytes == 5)
+        #expect(theatre.receiver.statistics.payloadBytes == 5)
+    }
+
     @Test func receiverWantsHelloFirst() {
         let theatre = TransportTheatre(configuration: smallConfiguration(streams: 1))
         theatre.toReceiver(.streamOpened(theatre.stream(0), peer: NodeID(0)))

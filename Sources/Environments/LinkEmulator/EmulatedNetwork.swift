@@ -20,6 +20,7 @@ public final class EmulatedNetwork: Sendable {
     private let seed: UInt64
     private let networks: [NodeNetwork]
     private let relays = Mutex<[Relay]>([])
+    private let awake = Mutex<AwakeProcessors?>(nil)
     private let faults = Mutex(LinkFaults())
 
     /// Makes the namespaces. Nothing passes before `begin`.
@@ -73,6 +74,7 @@ public final class EmulatedNetwork: Sendable {
             started.append(Relay(state, reading: own.map { tunnels[$0] }, origin: origin))
         }
         relays.withLock { [started] in $0 = started }
+        awake.withLock { $0 = AwakeProcessors() }
     }
 
     /// Ends the threads. Packets on their way are lost.
@@ -82,6 +84,10 @@ public final class EmulatedNetwork: Sendable {
             return relays
         }
         for relay in running { relay.stop() }
+        awake.withLock { awake in
+            awake?.stop()
+            awake = nil
+        }
     }
 
     /// Changes links as faults do; faults of nodes are none of its business. Rules that hold packets

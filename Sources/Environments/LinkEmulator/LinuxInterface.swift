@@ -17,6 +17,8 @@ public struct EmulatorFailure: Error, Hashable, Sendable, CustomStringConvertibl
 
 /// Numbers of Linux's interface that are macros in its headers, which Swift does not import.
 enum Linux {
+    /// linux/sched.h: SCHED_IDLE
+    static let idleScheduling: Int32 = 5
     /// linux/sched.h
     static let networkNamespace: Int32 = 0x4000_0000
     /// linux/if_tun.h: `_IOW('T', 202, int)`.

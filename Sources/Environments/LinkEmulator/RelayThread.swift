@@ -36,6 +36,12 @@ struct RelayThread: Sendable {
         return isFirst
     }
 
+    /// Puts the calling thread behind all ordinary ones. Whether that worked.
+    static func becomeIdle() -> Bool {
+        var parameters = sched_param()
+        return pthread_setschedparam(pthread_self(), Linux.idleScheduling, &parameters) == 0
+    }
+
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }

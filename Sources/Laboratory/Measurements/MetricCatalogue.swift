@@ -45,7 +45,8 @@ public struct MetricCatalogue: Sendable {
             direction: .higherIsBetter,
             definition: """
                 application bytes delivered and verified / time of the steady window (first to \
-                last byte minus warm-up)
+                last byte minus warm-up); an endless transfer's count when their chunk has come whole, \
+                delivered or waiting for an older one
                 """,
             boundDescription: "bottleneck rate − background load − header share",
             boundSide: .upper,

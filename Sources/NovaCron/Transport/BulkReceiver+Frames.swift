@@ -182,6 +182,7 @@ extension BulkReceiver {
                 isLast: header.isLast
             )
             heldBytes += charge
+            statistics.acceptedBytes += UInt64(payload.count)
         } else {
             statistics.repeatedChunks += 1
         }

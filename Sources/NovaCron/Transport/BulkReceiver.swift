@@ -108,6 +108,11 @@ public struct BulkReceiver: Machine {
         lanes.reduce(heldBytes) { $0 + ($1.isOpen ? $1.decoder.heldBytes : 0) }
     }
 
+    /// Chunks that came before an older one and are not delivered yet, by number.
+    public var heldChunks: [(number: UInt64, payload: Payload)] {
+        held.elements.filter { !$0.element.isLast }.map { ($0.number, $0.element.payload) }
+    }
+
     public var hasRoomForNote: Bool { notes.hasRoom }
 
     /// Whether all chunks have been delivered.

@@ -26,6 +26,13 @@ struct SequenceWindow<Element: Sendable>: Sendable {
         }
     }
 
+    /// All that are present, oldest first.
+    var elements: [(number: UInt64, element: Element)] {
+        (base..<base + UInt64(ring.count)).compactMap { number in
+            self[number].map { (number, $0) }
+        }
+    }
+
     /// Changes an element in place. Traps when the number is absent.
     mutating func update(_ number: UInt64, _ change: (inout Element) -> Void) {
         change(&ring[index(number)]!)

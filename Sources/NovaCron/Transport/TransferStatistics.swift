@@ -4,6 +4,8 @@ public struct TransferStatistics: Hashable, Sendable, Codable {
     public var chunks: UInt64 = 0
     /// Their payload bytes.
     public var payloadBytes: UInt64 = 0
+    /// Payload bytes of chunks that came whole for the first time (receiver): delivered, or held for older ones.
+    public var acceptedBytes: UInt64 = 0
     /// Bytes handed to streams: headers, payloads, repetitions and acknowledgements.
     public var writtenBytes: UInt64 = 0
     /// Bytes that streams brought.

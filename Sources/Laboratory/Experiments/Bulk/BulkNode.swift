@@ -23,10 +23,13 @@ public struct BulkNode: Machine {
         case tuned(streams: Int, congestion: CongestionControl)
         /// The sender takes the path for one of another kind, and follows it.
         case modeChanged(from: PathMode, to: PathMode)
-        /// The round-trip time of one of the sender's streams, as its TCP smooths it.
-        case roundTrip(Interval)
-        /// So many bytes came to the receiver on its streams, in whatever order their chunks are.
-        case arrived(bytes: Int)
+        /// Round-trip times of the sender's streams, as their TCP smooths them.
+        case roundTrips([Interval])
+        /// So many bytes came to the receiver on its streams, and so many of chunks that were whole by then and
+        /// new, in whatever order.
+        case arrived(bytes: Int, whole: Int)
+        /// At the end: chunks that wait for an older one, compared like those delivered.
+        case held(chunks: Int, different: UInt64?)
         case failed(TransportError)
     }
 
@@ -36,8 +39,12 @@ public struct BulkNode: Machine {
     private let configuration: TransportConfiguration
     private let content: BulkContent
     private let incarnation: UInt32
-    /// What came to the receiver and was not told yet.
+    /// What came to the receiver and was not told yet, and what of its whole chunks was.
     private var arrivedBytes = 0
+    private var toldWhole: UInt64 = 0
+    /// What was measured and not told yet, and since when.
+    private var roundTrips: [Interval] = []
+    private var roundTripsSince = Instant.zero
     private let start: Interval
     private let horizon: Interval?
     private var hasStarted = false
@@ -95,13 +102,46 @@ public struct BulkNode: Machine {
         receiver?.checkInvariants()
     }
 
+    /// What was not told yet, and what nobody has compared so far.
+    public var closingEvents: [Event] {
+        var events: [Event] = roundTrips.isEmpty ? [] : [.roundTrips(roundTrips)]
+        guard let receiver else { return events }
+        events.append(.arrived(bytes: arrivedBytes, whole: untoldWhole))
+        let held = receiver.heldChunks
+        let different = held.first { !content.matches($0.payload, chunk: $0.number) }
+        events.append(.held(chunks: held.count, different: different?.number))
+        return events
+    }
+
+    private var untoldWhole: Int {
+        receiver.map { Int($0.statistics.acceptedBytes - toldWhole) } ?? 0
+    }
+
+    /// Tells round-trip times some at a time: hundreds of streams bring thousands in a second.
+    private mutating func note(
+        _ roundTrip: Interval,
+        at now: Instant,
+        into actions: inout Actions<BulkNode>
+    ) {
+        if roundTrips.isEmpty { roundTripsSince = now }
+        roundTrips.append(roundTrip)
+        guard
+            roundTrips.count >= BulkNode.roundTripsAtOnce
+                || now - roundTripsSince >= .milliseconds(100)
+        else { return }
+        actions.emit(.roundTrips(roundTrips))
+        roundTrips.removeAll(keepingCapacity: true)
+    }
+
+    private static let roundTripsAtOnce = 32
+
     private mutating func stepSender(
         _ input: Input<BulkNode>,
         at now: Instant,
         into actions: inout Actions<BulkNode>
     ) {
         guard sender != nil else { return }
-        if case .path(_, let sample) = input { actions.emit(.roundTrip(sample.rtt)) }
+        if case .path(_, let sample) = input { note(sample.rtt, at: now, into: &actions) }
         if case .started = input {
             if let horizon { actions.setTimer(.end, at: now + horizon) }
             hasStarted = start == .zero
@@ -139,16 +179,12 @@ public struct BulkNode: Machine {
         sent.removeAll(keepingCapacity: true)
     }
 
-    /// Tells what arrives in pieces of about a chunk, so that telling costs no more than delivering.
-    private mutating func countArrival(
-        _ input: Input<BulkNode>,
-        into actions: inout Actions<BulkNode>
-    ) {
-        guard case .readable(_, let bytes) = input else { return }
-        arrivedBytes += bytes.count
-        guard arrivedBytes >= configuration.chunkSize else { return }
-        actions.emit(.arrived(bytes: arrivedBytes))
+    /// Tells what arrives in pieces of a chunk or more, so that telling costs no more than delivering.
+    private mutating func tellArrival(into actions: inout Actions<BulkNode>) {
+        guard arrivedBytes >= max(1 << 16, configuration.chunkSize) else { return }
+        actions.emit(.arrived(bytes: arrivedBytes, whole: untoldWhole))
         arrivedBytes = 0
+        toldWhole = receiver!.statistics.acceptedBytes
     }
 
     private mutating func stepReceiver(
@@ -157,13 +193,14 @@ public struct BulkNode: Machine {
         into actions: inout Actions<BulkNode>
     ) {
         guard receiver != nil else { return }
-        countArrival(input, into: &actions)
+        if case .readable(_, let bytes) = input { arrivedBytes += bytes.count }
         if let forwarded = input.forwarded(to: BulkReceiver.self) {
             receiver!.step(forwarded, at: now, into: &receiving)
         } else if case .fired(.receiver(let timer)) = input {
             receiver!.step(.fired(timer), at: now, into: &receiving)
         }
         actions.absorb(&receiving, events: &arrived, timer: Timer.receiver)
+        tellArrival(into: &actions)
         guard !arrived.isEmpty else { return }
         for event in arrived {
             switch event {

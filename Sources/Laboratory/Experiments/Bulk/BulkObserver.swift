@@ -59,6 +59,8 @@ struct BulkTally: Sendable {
 
     /// The run is cut into this many parts; the warm-up ends at the border of one.
     private static let parts = 200
+    /// Bytes of whole chunks by when they came: what waits for an older one then is delivered later, a window of
+    /// them at once.
     private var received = [Int](repeating: 0, count: BulkTally.parts)
     private var total = 0
     private(set) var chunks: UInt64 = 0
@@ -90,17 +92,24 @@ struct BulkTally: Sendable {
             }
             total += bytes
             chunks += 1
-            if let part = part(of: time) { received[part] += bytes }
         case .streamLost:
             streamsLost += 1
         case .tuned(let streams, let congestion):
             tunings.append((streams, congestion, time))
         case .modeChanged(_, let mode):
             modes.append((mode, time))
-        case .arrived(let bytes):
-            if let part = part(of: time) { arrived[part] += bytes }
-        case .roundTrip(let interval):
-            if let part = part(of: time) { roundTrips[part].record(interval.milliseconds) }
+        case .arrived(let bytes, let whole):
+            guard let part = part(of: time) else { return }
+            arrived[part] += bytes
+            received[part] += whole
+        case .held(let count, let different):
+            chunks += UInt64(count)
+            guard let different else { return }
+            let message = "chunk \(different), not delivered yet, has other bytes than were sent"
+            violations.append(Violation(time: time, message: message))
+        case .roundTrips(let intervals):
+            guard let part = part(of: time) else { return }
+            for interval in intervals { roundTrips[part].record(interval.milliseconds) }
         case .failed: break
         }
     }
@@ -119,7 +128,7 @@ struct BulkTally: Sendable {
             Fact("streams\(suffix)", "\(plan.configuration.streams)"),
             Fact("tuned\(suffix)", summaryOfTunings),
             Fact("streams lost\(suffix)", "\(streamsLost)"),
-            Fact("chunks\(suffix)", "\(chunks) of \(total) B in all, each compared"),
+            Fact("chunks\(suffix)", "\(chunks), each compared; \(total) B delivered"),
         ]
     }
 

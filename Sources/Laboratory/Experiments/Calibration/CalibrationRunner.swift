@@ -14,8 +14,15 @@ public struct CalibrationRunner: Sendable {
     /// Why a profile has no figures.
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
-        /// Whether it was stopped, and can be gone on with.
-        public let isInterruption: Bool
+        public let reason: Reason
+
+        public enum Reason: Sendable {
+            /// It was stopped, and can be gone on with.
+            case interruption
+            /// The emulated links were not the profile's, for this time.
+            case inexactLinks
+            case other
+        }
     }
 
     public init(
@@ -113,7 +120,7 @@ public struct CalibrationRunner: Sendable {
             throw Failure(
                 description:
                     "links cannot be emulated here (\(unshaped.fact(Fact.links) ?? "unknown"))",
-                isInterruption: false
+                reason: .other
             )
         }
         return CalibrationCell(
@@ -144,7 +151,7 @@ public struct CalibrationRunner: Sendable {
         var roundTrip = 0.0
         for run in runs {
             guard run.outcome != .interrupted else {
-                throw Failure(description: "interrupted", isInterruption: true)
+                throw Failure(description: "interrupted", reason: .interruption)
             }
             guard run.outcome == .completed, let arrived = run.value(of: "stream-throughput"),
                 case .distribution(let times)? = run.value(of: "path-rtt")?.samples,
@@ -152,17 +159,17 @@ public struct CalibrationRunner: Sendable {
             else {
                 throw Failure(
                     description: "no figures over \(link): \(run.outcome)",
-                    isInterruption: false
+                    reason: .other
                 )
             }
-            // Utilisation counts chunks when they are in order, so a short window can hold more of them
-            // than the link carried in it; nothing here follows from it.
+            // What waited in a kernel for a lost segment comes at once, so that a short window can hold a flight
+            // more than the link carried in it; nothing here follows from utilisation.
             for value in run.metrics where value.metric != "utilisation" {
                 if let bound = value.bound, !bound.admits(value.value) {
                     throw Failure(
                         description: "\(value.metric) of \(value.value) is impossible: "
                             + bound.derivation,
-                        isInterruption: false
+                        reason: value.metric.hasPrefix("emulator-") ? .inexactLinks : .other
                     )
                 }
             }
