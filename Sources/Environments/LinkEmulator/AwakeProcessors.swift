@@ -7,21 +7,47 @@ import Synchronization
 /// milliseconds where others want the host's processors too. A thread a processor spins under SCHED_IDLE
 /// (sched(7)): whatever else wants to run comes before it at once.
 ///
-/// Not where a control group limits its processor time (cgroups(7)): spinning would use it up.
+/// It rests while so many packets move that no processor sleeps anyway: two that share a core slow each other
+/// down. Not at all where a control group limits its processor time (cgroups(7)): spinning would use it up.
 final class AwakeProcessors: Sendable {
+    /// Packets that relays have moved so far.
+    let packets = Atomic<UInt64>(0)
     private let isOver = Atomic(false)
     private let threads = Mutex<[RelayThread]>([])
 
-    init() {
+    /// Begins to keep processors awake, until `stop`.
+    func begin() {
         guard !ProcessorQuota.isSet else { return }
+        isOver.store(false, ordering: .relaxed)
         let count = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         let started = (0..<count).map { _ in
             RelayThread.run { [self] in
                 guard RelayThread.becomeIdle() else { return }
-                while !isOver.load(ordering: .relaxed) {}
+                while !isOver.load(ordering: .relaxed) { spinOrRest() }
             }
         }
         threads.withLock { $0 = started }
+    }
+
+    private static let period: Int64 = 20_000_000
+    /// Packets in a period above which processors stay awake by themselves: 25,000 a second.
+    private static let traffic: UInt64 = 500
+
+    /// Spins for a period, or rests for one if there was much to do in it.
+    private func spinOrRest() {
+        let before = packets.load(ordering: .relaxed)
+        let end = RelayClock.nanoseconds + AwakeProcessors.period
+        while RelayClock.nanoseconds < end, !isOver.load(ordering: .relaxed) {}
+        while packets.load(ordering: .relaxed) &- before > AwakeProcessors.traffic,
+            !isOver.load(ordering: .relaxed)
+        {
+            let moved = packets.load(ordering: .relaxed)
+            var time = timespec(tv_sec: 0, tv_nsec: Int(AwakeProcessors.period))
+            nanosleep(&time, nil)
+            guard packets.load(ordering: .relaxed) &- moved > AwakeProcessors.traffic else {
+                return
+            }
+        }
     }
 
     func stop() {

@@ -20,7 +20,7 @@ public final class EmulatedNetwork: Sendable {
     private let seed: UInt64
     private let networks: [NodeNetwork]
     private let relays = Mutex<[Relay]>([])
-    private let awake = Mutex<AwakeProcessors?>(nil)
+    private let awake = AwakeProcessors()
     private let faults = Mutex(LinkFaults())
 
     /// Makes the namespaces. Nothing passes before `begin`.
@@ -71,10 +71,12 @@ public final class EmulatedNetwork: Sendable {
                 origin: origin
             )
             let own = topology.nodes.indices.filter { Int(topology.nodes[$0].rawValue) == region }
-            started.append(Relay(state, reading: own.map { tunnels[$0] }, origin: origin))
+            started.append(
+                Relay(state, reading: own.map { tunnels[$0] }, origin: origin, awake: awake)
+            )
         }
         relays.withLock { [started] in $0 = started }
-        awake.withLock { $0 = AwakeProcessors() }
+        awake.begin()
     }
 
     /// Ends the threads. Packets on their way are lost.
@@ -84,10 +86,7 @@ public final class EmulatedNetwork: Sendable {
             return relays
         }
         for relay in running { relay.stop() }
-        awake.withLock { awake in
-            awake?.stop()
-            awake = nil
-        }
+        awake.stop()
     }
 
     /// Changes links as faults do; faults of nodes are none of its business. Rules that hold packets
@@ -195,11 +194,16 @@ private final class Relay: Sendable {
     /// The longest sleep, so that a stop is noticed.
     private static let patience: Int64 = 20_000_000
 
-    init(_ state: consuming sending RegionRelay, reading descriptors: [Int32], origin: Int64) {
+    init(
+        _ state: consuming sending RegionRelay,
+        reading descriptors: [Int32],
+        origin: Int64,
+        awake: AwakeProcessors
+    ) {
         self.state = Mutex(state)
         let started = RelayThread.run { [self] in
             urgency.store(RelayThread.becomeUrgent(), ordering: .relaxed)
-            relay(descriptors, origin)
+            relay(descriptors, origin, awake)
         }
         thread.withLock { $0 = started }
     }
@@ -220,10 +224,16 @@ private final class Relay: Sendable {
         state.withLock { body(&$0) }
     }
 
-    private func relay(_ descriptors: [Int32], _ origin: Int64) {
+    private func relay(_ descriptors: [Int32], _ origin: Int64, _ awake: AwakeProcessors) {
         var waits = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        var told: UInt64 = 0
         while !isStopping.load(ordering: .relaxed) {
-            guard let next = state.withLock({ $0.turn() }) else { continue }
+            let (due, moved) = state.withLock { ($0.turn(), $0.packetsMoved) }
+            if moved != told {
+                awake.packets.add(moved &- told, ordering: .relaxed)
+                told = moved
+            }
+            guard let next = due else { continue }
             let wait =
                 next == .distantFuture
                 ? Relay.patience

@@ -40,6 +40,8 @@ struct RegionRelay: ~Copyable {
     private(set) var strayPackets: UInt64 = 0
     /// Packets that found no slot.
     private(set) var packetsWithoutSlot: UInt64 = 0
+    /// Packets written to interfaces.
+    private(set) var packetsMoved: UInt64 = 0
 
     /// Packets moved in one go before other work gets its turn.
     private static let batch = 32
@@ -127,6 +129,7 @@ struct RegionRelay: ~Copyable {
             if arrival.flags.contains(.corrupted) { frame.spoil() }
         }
         _ = write(tunnels[Int(passage.receiver)], bytes.baseAddress!, bytes.count)
+        packetsMoved &+= 1
         let late = RelayClock.nanoseconds - origin - arrival.time.nanoseconds
         outlets[index].errors.record(nanoseconds: late)
         if !arrival.flags.contains(.hasCopy) { slots.giveBack(passage.slot) }
