@@ -130,8 +130,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         host = Host(node: node, checksInvariants: true, every: SocketNode.stepsBetweenChecks)
     }
 
-    /// What a check costs grows with all that a machine holds: after each step it was a third of what a sender of
-    /// 256 streams used of a processor, and counted as the machine's.
+    /// What a check costs grows with all that a machine holds: after each step it was half of what the event loop of
+    /// a sender of 256 streams used of a processor, and counted as the machine's.
     private static var stepsBetweenChecks: Int { 64 }
 
     /// Listens on free ports of the interface with the IPv4 address `host`.
