@@ -43,6 +43,7 @@ let package = Package(
             name: "tcp-cells",
             dependencies: [
                 .product(name: "Determinism", package: "novacron-lab"),
+                .product(name: "LinkModel", package: "novacron-lab"),
                 .product(name: "Machines", package: "novacron-lab"),
                 .product(name: "NetworkModel", package: "novacron-lab"),
                 .product(name: "SimulationKernel", package: "novacron-lab"),

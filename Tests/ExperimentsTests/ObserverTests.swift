@@ -50,12 +50,11 @@ import Units
         let setting = try setting("kind: bulk, duration: {warmup: 1 s, measure: 9 s}")
         var observer = BulkExperiment(setting).makeObserver()
         for step in 1...1_000 {
+            let number = UInt64(step)
             observer.observe(
-                .delivered(
-                    chunk: UInt64(step),
-                    bytes: bytes,
-                    isIdentical: isIdentical || step != 500
-                ),
+                isIdentical || step != 500
+                    ? .delivered(chunks: number..<number + 1, bytes: bytes)
+                    : .different(chunk: number),
                 on: NodeID(1),
                 at: .zero + .milliseconds(10) * Int64(step)
             )

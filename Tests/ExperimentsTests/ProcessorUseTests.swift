@@ -8,11 +8,12 @@ import Units
 @Suite struct ProcessorUseTests {
     private func use() -> ProcessorUse {
         var use = ProcessorUse(nodes: 2, cores: 2)
-        for (time, used) in [(-50, 10), (50, 20), (150, 100), (250, 110)] {
+        for (time, used, waited) in [(-50, 10, 0), (50, 20, 4), (150, 100, 14), (250, 110, 94)] {
             use.add(
                 ProcessorUse.Sample(
                     time: .zero + .milliseconds(Int64(time)),
-                    used: .milliseconds(Int64(used))
+                    used: .milliseconds(Int64(used)),
+                    waited: .milliseconds(Int64(waited))
                 ),
                 of: 0
             )
@@ -35,6 +36,42 @@ import Units
         // Before the first and after the last sample nobody was watching.
         #expect(used(-60, 100) == nil)
         #expect(used(50, 251) == nil)
+    }
+
+    @Test func waitIsAPartOfTheTime() {
+        let use = use()
+        func wait(_ from: Int64, _ to: Int64) -> Double? {
+            use.longestWait(
+                of: [NodeID(0)],
+                from: .zero + .milliseconds(from),
+                to: .zero + .milliseconds(to)
+            )?.value
+        }
+        #expect(abs((wait(50, 150) ?? 0) - 0.1) < 1e-9)
+        #expect(abs((wait(150, 250) ?? 0) - 0.8) < 1e-9)
+        #expect(wait(-60, 100) == nil)
+    }
+
+    // A kernel without such figures leaves them out; then nothing is said.
+    @Test func waitThatIsNotToldIsNotClaimed() {
+        var use = use()
+        for time in [0, 300] as [Int64] {
+            use.add(
+                ProcessorUse.Sample(time: .zero + .milliseconds(time), used: .zero),
+                of: 1
+            )
+        }
+        let (start, end) = (Instant.zero, Instant.zero + .milliseconds(200))
+        #expect(use.longestWait(of: [NodeID(0), NodeID(1)], from: start, to: end) == nil)
+        #expect(use.used(by: [NodeID(0), NodeID(1)], from: start, to: end) != nil)
+    }
+
+    // A total, as the differences between samples need it.
+    @Test(.enabled(if: ProcessorUse.waitOfThisThread() != nil, "the kernel tells no waits"))
+    func waitNeverShrinks() throws {
+        let before = try #require(ProcessorUse.waitOfThisThread())
+        let after = try #require(ProcessorUse.waitOfThisThread())
+        #expect(after >= before)
     }
 
     @Test func nothingIsSaidOfProcessesThatDiedOrToldNothing() {

@@ -1,4 +1,5 @@
 import Determinism
+import LinkModel
 import Machines
 import NetworkModel
 import SimulationKernel

@@ -32,7 +32,7 @@ extension Judge {
             return draft.judgement(status)
         }
         draft.estimate(figures.compactMap { $0 }, seconds: runs.map(\.simulatedSeconds))
-        return draft.judgement(draft.gate())
+        return draft.judgement(limited(draft.gate(), target, runs, draft.definition!))
     }
 
     private func judge(
@@ -60,7 +60,16 @@ extension Judge {
             second: pairs.indices.map { figures[2 * $0 + 1]! },
             seeds: pairs.map(\.0.key.seed)
         )
-        return draft.judgement(draft.gate())
+        return draft.judgement(limited(draft.gate(), target, runs, draft.definition!))
+    }
+
+    private func limited(
+        _ status: TargetJudgement.Status,
+        _ target: Target,
+        _ runs: [RunRecord],
+        _ definition: MetricDefinition
+    ) -> TargetJudgement.Status {
+        ProcessorShortage(of: target, in: runs)?.limiting(status, of: definition) ?? status
     }
 
     /// Why these runs decide nothing about the target; `nil` when they may.

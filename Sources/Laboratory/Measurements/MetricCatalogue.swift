@@ -342,6 +342,20 @@ public struct MetricCatalogue: Sendable {
             isNetworkDependent: false
         ),
         MetricDefinition(
+            name: "processor-wait",
+            unit: .percent,
+            direction: .lowerIsBetter,
+            definition: """
+                time in which the thread that takes a node's steps could have run and had no processor / \
+                measured time; of the end that waited longest
+                """,
+            boundDescription: "all of the time",
+            boundSide: nil,
+            possibleRange: 0...100,
+            environments: [.sockets, .rdma],
+            isNetworkDependent: false
+        ),
+        MetricDefinition(
             name: "peak-memory",
             unit: .megabytes,
             direction: .lowerIsBetter,

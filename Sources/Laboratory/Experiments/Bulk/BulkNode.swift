@@ -16,8 +16,10 @@ public struct BulkNode: Machine {
     }
 
     public enum Event: Sendable, Hashable, Codable {
-        /// A chunk arrived in order; `isIdentical` tells whether it held the bytes that were sent.
-        case delivered(chunk: UInt64, bytes: Int, isIdentical: Bool)
+        /// Chunks of these numbers arrived in order, and held the bytes that were sent: so many.
+        case delivered(chunks: Range<UInt64>, bytes: Int)
+        /// A chunk arrived in order and held other bytes than were sent.
+        case different(chunk: UInt64)
         case streamLost
         /// The sender goes on with so many streams of this congestion control.
         case tuned(streams: Int, congestion: CongestionControl)
@@ -39,8 +41,8 @@ public struct BulkNode: Machine {
     private let configuration: TransportConfiguration
     private let content: BulkContent
     private let incarnation: UInt32
-    /// What came to the receiver and was not told yet, and what of its whole chunks was.
-    private var arrivedBytes = 0
+    private var untold = UntoldArrivals()
+    /// Of the receiver's whole chunks, what was told.
     private var toldWhole: UInt64 = 0
     /// What was measured and not told yet, and since when.
     private var roundTrips: [Interval] = []
@@ -106,7 +108,7 @@ public struct BulkNode: Machine {
     public var closingEvents: [Event] {
         var events: [Event] = roundTrips.isEmpty ? [] : [.roundTrips(roundTrips)]
         guard let receiver else { return events }
-        events.append(.arrived(bytes: arrivedBytes, whole: untoldWhole))
+        events += untold.events(whole: untoldWhole)
         let held = receiver.heldChunks
         let different = held.first { !content.matches($0.payload, chunk: $0.number) }
         events.append(.held(chunks: held.count, different: different?.number))
@@ -179,11 +181,9 @@ public struct BulkNode: Machine {
         sent.removeAll(keepingCapacity: true)
     }
 
-    /// Tells what arrives in pieces of a chunk or more, so that telling costs no more than delivering.
-    private mutating func tellArrival(into actions: inout Actions<BulkNode>) {
-        guard arrivedBytes >= max(1 << 16, configuration.chunkSize) else { return }
-        actions.emit(.arrived(bytes: arrivedBytes, whole: untoldWhole))
-        arrivedBytes = 0
+    private mutating func tellArrivals(at now: Instant, into actions: inout Actions<BulkNode>) {
+        for event in untold.events(whole: untoldWhole) { actions.emit(event) }
+        untold = UntoldArrivals(since: now)
         toldWhole = receiver!.statistics.acceptedBytes
     }
 
@@ -193,22 +193,22 @@ public struct BulkNode: Machine {
         into actions: inout Actions<BulkNode>
     ) {
         guard receiver != nil else { return }
-        if case .readable(_, let bytes) = input { arrivedBytes += bytes.count }
+        if case .readable(_, let bytes) = input { untold.bytes += bytes.count }
         if let forwarded = input.forwarded(to: BulkReceiver.self) {
             receiver!.step(forwarded, at: now, into: &receiving)
         } else if case .fired(.receiver(let timer)) = input {
             receiver!.step(.fired(timer), at: now, into: &receiving)
         }
         actions.absorb(&receiving, events: &arrived, timer: Timer.receiver)
-        tellArrival(into: &actions)
-        guard !arrived.isEmpty else { return }
         for event in arrived {
             switch event {
             case .delivered(let chunk, let payload):
-                let isIdentical = content.matches(payload, chunk: chunk)
-                actions.emit(
-                    .delivered(chunk: chunk, bytes: payload.count, isIdentical: isIdentical)
-                )
+                if content.matches(payload, chunk: chunk) {
+                    untold.deliver(chunk, bytes: payload.count)
+                } else {
+                    tellArrivals(at: now, into: &actions)
+                    actions.emit(.different(chunk: chunk))
+                }
                 receiver!.step(.requested(.consumed(payload.count)), at: now, into: &receiving)
             case .failed(let error):
                 actions.emit(.failed(error))
@@ -216,8 +216,42 @@ public struct BulkNode: Machine {
                 break
             }
         }
-        arrived.removeAll(keepingCapacity: true)
-        actions.absorb(&receiving, events: &arrived, timer: Timer.receiver)
+        if !arrived.isEmpty {
+            arrived.removeAll(keepingCapacity: true)
+            actions.absorb(&receiving, events: &arrived, timer: Timer.receiver)
+        }
+        if untold.isWorthTelling(at: now, chunkSize: configuration.chunkSize) {
+            tellArrivals(at: now, into: &actions)
+        }
+    }
+}
+
+/// What came to a receiver and was not told yet: telling each chunk to another process costs as much as
+/// receiving it.
+private struct UntoldArrivals: Sendable {
+    /// Of all streams.
+    var bytes = 0
+    private var delivered: Range<UInt64>?
+    private var deliveredBytes = 0
+    private let since: Instant
+
+    init(since: Instant = .zero) { self.since = since }
+
+    /// Chunks come in the order of their numbers.
+    mutating func deliver(_ chunk: UInt64, bytes: Int) {
+        delivered = (delivered?.lowerBound ?? chunk)..<chunk + 1
+        deliveredBytes += bytes
+    }
+
+    /// A chunk or more, and not many times in the interval that figures are made of.
+    func isWorthTelling(at now: Instant, chunkSize: Int) -> Bool {
+        bytes >= max(1 << 16, chunkSize) && now - since >= .milliseconds(5)
+    }
+
+    func events(whole: Int) -> [BulkNode.Event] {
+        let arrival = BulkNode.Event.arrived(bytes: bytes, whole: whole)
+        return [arrival]
+            + (delivered.map { [.delivered(chunks: $0, bytes: deliveredBytes)] } ?? [])
     }
 }
 

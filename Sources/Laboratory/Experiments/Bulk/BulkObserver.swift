@@ -84,14 +84,12 @@ struct BulkTally: Sendable {
 
     mutating func observe(_ event: BulkNode.Event, at time: Instant) {
         switch event {
-        case .delivered(let chunk, let bytes, let isIdentical):
-            guard isIdentical else {
-                let message = "chunk \(chunk) arrived with other bytes than were sent"
-                violations.append(Violation(time: time, message: message))
-                return
-            }
+        case .delivered(let numbers, let bytes):
             total += bytes
-            chunks += 1
+            chunks += UInt64(numbers.count)
+        case .different(let chunk):
+            let message = "chunk \(chunk) arrived with other bytes than were sent"
+            violations.append(Violation(time: time, message: message))
         case .streamLost:
             streamsLost += 1
         case .tuned(let streams, let congestion):

@@ -111,15 +111,21 @@ public enum AgentProgram {
                     incarnation: assignment.incarnation,
                     seed: assignment.seed
                 )
-                reporter = ProcessorReporter(on: group.next(), origin: origin) { used, time in
-                    output.send(Message.processor(usedNanoseconds: used, nanoseconds: time))
+                reporter = ProcessorReporter(on: group.next(), origin: origin) { sample in
+                    output.send(
+                        Message.processor(
+                            usedNanoseconds: sample.used.nanoseconds,
+                            waitedNanoseconds: sample.waited?.nanoseconds,
+                            nanoseconds: sample.time.nanoseconds
+                        )
+                    )
                 }
             case .peers(let peers):
                 node.update(peers: peers)
             case .part(let parting):
                 node.part(parting)
             case .sync:
-                reporter?.report()
+                await reporter?.report()
                 await node.tellClosingEvents()
                 // What a step that has begun still tells comes first.
                 node.afterSteps { output.send(Message.heard) }
@@ -138,15 +144,18 @@ public enum AgentProgram {
 
 /// Tells what this process has used of the processor, once an interval and when asked.
 private struct ProcessorReporter: Sendable {
+    private let loop: any EventLoop
     private let origin: Int64
-    private let tell: @Sendable (_ used: Int64, _ time: Int64) -> Void
+    private let tell: @Sendable (ProcessorUse.Sample) -> Void
     private let task: RepeatedTask
 
+    /// - Parameter loop: Takes the node's steps.
     init(
         on loop: any EventLoop,
         origin: Int64,
-        tell: @escaping @Sendable (_ used: Int64, _ time: Int64) -> Void
+        tell: @escaping @Sendable (ProcessorUse.Sample) -> Void
     ) {
+        self.loop = loop
         self.origin = origin
         self.tell = tell
         task = loop.scheduleRepeatedTask(
@@ -157,12 +166,21 @@ private struct ProcessorReporter: Sendable {
         }
     }
 
-    func report() { ProcessorReporter.report(origin, tell) }
+    func report() async {
+        _ = try? await loop.submit { [origin, tell] in ProcessorReporter.report(origin, tell) }
+            .get()
+    }
 
     func stop() { task.cancel() }
 
-    private static func report(_ origin: Int64, _ tell: @Sendable (Int64, Int64) -> Void) {
-        tell(ProcessorUse.ofThisProcess().nanoseconds, MonotonicClock.nanoseconds - origin)
+    private static func report(_ origin: Int64, _ tell: @Sendable (ProcessorUse.Sample) -> Void) {
+        tell(
+            ProcessorUse.Sample(
+                time: Instant(nanoseconds: MonotonicClock.nanoseconds - origin),
+                used: ProcessorUse.ofThisProcess(),
+                waited: ProcessorUse.waitOfThisThread()
+            )
+        )
     }
 }
 
@@ -179,7 +197,9 @@ final class OutputLines: Sendable {
 /// Reads messages from a file handle, blocking.
 struct LineReader {
     private let handle: FileHandle
-    private var buffer = Data()
+    private var buffer: [UInt8] = []
+    /// Where the next line begins.
+    private var start = 0
 
     init(_ handle: FileHandle) {
         self.handle = handle
@@ -188,23 +208,25 @@ struct LineReader {
     /// The next message; `nil` at the end or for a line that is none.
     mutating func next<Message: Decodable>(as type: Message.Type) -> Message? {
         while true {
-            if let end = buffer.firstIndex(of: 10) {
-                let line = Data(buffer[buffer.startIndex..<end])
-                buffer.removeSubrange(buffer.startIndex...end)
+            if let end = buffer[start...].firstIndex(of: 10) {
+                let line = Data(buffer[start..<end])
+                start = end + 1
                 return LineCoding.message(line, as: type)
             }
+            buffer.removeFirst(start)
+            start = 0
             guard let more = LineReader.read(handle.fileDescriptor) else { return nil }
-            buffer.append(more)
+            buffer += more
         }
     }
 
     /// What has arrived, waiting for at least a byte; `nil` at the end. A signal that interrupts the
     /// wait, such as the one that continues a paused process, ends nothing.
-    private static func read(_ descriptor: Int32) -> Data? {
+    private static func read(_ descriptor: Int32) -> ArraySlice<UInt8>? {
         var piece = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = Glibc.read(descriptor, &piece, piece.count)
-            if count > 0 { return Data(piece[..<count]) }
+            if count > 0 { return piece[..<count] }
             guard count < 0, errno == EINTR else { return nil }
         }
     }

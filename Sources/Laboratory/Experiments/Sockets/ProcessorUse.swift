@@ -4,16 +4,22 @@ import Machines
 import Measurements
 package import Units
 
-/// How much processor time the processes of nodes had used when, as they told while they ran.
+/// How much processor time the processes of nodes had used when, and how long they had waited for it, as
+/// they told while they ran.
 package struct ProcessorUse: Sendable {
-    /// User and system time of a process, all threads, since its start.
     package struct Sample: Sendable {
         package var time: Instant
+        /// User and system time of a process, all threads, since its start.
         package var used: Interval
+        fileprivate var total: Interval? { used }
+        /// The time in which the thread that takes the node's steps could have run and had no processor;
+        /// `nil` where the kernel does not tell.
+        package var waited: Interval?
 
-        package init(time: Instant, used: Interval) {
+        package init(time: Instant, used: Interval, waited: Interval? = nil) {
             self.time = time
             self.used = used
+            self.waited = waited
         }
     }
 
@@ -40,24 +46,57 @@ package struct ProcessorUse: Sendable {
     /// Between two samples use is taken as even, so each end is exact to the use of an interval.
     package func used(by nodes: [NodeID], from start: Instant, to end: Instant) -> Interval? {
         var sum = Interval.zero
-        for node in nodes.map({ Int($0.rawValue) }) {
-            guard !isBroken[node], let first = used(by: node, at: start),
-                let last = used(by: node, at: end)
-            else { return nil }
-            sum = sum + (last - first)
+        for node in nodes {
+            guard let used = growth(of: \.total, node, from: start, to: end) else { return nil }
+            sum = sum + used
         }
         return sum
     }
 
-    private func used(by node: Int, at time: Instant) -> Interval? {
+    /// The largest part of the time between two that one of these nodes waited for a processor; `nil` as for
+    /// `used`.
+    package func longestWait(
+        of nodes: [NodeID],
+        from start: Instant,
+        to end: Instant
+    ) -> Ratio? {
+        guard end > start, !nodes.isEmpty else { return nil }
+        var longest = Interval.zero
+        for node in nodes {
+            guard let wait = growth(of: \.waited, node, from: start, to: end) else { return nil }
+            longest = max(longest, wait)
+        }
+        return Ratio(min(1, longest.seconds / (end - start).seconds))
+    }
+
+    private func growth(
+        of total: KeyPath<Sample, Interval?>,
+        _ node: NodeID,
+        from start: Instant,
+        to end: Instant
+    ) -> Interval? {
+        let index = Int(node.rawValue)
+        guard !isBroken[index], let first = value(of: total, index, at: start),
+            let last = value(of: total, index, at: end)
+        else { return nil }
+        return last - first
+    }
+
+    private func value(
+        of total: KeyPath<Sample, Interval?>,
+        _ node: Int,
+        at time: Instant
+    ) -> Interval? {
         let own = samples[node]
         guard let after = own.firstIndex(where: { $0.time >= time }) else { return nil }
         let next = own[after]
-        guard next.time > time else { return next.used }
-        guard after > 0 else { return nil }
-        let before = own[after - 1]
-        let share = (time - before.time).seconds / (next.time - before.time).seconds
-        return before.used + Interval(seconds: (next.used - before.used).seconds * share)
+        guard next.time > time else { return next[keyPath: total] }
+        guard after > 0, let end = next[keyPath: total],
+            let begin = own[after - 1][keyPath: total]
+        else { return nil }
+        let before = own[after - 1].time
+        let share = (time - before).seconds / (next.time - before).seconds
+        return begin + Interval(seconds: (end - begin).seconds * share)
     }
 
     /// What this process has used by now.
@@ -65,6 +104,16 @@ package struct ProcessorUse: Sendable {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
+    }
+
+    /// How long this thread has waited for a processor by now: the second number of its `schedstat`
+    /// (Documentation/scheduler/sched-stats.rst); `nil` where the kernel keeps none.
+    package static func waitOfThisThread() -> Interval? {
+        guard let text = try? String(contentsOfFile: "/proc/thread-self/schedstat", encoding: .utf8)
+        else { return nil }
+        let numbers = text.split(whereSeparator: \.isWhitespace)
+        guard numbers.count >= 2, let waited = Int64(numbers[1]) else { return nil }
+        return Interval(nanoseconds: waited)
     }
 }
 
@@ -76,7 +125,8 @@ struct TransferEnd: Sendable {
 
 extension ReplicationEnding {
     /// What both ends of a transfer used of the processor for each gigabyte (10⁹ bytes) it delivered, and
-    /// each end where they are in different regions; nothing where no process was watched.
+    /// each end where they are in different regions; and how long they waited for one. Nothing where no process
+    /// was watched.
     func processorCosts(
         of bytes: Int64,
         _ ends: [TransferEnd],
@@ -108,6 +158,10 @@ extension ReplicationEnding {
         let each =
             regions.count == ends.count && ends.count > 1
             ? ends.compactMap { cost($0.nodes, labels + [Label("region", $0.region)]) } : []
-        return [cost(ends.flatMap(\.nodes), labels)].compactMap { $0 } + each
+        let nodes = ends.flatMap(\.nodes)
+        let wait = processors.longestWait(of: nodes, from: start, to: end).map {
+            MetricValue("processor-wait", $0.value * 100, labels: labels, bound: nil)
+        }
+        return [cost(nodes, labels), wait].compactMap { $0 } + each
     }
 }

@@ -324,11 +324,12 @@ struct SocketStage<Kind: Experiment> {
             carriedStreams += streams
         case .secured(let counts)?:
             secured.append(counts)
-        case .processor(let used, let nanoseconds)?:
+        case .processor(let used, let waited, let nanoseconds)?:
             processors.add(
                 ProcessorUse.Sample(
                     time: Instant(nanoseconds: nanoseconds),
-                    used: Interval(nanoseconds: used)
+                    used: Interval(nanoseconds: used),
+                    waited: waited.map(Interval.init(nanoseconds:))
                 ),
                 of: letter.node
             )
@@ -416,8 +417,12 @@ struct SocketStage<Kind: Experiment> {
             return nil
         case .failed(let reason)?: return Message.failed(reason)
         case .heard?: return Message.heard
-        case .processor(let used, let nanoseconds)?:
-            return Message.processor(usedNanoseconds: used, nanoseconds: nanoseconds)
+        case .processor(let used, let waited, let nanoseconds)?:
+            return Message.processor(
+                usedNanoseconds: used,
+                waitedNanoseconds: waited,
+                nanoseconds: nanoseconds
+            )
         case .secured(let counts)?: return Message.secured(counts)
         case .carried(let streams)?: return Message.carried(streams: streams)
         case .stopped(let memory)?: return Message.stopped(peakMemory: memory)

@@ -1,0 +1,52 @@
+import Measurements
+import Scenarios
+
+/// Nodes that had no processor when they could have run: what they missed, they may have missed for that.
+///
+/// What they reached in spite of it, they reached; only what is done to others would be more with more
+/// processors.
+struct ProcessorShortage {
+    /// The part of the time that a node may wait before a missed target says as much of the machine.
+    private static let limit = 5.0
+    /// Metrics that tell what the nodes do to others.
+    private static let costsOfOthers: Set = ["fairness-harm"]
+
+    private let run: RunRecord
+    private let wait: Double
+
+    /// The longest wait beside the figures of a target; `nil` where nobody waited long, or nobody watched.
+    init?(of target: Target, in runs: [RunRecord]) {
+        let waits = runs.compactMap { run in
+            run.metrics.filter { value in
+                value.metric == "processor-wait" && ProcessorShortage.belongs(value, to: target)
+            }
+            .map(\.value).max().map { (run, $0) }
+        }
+        guard let (run, wait) = waits.max(by: { $0.1 < $1.1 }), wait > ProcessorShortage.limit
+        else { return nil }
+        self.run = run
+        self.wait = wait
+    }
+
+    private static func belongs(_ value: MetricValue, to target: Target) -> Bool {
+        guard let link = target.link else { return true }
+        let own = value.labels.first { $0.key == "link" }
+        return own == nil || own?.value == link
+    }
+
+    /// What becomes of what the interval says.
+    func limiting(
+        _ status: TargetJudgement.Status,
+        of definition: MetricDefinition
+    ) -> TargetJudgement.Status {
+        guard definition.isNetworkDependent else { return status }
+        let isOfOthers = ProcessorShortage.costsOfOthers.contains(definition.name)
+        guard status == .failed || isOfOthers && status == .passed else { return status }
+        let rounded = wait.rounded()
+        return .undecided(
+            "the nodes of \(run.name) waited \(Int(rounded)) % of the time for a processor, so the figure "
+                + "says as much of this machine",
+            nil
+        )
+    }
+}
