@@ -38,10 +38,11 @@ public struct CalibrationRunner: Sendable {
     }
 
     /// Seconds before and in the measured part: slow start and what it filled are over after forty
-    /// round trips. A short part sees fewer of CUBIC's cycles.
+    /// round trips. A short part sees fewer of CUBIC's cycles. Many flows overshoot together, recover
+    /// together and go on together for a while, so they take as many round trips as there are flows.
     private func duration(of link: LinkProfile) -> (warmUp: Int, measure: Int) {
-        let settled = Int((40 * link.roundTripSeconds).rounded(.up))
-        let watched = Int((30 * link.roundTripSeconds).rounded(.up))
+        let settled = Int((Double(max(40, link.flows)) * link.roundTripSeconds).rounded(.up))
+        let watched = Int((Double(max(30, link.flows)) * link.roundTripSeconds).rounded(.up))
         return grid.isQuick
             ? (max(5, settled), max(10, watched)) : (max(6, settled), max(18, watched))
     }
