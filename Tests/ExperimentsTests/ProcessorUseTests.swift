@@ -13,7 +13,10 @@ import Units
                 ProcessorUse.Sample(
                     time: .zero + .milliseconds(Int64(time)),
                     used: .milliseconds(Int64(used)),
-                    waited: .milliseconds(Int64(waited))
+                    steps: ProcessorUse.StepTime(
+                        ran: .milliseconds(Int64(used) / 2),
+                        waited: .milliseconds(Int64(waited))
+                    )
                 ),
                 of: 0
             )
@@ -38,18 +41,20 @@ import Units
         #expect(used(50, 251) == nil)
     }
 
-    @Test func waitIsAPartOfTheTime() {
+    @Test func waitAndNeedArePartsOfTheTime() throws {
         let use = use()
-        func wait(_ from: Int64, _ to: Int64) -> Double? {
-            use.longestWait(
+        func busiest(_ from: Int64, _ to: Int64) -> (wait: Ratio, need: Ratio)? {
+            use.busiest(
                 of: [NodeID(0)],
                 from: .zero + .milliseconds(from),
                 to: .zero + .milliseconds(to)
-            )?.value
+            )
         }
-        #expect(abs((wait(50, 150) ?? 0) - 0.1) < 1e-9)
-        #expect(abs((wait(150, 250) ?? 0) - 0.8) < 1e-9)
-        #expect(wait(-60, 100) == nil)
+        let early = try #require(busiest(50, 150))
+        #expect(abs(early.wait.value - 0.1) < 1e-9 && abs(early.need.value - 0.5) < 1e-9)
+        let late = try #require(busiest(150, 250))
+        #expect(abs(late.wait.value - 0.8) < 1e-9 && abs(late.need.value - 0.85) < 1e-9)
+        #expect(busiest(-60, 100) == nil)
     }
 
     // A kernel without such figures leaves them out; then nothing is said.
@@ -62,16 +67,21 @@ import Units
             )
         }
         let (start, end) = (Instant.zero, Instant.zero + .milliseconds(200))
-        #expect(use.longestWait(of: [NodeID(0), NodeID(1)], from: start, to: end) == nil)
+        #expect(use.busiest(of: [NodeID(0), NodeID(1)], from: start, to: end) == nil)
         #expect(use.used(by: [NodeID(0), NodeID(1)], from: start, to: end) != nil)
     }
 
     // A total, as the differences between samples need it.
-    @Test(.enabled(if: ProcessorUse.waitOfThisThread() != nil, "the kernel tells no waits"))
-    func waitNeverShrinks() throws {
-        let before = try #require(ProcessorUse.waitOfThisThread())
-        let after = try #require(ProcessorUse.waitOfThisThread())
-        #expect(after >= before)
+    @Test(.enabled(if: ProcessorUse.stepsOfThisThread() != nil, "the kernel tells no waits"))
+    func aThreadThatRunsHasRun() throws {
+        let before = try #require(ProcessorUse.stepsOfThisThread())
+        var value: UInt64 = 1
+        var after = before
+        while after.ran == before.ran {
+            for _ in 0..<100_000 { value = value &* 6_364_136_223_846_793_005 &+ 1 }
+            after = try #require(ProcessorUse.stepsOfThisThread())
+        }
+        #expect(after.ran > before.ran && after.waited >= before.waited && value != 0)
     }
 
     @Test func nothingIsSaidOfProcessesThatDiedOrToldNothing() {

@@ -11,6 +11,7 @@ import Testing
         _ target: Target,
         figure: Double,
         wait: Double?,
+        need: Double = 97,
         of link: String? = "ocean"
     ) -> Judgement {
         let ocean = [Label("link", "ocean")]
@@ -25,14 +26,16 @@ import Testing
                 )
             ]
             if let wait {
-                metrics.append(
-                    MetricValue(
-                        "processor-wait",
-                        seed == 3 ? wait : 0,
-                        labels: link.map { [Label("link", $0)] } ?? [],
-                        bound: nil
+                for (name, share) in [("processor-wait", wait), ("processor-need", need)] {
+                    metrics.append(
+                        MetricValue(
+                            name,
+                            seed == 3 ? share : 0,
+                            labels: link.map { [Label("link", $0)] } ?? [],
+                            bound: nil
+                        )
                     )
-                )
+                }
             }
             var run = Campaigns.run("dwcp", seed: UInt64(seed), metrics, environment: .sockets)
             run.facts = [Fact(Fact.links, Fact.emulated)]
@@ -61,9 +64,20 @@ import Testing
         guard verdict == .inconclusive else { return }
         #expect(
             judged.verdict.sentences.contains {
-                $0.contains("Run dwcp/seed 3 waited 37 % of the time for a processor")
+                $0.contains("Run dwcp/seed 3 were never done and waited 37 % of the time")
             }
         )
+    }
+
+    // Threads that wake often wait often, and have time left.
+    @Test func waitsOfNodesWithTimeLeftExcuseNothing() {
+        let judged = ProcessorShortageTests.judgement(
+            ProcessorShortageTests.filled,
+            figure: 36,
+            wait: 34,
+            need: 80
+        )
+        #expect(judged.verdict.code == .noGo)
     }
 
     @Test func whatIsReachedIsReached() {

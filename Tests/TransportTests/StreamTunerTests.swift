@@ -126,6 +126,35 @@ private func streams(
         #expect(late.count { $0 >= 56 } >= 60, "\(late)")
     }
 
+    // Jitter that packets do not overtake makes round trips long, and fresh streams fill a queue for a few epochs:
+    // neither is a full link, and a link that is not full is not others'.
+    @Test func freshStreamsThatFillTheQueueForAMomentAreNotTheEnd() {
+        let known = Interval.milliseconds(200)
+        var tuner = StreamTuner(
+            start: StreamTuner.Setting(streams: 16, congestion: .cubic),
+            roundTrip: known
+        )
+        var last = 0
+        var since = 0
+        let all = streams(of: &tuner, epochs: 60) { streams, number in
+            since = streams == last ? since + 1 : 0
+            let hasGrown = last > 0 && streams > last || since > 0
+            last = streams
+            let isFresh = hasGrown && streams == 64 && since < 4
+            let rate = isFresh ? 90e6 : min(95e6, 1.03e6 * Double(streams))
+            let isFull = isFresh || rate > 94e6
+            return StreamTuner.Observation(
+                rate: BitRate(bitsPerSecond: Int64(rate)),
+                loss: .percent(0.5),
+                roundTrip: known.scaled(by: isFull ? 1.85 : 1.52),
+                // The first sample of a stream may be one that was not held up.
+                smallestRoundTrip: known.scaled(by: number == 0 ? 1.01 : 1.4)
+            )
+        }
+        let late = all.suffix(20)
+        #expect(late.allSatisfy { $0 >= 84 }, "\(all)")
+    }
+
     // Each step down may cost a little; all of them together no more than one may.
     @Test(arguments: 0..<10)
     func smallLossesDoNotAddUp(seed: Int) {

@@ -1,12 +1,16 @@
 import Measurements
 import Scenarios
 
-/// Nodes that had no processor when they could have run: what they missed, they may have missed for that.
+/// Nodes that always had something to do, and for a good part of the time no processor to do it with: what they
+/// missed, they may have missed for that.
 ///
 /// What they reached in spite of it, they reached; only what is done to others would be more with more
 /// processors.
 struct ProcessorShortage {
-    /// The part of the time that a node may wait before a missed target says as much of the machine.
+    /// Percent of the time in which a node ran or could have run, above which it was never done.
+    private static let allOfTheTime = 90.0
+    /// Percent of the time for which it may have waited. Threads that wake often wait a little each time and are
+    /// done all the same, so that waiting alone is no shortage.
     private static let limit = 5.0
     /// Metrics that tell what the nodes do to others.
     private static let costsOfOthers: Set = ["fairness-harm"]
@@ -16,11 +20,13 @@ struct ProcessorShortage {
 
     /// The longest wait beside the figures of a target; `nil` where nobody waited long, or nobody watched.
     init?(of target: Target, in runs: [RunRecord]) {
-        let waits = runs.compactMap { run in
+        let waits = runs.flatMap { run in
             run.metrics.filter { value in
-                value.metric == "processor-wait" && ProcessorShortage.belongs(value, to: target)
+                value.metric == "processor-need" && value.value > ProcessorShortage.allOfTheTime
+                    && ProcessorShortage.belongs(value, to: target)
             }
-            .map(\.value).max().map { (run, $0) }
+            .compactMap { run.value(of: "processor-wait", labels: $0.labels)?.value }
+            .map { (run, $0) }
         }
         guard let (run, wait) = waits.max(by: { $0.1 < $1.1 }), wait > ProcessorShortage.limit
         else { return nil }
@@ -44,8 +50,8 @@ struct ProcessorShortage {
         guard status == .failed || isOfOthers && status == .passed else { return status }
         let rounded = wait.rounded()
         return .undecided(
-            "the nodes of \(run.name) waited \(Int(rounded)) % of the time for a processor, so the figure "
-                + "says as much of this machine",
+            "the nodes of \(run.name) were never done and waited \(Int(rounded)) % of the time for a "
+                + "processor, so the figure says as much of this machine",
             nil
         )
     }

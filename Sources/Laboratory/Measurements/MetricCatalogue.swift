@@ -347,7 +347,21 @@ public struct MetricCatalogue: Sendable {
             direction: .lowerIsBetter,
             definition: """
                 time in which the thread that takes a node's steps could have run and had no processor / \
-                measured time; of the end that waited longest
+                measured time; of the end with the larger processor-need
+                """,
+            boundDescription: "all of the time",
+            boundSide: nil,
+            possibleRange: 0...100,
+            environments: [.sockets, .rdma],
+            isNetworkDependent: false
+        ),
+        MetricDefinition(
+            name: "processor-need",
+            unit: .percent,
+            direction: .lowerIsBetter,
+            definition: """
+                time in which the thread that takes a node's steps ran or could have run / measured time; \
+                of the end where it is larger
                 """,
             boundDescription: "all of the time",
             boundSide: nil,

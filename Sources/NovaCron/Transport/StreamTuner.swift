@@ -174,6 +174,9 @@ public struct StreamTuner: Hashable, Sendable {
     private var pause: Interval
     private var deviations = 0
     private var smallest: Interval?
+    /// The least mean round trip of an epoch on this path: where delays vary, one stream's least says little of
+    /// what round trips are without a queue.
+    private var leastMean: Interval?
     private let known: Interval?
 
     /// Share of segments sent again, and seconds of a round trip, with the setting that is kept, smoothed over
@@ -262,6 +265,7 @@ public struct StreamTuner: Hashable, Sendable {
     public mutating func observe(_ epoch: Observation, at now: Instant) -> Bool {
         guard !epoch.isStarved, epoch.roundTrip > .zero else { return false }
         smallest = min(smallest ?? epoch.smallestRoundTrip, epoch.smallestRoundTrip)
+        leastMean = min(leastMean ?? epoch.roundTrip, epoch.roundTrip)
         guard !isRestless(epoch) else { return false }
         leastLoss = min(leastLoss, epoch.loss.value)
         let before = setting
@@ -320,6 +324,7 @@ public struct StreamTuner: Hashable, Sendable {
         if deviations >= StreamTuner.confirmations, isHolding {
             // Another path, or other company on it: everything may be tried again.
             smallest = epoch.smallestRoundTrip
+            leastMean = epoch.roundTrip
             settled = []
             recent = [found]
             rate = found
@@ -385,7 +390,8 @@ public struct StreamTuner: Hashable, Sendable {
             attempt(.up, Setting(streams: more, congestion: kept.congestion))
         } else if let fewer = fewerStreams(epoch) {
             attempt(.down, Setting(streams: fewer, congestion: kept.congestion))
-        } else {
+        } else if recent.count >= StreamTuner.settledEpochs {
+            // Not earlier: streams that were fresh a moment ago may have filled the queue that is in the way.
             isHolding = true
             holdUntil = now + pause
             pause = min(pause * 2, rules.longestPause)
@@ -551,12 +557,11 @@ public struct StreamTuner: Hashable, Sendable {
         guard let smallest else { return nil }
         // A path that was never seen below twice what is known of it is another one, and one that loses
         // much varies in other ways, too.
-        // Where nobody else fills the queue, what was seen is the path's own.
         let isKnown = known.map { smallest.seconds < $0.seconds * StreamTuner.otherPath } ?? false
-        if let known, isKnown, !isAlone, epoch.loss < rules.varyingLoss {
-            return min(smallest, known.scaled(by: StreamTuner.variation))
-        }
-        return smallest
+        guard let known, isKnown, epoch.loss < rules.varyingLoss else { return smallest }
+        let expected = min(leastMean ?? smallest, known.scaled(by: StreamTuner.variation))
+        // Where nobody else fills the queue, what was seen is the path's own.
+        return isAlone ? max(smallest, expected) : expected
     }
 
     // MARK: What it was worth

@@ -73,9 +73,14 @@ public enum AgentMessage<Event: Codable & Sendable>: Sendable, Codable {
     case failed(String)
     /// The answer to `sync`.
     case heard
-    /// What the process has used of the processor until `nanoseconds` of the run's time, and how long its
-    /// steps had to wait for one, where the kernel tells.
-    case processor(usedNanoseconds: Int64, waitedNanoseconds: Int64?, nanoseconds: Int64)
+    /// What the process has used of the processor until `nanoseconds` of the run's time, and what its steps
+    /// had of one, where the kernel tells.
+    case processor(
+        usedNanoseconds: Int64,
+        ranNanoseconds: Int64?,
+        waitedNanoseconds: Int64?,
+        nanoseconds: Int64
+    )
     /// Before the last: what TLS did.
     case secured(StreamSecurity.Counts)
     /// Before the last: how many streams went over RDMA.

@@ -115,7 +115,8 @@ public enum AgentProgram {
                     output.send(
                         Message.processor(
                             usedNanoseconds: sample.used.nanoseconds,
-                            waitedNanoseconds: sample.waited?.nanoseconds,
+                            ranNanoseconds: sample.steps?.ran.nanoseconds,
+                            waitedNanoseconds: sample.steps?.waited.nanoseconds,
                             nanoseconds: sample.time.nanoseconds
                         )
                     )
@@ -178,7 +179,7 @@ private struct ProcessorReporter: Sendable {
             ProcessorUse.Sample(
                 time: Instant(nanoseconds: MonotonicClock.nanoseconds - origin),
                 used: ProcessorUse.ofThisProcess(),
-                waited: ProcessorUse.waitOfThisThread()
+                steps: ProcessorUse.stepsOfThisThread()
             )
         )
     }

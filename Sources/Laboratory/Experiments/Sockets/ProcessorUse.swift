@@ -12,13 +12,27 @@ package struct ProcessorUse: Sendable {
         /// User and system time of a process, all threads, since its start.
         package var used: Interval
         fileprivate var total: Interval? { used }
-        /// The time in which the thread that takes the node's steps could have run and had no processor;
-        /// `nil` where the kernel does not tell.
-        package var waited: Interval?
+        /// Of the thread that takes the node's steps; `nil` where the kernel does not tell.
+        package var steps: StepTime?
+        fileprivate var waited: Interval? { steps?.waited }
+        fileprivate var needed: Interval? { steps.map { $0.ran + $0.waited } }
 
-        package init(time: Instant, used: Interval, waited: Interval? = nil) {
+        package init(time: Instant, used: Interval, steps: StepTime? = nil) {
             self.time = time
             self.used = used
+            self.steps = steps
+        }
+    }
+
+    /// What a thread has had of a processor since its start.
+    package struct StepTime: Hashable, Sendable {
+        /// It ran.
+        package var ran: Interval
+        /// It could have run and had no processor.
+        package var waited: Interval
+
+        package init(ran: Interval, waited: Interval) {
+            self.ran = ran
             self.waited = waited
         }
     }
@@ -53,20 +67,25 @@ package struct ProcessorUse: Sendable {
         return sum
     }
 
-    /// The largest part of the time between two that one of these nodes waited for a processor; `nil` as for
-    /// `used`.
-    package func longestWait(
+    /// The parts of the time between two in which the steps of the busiest of these nodes waited for a
+    /// processor, and in which they ran or waited; `nil` as for `used`.
+    package func busiest(
         of nodes: [NodeID],
         from start: Instant,
         to end: Instant
-    ) -> Ratio? {
+    ) -> (wait: Ratio, need: Ratio)? {
         guard end > start, !nodes.isEmpty else { return nil }
-        var longest = Interval.zero
+        var most = (wait: Interval.zero, need: Interval.zero)
         for node in nodes {
-            guard let wait = growth(of: \.waited, node, from: start, to: end) else { return nil }
-            longest = max(longest, wait)
+            guard let wait = growth(of: \.waited, node, from: start, to: end),
+                let need = growth(of: \.needed, node, from: start, to: end)
+            else { return nil }
+            if need >= most.need { most = (wait, need) }
         }
-        return Ratio(min(1, longest.seconds / (end - start).seconds))
+        func part(_ time: Interval) -> Ratio {
+            Ratio(min(1, time.seconds / (end - start).seconds))
+        }
+        return (part(most.wait), part(most.need))
     }
 
     private func growth(
@@ -106,14 +125,15 @@ package struct ProcessorUse: Sendable {
         return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
     }
 
-    /// How long this thread has waited for a processor by now: the second number of its `schedstat`
+    /// What this thread has had of a processor by now: the first numbers of its `schedstat`
     /// (Documentation/scheduler/sched-stats.rst); `nil` where the kernel keeps none.
-    package static func waitOfThisThread() -> Interval? {
+    package static func stepsOfThisThread() -> StepTime? {
         guard let text = try? String(contentsOfFile: "/proc/thread-self/schedstat", encoding: .utf8)
         else { return nil }
         let numbers = text.split(whereSeparator: \.isWhitespace)
-        guard numbers.count >= 2, let waited = Int64(numbers[1]) else { return nil }
-        return Interval(nanoseconds: waited)
+        guard numbers.count >= 2, let ran = Int64(numbers[0]), let waited = Int64(numbers[1])
+        else { return nil }
+        return StepTime(ran: Interval(nanoseconds: ran), waited: Interval(nanoseconds: waited))
     }
 }
 
@@ -159,9 +179,11 @@ extension ReplicationEnding {
             regions.count == ends.count && ends.count > 1
             ? ends.compactMap { cost($0.nodes, labels + [Label("region", $0.region)]) } : []
         let nodes = ends.flatMap(\.nodes)
-        let wait = processors.longestWait(of: nodes, from: start, to: end).map {
-            MetricValue("processor-wait", $0.value * 100, labels: labels, bound: nil)
+        let shares = processors.busiest(of: nodes, from: start, to: end).map { busiest in
+            [("processor-wait", busiest.wait), ("processor-need", busiest.need)].map {
+                MetricValue($0, $1.value * 100, labels: labels, bound: nil)
+            }
         }
-        return [cost(nodes, labels), wait].compactMap { $0 } + each
+        return [cost(nodes, labels)].compactMap { $0 } + (shares ?? []) + each
     }
 }

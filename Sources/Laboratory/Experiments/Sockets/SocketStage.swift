@@ -324,12 +324,17 @@ struct SocketStage<Kind: Experiment> {
             carriedStreams += streams
         case .secured(let counts)?:
             secured.append(counts)
-        case .processor(let used, let waited, let nanoseconds)?:
+        case .processor(let used, let ran, let waited, let nanoseconds)?:
+            let steps = ran.flatMap { ran in
+                waited.map {
+                    ProcessorUse.StepTime(ran: .nanoseconds(ran), waited: .nanoseconds($0))
+                }
+            }
             processors.add(
                 ProcessorUse.Sample(
                     time: Instant(nanoseconds: nanoseconds),
                     used: Interval(nanoseconds: used),
-                    waited: waited.map(Interval.init(nanoseconds:))
+                    steps: steps
                 ),
                 of: letter.node
             )
@@ -417,9 +422,10 @@ struct SocketStage<Kind: Experiment> {
             return nil
         case .failed(let reason)?: return Message.failed(reason)
         case .heard?: return Message.heard
-        case .processor(let used, let waited, let nanoseconds)?:
+        case .processor(let used, let ran, let waited, let nanoseconds)?:
             return Message.processor(
                 usedNanoseconds: used,
+                ranNanoseconds: ran,
                 waitedNanoseconds: waited,
                 nanoseconds: nanoseconds
             )
