@@ -45,6 +45,31 @@ import Units
         }
     }
 
+    // Links whose transfers begin at different times have warm-ups of their own.
+    @Test(arguments: [("", 2), ("ocean", 1), ("lake", 1), ("river", 0)])
+    func aWarmUpIsShadedForItsOwnLinkAlone(link: String, shaded: Int) throws {
+        var input = ExampleInput(withFaults: false).report
+        for index in input.campaign.runs.indices {
+            input.campaign.runs[index].series = ["ocean", "lake"].map { name in
+                Series(
+                    name: "goodput",
+                    unit: "bit/s",
+                    labels: [Label("link", name)],
+                    kind: .rate,
+                    start: .zero,
+                    width: .seconds(1),
+                    values: (0..<20).map { 1e6 * Double(1 + $0 % 3) }
+                )
+            }
+            input.campaign.runs[index].markers = [
+                Marker(time: .zero + .seconds(5), kind: "warmup.end", text: link)
+            ]
+        }
+        let captions = try markup(input).all("figcaption").map(\.words)
+        #expect(captions.count { $0.contains("goodput · link=") } >= 2)
+        #expect(captions.count { $0.contains("warm-up that was cut is shaded") } == shaded)
+    }
+
     @Test func everyDrawingScalesAndSpeaks() throws {
         let root = try markup(ExampleInput().report)
         let drawings = root.all("svg")

@@ -4,7 +4,8 @@ internal import Units
 
 /// A quantity over the time of one run of each variant, with fault bands and the warm-up cut.
 struct SeriesChart {
-    /// The kind of marker that an experiment leaves at the end of the warm-up.
+    /// The kind of marker that an experiment leaves at the end of the warm-up, with the link's name as its text
+    /// where each link has a warm-up of its own.
     static let warmUpEnd = "warmup.end"
     /// A line has no more points than this; neighbouring buckets merge.
     static let pointLimit = 220
@@ -92,10 +93,15 @@ struct SeriesChart {
         }
     }
 
-    private func shadeWarmUp(_ lines: [Line], in frame: inout ChartFrame, x: Axis) {
-        let cuts = lines.compactMap { line in
-            line.run.markers.first { $0.kind == SeriesChart.warmUpEnd }?.time.seconds
+    private func warmUpEnd(of run: RunRecord) -> Marker? {
+        let link = labels.first { $0.key == "link" }?.value
+        return run.markers.first {
+            $0.kind == SeriesChart.warmUpEnd && ($0.text.isEmpty || $0.text == link)
         }
+    }
+
+    private func shadeWarmUp(_ lines: [Line], in frame: inout ChartFrame, x: Axis) {
+        let cuts = lines.compactMap { warmUpEnd(of: $0.run)?.time.seconds }
         guard let cut = cuts.max(), cut > x.low else { return }
         frame.shade(from: x.low, to: min(cut, x.high), ink: .warmup, opacity: 0.14)
     }
@@ -145,14 +151,14 @@ struct SeriesChart {
         let buckets = widths.map { "\(Interval(seconds: $0))" }.joined(separator: " and ")
         var text =
             "\(title) over time: \(kind) in buckets of \(buckets), seed \(lines[0].run.key.seed)."
-        let warm = lines.contains { line in
-            line.run.markers.contains { $0.kind == SeriesChart.warmUpEnd }
-        }
         if name == "goodput" {
-            text += " Bytes count once everything before them has arrived, so the bucket after a "
+            text +=
+                " Bytes count when their chunk is whole or was delivered, so the bucket after a "
             text += "repair can stand above the link's rate."
         }
-        if warm { text += " The warm-up that was cut is shaded grey." }
+        if lines.contains(where: { warmUpEnd(of: $0.run) != nil }) {
+            text += " The warm-up that was cut is shaded grey."
+        }
         if lines.contains(where: { line in line.run.faults.contains { $0.fired != nil } }) {
             text += " Shaded red: a fault was active."
         }

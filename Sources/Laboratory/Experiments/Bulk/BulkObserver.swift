@@ -248,7 +248,7 @@ struct BulkTally: Sendable {
             )
         )
         record.markers.append(
-            Marker(time: start, kind: "warmup.end")
+            Marker(time: start, kind: "warmup.end", text: labels.first?.value ?? "")
         )
         record.facts.append(
             Fact("warm-up\(suffix)", "\(partWidth * Int64(cut)) of \(length) cut")
