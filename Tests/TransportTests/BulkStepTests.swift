@@ -291,6 +291,31 @@ private func frame(
         #expect(link(1, 1).chunkSize == 4 << 10)
     }
 
+    // Goal: chunks are worth their frames where the window has room for them, and small where it has not.
+    // Method: the links of study/wan-profiles, and windows from none to spare to more than enough.
+    @Test func chunksFollowTheRoomOfTheWindow() {
+        func size(_ flight: Int, _ streams: Int, window: Int) -> Int {
+            var configuration = TransportConfiguration(
+                link: LinkEstimate(rate: .megabits(100), rtt: .milliseconds(300))
+            )
+            configuration.window = window
+            return configuration.chunkSize(of: flight, streams: streams)
+        }
+        let large = 64 << 20
+        // 16 flights of a megabyte leave 51 MB, of which a stream gets 66 kB.
+        #expect(size(1_000_000, 96, window: large) == 64 << 10)
+        #expect(size(1_000_000, 128, window: large) == (large - 16_000_000) / 1_024)
+        // Sixteen flights are more than the window: no more chunks than are kept.
+        #expect(size(5_000_000, 192, window: large) == large / 3_584)
+        #expect(size(5_000_000, 64, window: large) == 5_000_000 / 128)
+        #expect(size(100_000, 64, window: 4 << 20) == 8 << 10)
+        for streams in [1, 256] {
+            for flight in [0, 1 << 40] {
+                #expect((8 << 10...256 << 10).contains(size(flight, streams, window: large)))
+            }
+        }
+    }
+
     // Goal: the checksum sees every bit and no cut. Method: known answers, random cuts, single flips.
     @Test func checksum() {
         let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 * 7) }

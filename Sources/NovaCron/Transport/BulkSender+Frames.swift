@@ -59,6 +59,7 @@ extension BulkSender {
         )
         header.seal(chunk.payload)
         lanes[index].backlog.append(Frame(header: header, payload: chunk.payload))
+        if lanes[index].outstanding == 0 { lanes[index].path.begin(at: now) }
         lanes[index].outstanding += chunk.payload.count
         lanes[index].carried.append(number)
     }
@@ -203,7 +204,6 @@ extension BulkSender {
         } else if let position = again.firstIndex(of: number) {
             again.remove(at: position)
         }
-        measured.acknowledgedBytes += chunk.payload.count
         bufferedBytes -= chunk.payload.count
         statistics.chunks += 1
         statistics.payloadBytes += UInt64(chunk.payload.count)

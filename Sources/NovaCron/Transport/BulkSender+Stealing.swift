@@ -109,6 +109,7 @@ extension BulkSender {
                 $0.due = due
             }
             copiedBytes += chunk.payload.count
+            measured.bytes -= Double(chunk.payload.count)
             statistics.repeatedChunks += 1
             flush(index, into: &actions)
             return true

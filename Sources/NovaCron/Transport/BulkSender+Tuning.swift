@@ -6,8 +6,10 @@ struct TuningEpoch: Sendable {
     /// When measuring begins, and whether it has.
     var start = Instant.zero
     var hasBegun = false
-    /// Payload acknowledged by the receiver.
-    var acknowledgedBytes = 0
+    /// What the path has carried of chunks and their frames, without what was sent twice. Not what the receiver has
+    /// acknowledged: chunks come whole, so that fresh streams would be seen to bring nothing for as long as their
+    /// first ones take.
+    var bytes = 0.0
     /// Of the medium's samples.
     var samples = 0
     var loss = 0.0
@@ -47,7 +49,7 @@ extension BulkSender {
     }
 
     mutating func take(_ sample: PathSample, of index: Int) {
-        lanes[index].path.take(sample)
+        measured.bytes += lanes[index].path.take(sample, at: now)
         if sample.deliveryRate.bitsPerSecond > 0 { lanes[index].heardAt = now }
         measured.take(sample)
         detector?.take(sample)
@@ -156,7 +158,7 @@ extension BulkSender {
         let elapsed = now - measured.start
         let least = target.congestion == .bbr ? probingCycle : roundTrip * 6
         guard elapsed >= max(.milliseconds(400), least), measured.samples > 0 else { return }
-        let bits = Double(measured.acknowledgedBytes) * 8 / elapsed.seconds
+        let bits = max(0, measured.bytes) * 8 / elapsed.seconds
         let observation = StreamTuner.Observation(
             rate: BitRate(bitsPerSecond: Int64(bits)),
             loss: Ratio(min(1, measured.loss / Double(measured.samples))),
@@ -195,8 +197,8 @@ extension BulkSender {
         guard configuration.tunesChunks else { return }
         let flight = Int(min(1e12, bytesPerSecond * roundTrip.seconds))
         let size = configuration.chunkSize(
-            forShare: flight / max(1, target.streams),
-            of: flight
+            of: flight,
+            streams: target.streams
         )
         // Small corrections are not worth a change.
         if size > chunkSize * 3 / 2 || size < chunkSize * 2 / 3 { chunkSize = size }

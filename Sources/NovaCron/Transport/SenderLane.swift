@@ -107,10 +107,18 @@ struct LanePath: Sendable {
     private(set) var roundTrip: Interval?
     /// Bytes a second, smoothed over about four samples.
     private(set) var bytesPerSecond: Double?
+    /// What the next sample tells of began then: at the last one, or when something was to be sent again.
+    private var sampleStart: Instant?
 
-    mutating func take(_ sample: PathSample) {
+    /// Something is to be sent, for the first time or after a rest.
+    mutating func begin(at time: Instant) { sampleStart = time }
+
+    /// Returns the bytes that the path has carried since the last sample.
+    mutating func take(_ sample: PathSample, at time: Instant) -> Double {
         roundTrip = sample.rtt
         let rate = Double(sample.deliveryRate.bitsPerSecond) / 8
         bytesPerSecond = bytesPerSecond.map { $0 + (rate - $0) / 4 } ?? rate
+        defer { sampleStart = time }
+        return sampleStart.map { rate * max(.zero, time - $0).seconds } ?? 0
     }
 }

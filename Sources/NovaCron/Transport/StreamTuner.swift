@@ -10,7 +10,7 @@ public import Units
 ///
 /// - **Up**: twice the streams (after a failure half as many more) are kept when the rate grows by at
 ///   least a tenth of what it would if every stream brought the same (a twentieth where round trips
-///   tell of no queue), and by 3 %; by 0.5 % where losses by chance leave the link room. Otherwise the
+///   tell of no queue, or the path loses much by itself), and by 3 %; by 0.5 % where losses by chance leave the link room. Otherwise the
 ///   streams that only add loss and queueing are taken back.
 ///   Not while round trips are inflated: a full queue means a full link, and more streams would only
 ///   take from others. Unless half the streams had brought half the rate: then the path varies by
@@ -30,6 +30,10 @@ public import Units
 /// A trial that could as well be chance is measured up to three times; one with fewer streams on a full link
 /// until the link is full again, or ten times. Where round trips stay shorter by a third of the longest queue,
 /// nobody else was there to fill it.
+///
+/// More streams that were turned down are tried again where the setting turns out to get so much less that they
+/// would have been kept; and where fewer turn out to get less than they were kept for, the next probe does not
+/// wait.
 ///
 /// When nothing is left to try it holds, and probes again after `Rules.pause` (doubling up to
 /// `Rules.longestPause`), in small steps and against the mean of the hold. Where the rates of three epochs
@@ -168,6 +172,10 @@ public struct StreamTuner: Hashable, Sendable {
     private var isDescending = false
     /// The rate for which more streams, or as many as there had been, were turned down last.
     private var rejectedAgainst = 0.0
+    /// The rate against which more streams that were turned down in this search would have been kept.
+    private var missedBelow = 0.0
+    /// The rate for which fewer streams were kept last, until it is known what they get.
+    private var promised = 0.0
     /// Whether another control was tried on this path.
     private var hasTriedControl = false
     private var holdUntil = Instant.zero
@@ -185,6 +193,8 @@ public struct StreamTuner: Hashable, Sendable {
     private var usualRoundTrip = 0.0
     /// The least share of an epoch on this path.
     private var leastLoss = 1.0
+    /// The same of those whose round trips told of no queue.
+    private var chanceLoss: Double?
     /// The most that `usualRoundTrip` has been on this path.
     private var longestRoundTrip = 0.0
     /// Nobody filled what fewer streams left: a queue that is never empty is this transfer's own.
@@ -268,6 +278,7 @@ public struct StreamTuner: Hashable, Sendable {
         leastMean = min(leastMean ?? epoch.roundTrip, epoch.roundTrip)
         guard !isRestless(epoch) else { return false }
         leastLoss = min(leastLoss, epoch.loss.value)
+        if !isInflated(epoch) { chanceLoss = min(chanceLoss ?? 1, epoch.loss.value) }
         let before = setting
         if let trial {
             judge(trial, epoch)
@@ -329,6 +340,8 @@ public struct StreamTuner: Hashable, Sendable {
             recent = [found]
             rate = found
             best = 0
+            missedBelow = 0
+            promised = 0
             lastStep = nil
             search()
             hasTriedLess = false
@@ -336,6 +349,7 @@ public struct StreamTuner: Hashable, Sendable {
             isAlone = false
             longestRoundTrip = 0
             leastLoss = epoch.loss.value
+            chanceLoss = nil
             pause = rules.pause
             return
         }
@@ -343,6 +357,7 @@ public struct StreamTuner: Hashable, Sendable {
         if isHolding {
             heldEpochs += 1
             heldSum += found
+            reconsider()
         }
         recent.append(found)
         if recent.count > StreamTuner.memory { recent.removeFirst() }
@@ -354,6 +369,21 @@ public struct StreamTuner: Hashable, Sendable {
         if recent.count >= StreamTuner.settledEpochs, !isProbing, rate < 0.9 * rejectedAgainst {
             rejectedAgainst = 0
             search()
+        }
+    }
+
+    /// More streams may have been turned down for what fresh streams got before they met losses, and fewer have been
+    /// kept for what was still under way of the others.
+    private mutating func reconsider() {
+        guard heldEpochs >= StreamTuner.settledEpochs else { return }
+        let found = heldSum / Double(heldEpochs)
+        if found < StreamTuner.tolerance * missedBelow {
+            missedBelow = 0
+            recent = recent.suffix(StreamTuner.settledEpochs - 1)
+            search()
+        } else if found < StreamTuner.tolerance * promised {
+            promised = 0
+            holdUntil = .zero
         }
     }
 
@@ -452,7 +482,9 @@ public struct StreamTuner: Hashable, Sendable {
     }
 
     private func fewerStreams(_ epoch: Observation) -> Int? {
-        guard !triedDown, kept.streams > rules.streams.lowerBound, kept.congestion != .bbr
+        guard !triedDown, kept.streams > rules.streams.lowerBound, kept.congestion != .bbr,
+            // Where the path loses much whatever is done, only an overflow makes fewer worth a probe.
+            !isProbing || !isLossy || losesMore(usualLoss)
         else { return nil }
         // The least round trip may never have been seen, so losses alone are reason to try once, and overflows
         // are one for every probe.
@@ -506,8 +538,15 @@ public struct StreamTuner: Hashable, Sendable {
 
     /// Streams overflow the queue together again and again: rates swing, and more is lost than by chance.
     private var isOverflowing: Bool {
-        noise > StreamTuner.unrest && usualLoss >= rules.loss.value && usualLoss >= 2 * leastLoss
+        noise > StreamTuner.unrest && usualLoss >= rules.loss.value && losesMore(usualLoss)
     }
+
+    /// Twice as much as was ever lost on this path.
+    private func losesMore(_ loss: Double) -> Bool { loss >= 2 * leastLoss }
+
+    /// So much is lost whatever the setting that it is the path, and not a queue. On such a path round trips vary in
+    /// other ways than with its queue, too, so that long ones do not tell of a full link.
+    private var isLossy: Bool { (chanceLoss ?? 0) >= rules.varyingLoss.value }
 
     /// Round trips are as short as ever, and more streams lose no greater share: what is lost is lost by
     /// chance, and the link has room. Where nothing is lost, something else than the link may be the limit.
@@ -569,7 +608,8 @@ public struct StreamTuner: Hashable, Sendable {
     private mutating func judge(_ trial: Trial, _ epoch: Observation) {
         trialEpochs += 1
         trialSum += Double(epoch.rate.bitsPerSecond)
-        trialInflations += isInflated(epoch) ? 1 : 0
+        let tellsOfAFullLink = !isLossy || losesMore(epoch.loss.value)
+        trialInflations += isInflated(epoch) && tellsOfAFullLink ? 1 : 0
         // Of the last one: others need a while to take what fewer streams leave.
         isTrialInFullQueue =
             didTrialBeginOnShared && fillsQueue(epoch.smallestRoundTrip, epoch.loss)
@@ -602,7 +642,9 @@ public struct StreamTuner: Hashable, Sendable {
         if trial == .down { noteCompany(epoch, isKept: isKept) }
         if isKept {
             kept = setting
+            promised = trial == .down && gain >= least ? reference * (1 + least) : 0
             rate = found
+            missedBelow = 0
             forgetHold()
             recent = [found]
             if trial == .down { noteSettled(epoch.smallestRoundTrip) } else { settled = [] }
@@ -611,6 +653,7 @@ public struct StreamTuner: Hashable, Sendable {
             // What a probe finds better by a little is no reason to probe more often.
             if !isProbing { pause = rules.pause }
         } else {
+            if trial == .up, !isProbing { missedBelow = max(missedBelow, found / (1 + least)) }
             setting = kept
             wasProportional = trial == .down && gain <= -StreamTuner.proportion * given
         }
@@ -636,7 +679,7 @@ public struct StreamTuner: Hashable, Sendable {
         case .up:
             if isRoomy(epoch) { return StreamTuner.roomyGain }
             let share = Double(setting.streams) / Double(kept.streams) - 1
-            return max(isInflated(epoch) ? share / 10 : share / 20, 0.03)
+            return max(isInflated(epoch) && !isLossy ? share / 10 : share / 20, 0.03)
         case .down:
             guard reference > 0 else { return 0 }
             return StreamTuner.tolerance * max(reference, best) / reference - 1

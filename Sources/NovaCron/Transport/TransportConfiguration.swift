@@ -144,17 +144,26 @@ public struct TransportConfiguration: Hashable, Sendable {
     var startingChunkSize: Int {
         guard tuning != nil, tunesChunks else { return chunkSize }
         let flight = Int(link.bandwidthDelayProduct.bytes)
-        return chunkSize(forShare: flight / max(1, streams), of: flight)
+        return chunkSize(of: flight, streams: streams)
     }
 
     /// Half of what one stream has in flight, so that a lost segment holds up little. No less than is
     /// worth a frame, and enough that sixteen times what all streams have in flight, or the
-    /// window, are not more chunks than are kept.
-    func chunkSize(forShare share: Int, of flight: Int) -> Int {
+    /// window, are not more chunks than are kept. What the window holds beyond those sixteen times may wait on
+    /// slow streams: an eighth of it is divided among them, up to `chunkWorthItsFrame`.
+    package func chunkSize(of flight: Int, streams: Int) -> Int {
         let kept = Int(SequenceWindow<OutgoingChunk>.limit) * 7 / 8
-        let least = max(8 << 10, min(window, 16 * flight) / kept)
-        return min(chunkSize, max(least, share / 2))
+        let flights = 16 * flight
+        let half = flight / max(1, streams) / 2
+        let spare = max(0, window - flights) / (8 * max(1, streams))
+        let least = max(8 << 10, min(window, flights) / kept)
+        let worthy = min(TransportConfiguration.chunkWorthItsFrame, spare)
+        return min(chunkSize, max(least, half, worthy))
     }
+
+    /// A chunk costs its header, and its acknowledgement an acknowledgement of TCP's on the way that is busy, in a packet
+    /// of its own where a stream is slow: 40 + 66 bytes, 1.3 % of 8 KiB and 0.2 % of this.
+    private static let chunkWorthItsFrame = 64 << 10
 
     /// The longest chunk. Half the window: the receiver may keep a quarter of it unannounced, and a
     /// chunk that needs more would wait for ever.
