@@ -159,7 +159,7 @@ private func streams(
     }
 
     // Streams that are fresh get more than they will: what was turned down against that is tried again when it
-    // shows. And on a path that loses much, long round trips are no reason to give up a part of the rate.
+    // shows. On this path, which loses much, an eighth more brings too little to be told from chance.
     @Test(arguments: 0..<10)
     func whatFreshStreamsGotIsNotWhatOthersAreHeldAgainst(seed: Int) {
         let known = Interval.milliseconds(400)
@@ -174,17 +174,22 @@ private func streams(
             since = streams == last ? since + 1 : 0
             last = streams
             let chance = 1 + 0.02 * (Double(random.below(2_001)) / 1_000 - 1)
-            let isFresh = streams == 64 && since < 3
-            let rate = (isFresh ? 8.9e6 : min(9.1e6, 0.13e6 * Double(streams))) * chance
+            let settled = min(9.3e6, 8.3e6 + 1e6 * Double(streams - 64) / 64)
+            let rate =
+                if streams < 64 {
+                    0.13e6 * Double(streams)
+                } else {
+                    streams == 64 && since < 3 ? 8.9e6 : settled
+                }
             return StreamTuner.Observation(
-                rate: BitRate(bitsPerSecond: Int64(rate)),
+                rate: BitRate(bitsPerSecond: Int64(rate * chance)),
                 loss: streams > 70 ? .percent(8) : .percent(5),
                 roundTrip: known.scaled(by: streams > 70 ? 3 : 2.4),
                 smallestRoundTrip: known.scaled(by: streams > 70 ? 2.6 : 1.8)
             )
         }
         let late = all.suffix(60)
-        #expect(late.count { $0 >= 69 } >= 50, "\(all)")
+        #expect(late.count { $0 >= 96 } >= 50, "\(all)")
     }
 
     // What is still under way of the others makes fewer streams look as good for a moment: where they turn out to get
