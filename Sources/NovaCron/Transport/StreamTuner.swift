@@ -10,8 +10,8 @@ public import Units
 ///
 /// - **Up**: twice the streams (after a failure half as many more) are kept when the rate grows by at
 ///   least a tenth of what it would if every stream brought the same (a twentieth where round trips
-///   tell of no queue, or the path loses much by itself), and by 3 %; by 0.5 % where losses by chance leave the link room. Otherwise the
-///   streams that only add loss and queueing are taken back.
+///   tell of no queue, or the path loses much by itself), and by 3 %; by 0.5 % where losses by
+///   chance leave the link room. Otherwise the streams that only add loss and queueing are taken back.
 ///   Not while round trips are inflated: a full queue means a full link, and more streams would only
 ///   take from others. Unless half the streams had brought half the rate: then the path varies by
 ///   itself. And, from `Rules.courteousStreams` on, not on a path whose queue was never seen empty, until
