@@ -426,6 +426,42 @@ private func streams(
         #expect(late.count { $0 >= 140 } >= 130, "\(late)")
     }
 
+    // Goal: what was lost while streams were fresh is no sign of a path that loses much, on which nothing is probed.
+    // Method: the same path, but its first epoch loses 2 %, and half of its streams get as much until it has drained.
+    @Test func lossesOfTheBeginningDoNotEndTheSearch() {
+        var tuner = StreamTuner(
+            start: StreamTuner.Setting(streams: 256, congestion: .cubic),
+            roundTrip: .milliseconds(40)
+        )
+        let all = streams(of: &tuner, epochs: 300) { streams, number in
+            let drains = number < 16 && streams >= 128
+            let queue = drains ? 18 : min(20, max(0, streams - 150) / 2)
+            return StreamTuner.Observation(
+                rate: .megabits(drains ? 940 : Int64(min(950, 6.3 * Double(streams)))),
+                loss: .percent(number == 0 ? 2 : 0.1),
+                roundTrip: .milliseconds(Int64(number == 0 ? 76 : 72 + queue)),
+                smallestRoundTrip: .milliseconds(Int64(number == 0 ? 54 : 60 + queue))
+            )
+        }
+        #expect(all[10] == 128, "\(all.prefix(20))")
+        let late = all.suffix(150)
+        #expect(late.count { $0 >= 140 } >= 130, "\(all)")
+    }
+
+    // Epochs in which nothing came across leave no mark: what is clear is clear at once afterwards.
+    @Test func recoversFromEpochsOfNothing() {
+        var tuner = tuner(16)
+        let all = streams(of: &tuner, epochs: 6) { streams, number in
+            StreamTuner.Observation(
+                rate: BitRate(bitsPerSecond: number < 3 ? 0 : 1_600_000 * Int64(streams)),
+                loss: .percent(1),
+                roundTrip: .milliseconds(80),
+                smallestRoundTrip: .milliseconds(80)
+            )
+        }
+        #expect(all == [32, 32, 64, 64, 128, 128])
+    }
+
     // An application that has nothing to send says nothing about the path.
     @Test func learnsNothingFromStarvation() {
         var tuner = tuner(16)

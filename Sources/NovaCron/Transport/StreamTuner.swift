@@ -191,10 +191,10 @@ public struct StreamTuner: Hashable, Sendable {
     /// about four epochs.
     private var usualLoss = 0.0
     private var usualRoundTrip = 0.0
-    /// The least share of an epoch on this path.
+    /// The least share of an epoch on this path: what is lost by chance is no more, since a queue only adds to it.
     private var leastLoss = 1.0
-    /// The same of those whose round trips told of no queue.
-    private var chanceLoss: Double?
+    /// Whether the round trips of an epoch on this path told of no queue.
+    private var hasSeenRoom = false
     /// The most that `usualRoundTrip` has been on this path.
     private var longestRoundTrip = 0.0
     /// Nobody filled what fewer streams left: a queue that is never empty is this transfer's own.
@@ -278,7 +278,7 @@ public struct StreamTuner: Hashable, Sendable {
         leastMean = min(leastMean ?? epoch.roundTrip, epoch.roundTrip)
         guard !isRestless(epoch) else { return false }
         leastLoss = min(leastLoss, epoch.loss.value)
-        if !isInflated(epoch) { chanceLoss = min(chanceLoss ?? 1, epoch.loss.value) }
+        hasSeenRoom = hasSeenRoom || !isInflated(epoch)
         let before = setting
         if let trial {
             judge(trial, epoch)
@@ -327,7 +327,7 @@ public struct StreamTuner: Hashable, Sendable {
             rate = found
             return
         }
-        let change = (found - rate) / rate
+        let change = rate > 0 ? (found - rate) / rate : found > 0 ? 1 : 0
         // Streams that have just overflown the queue are no other path.
         if epoch.loss.value <= 3 * usualLoss + 0.005 {
             deviations = abs(change) > 0.25 ? deviations + 1 : 0
@@ -349,7 +349,7 @@ public struct StreamTuner: Hashable, Sendable {
             isAlone = false
             longestRoundTrip = 0
             leastLoss = epoch.loss.value
-            chanceLoss = nil
+            hasSeenRoom = false
             pause = rules.pause
             return
         }
@@ -546,7 +546,7 @@ public struct StreamTuner: Hashable, Sendable {
 
     /// So much is lost whatever the setting that it is the path, and not a queue. On such a path round trips vary in
     /// other ways than with its queue, too, so that long ones do not tell of a full link.
-    private var isLossy: Bool { (chanceLoss ?? 0) >= rules.varyingLoss.value }
+    private var isLossy: Bool { hasSeenRoom && leastLoss >= rules.varyingLoss.value }
 
     /// Round trips are as short as ever, and more streams lose no greater share: what is lost is lost by
     /// chance, and the link has room. Where nothing is lost, something else than the link may be the limit.
