@@ -19,6 +19,7 @@ private func conditions(run: Int) -> WorldConditions {
     conditions.jobDelay = .zero...(.milliseconds(run % 5 == 0 ? 50 : 2))
     conditions.streamLife = run % 3 == 0 ? .kibibytes(300) : .zero
     conditions.flipDistance = run % 7 == 0 ? .kibibytes(1_000) : .zero
+    conditions.sampleChance = run % 4 == 1 ? .percent(20) : .zero
     return conditions
 }
 
@@ -50,6 +51,33 @@ private func conditions(run: Int) -> WorldConditions {
             seed: UInt64(run)
         )
         try check(memory, run: run)
+    }
+
+    // Batches of raw pages take long on many slow streams: what the medium acknowledges meanwhile is a sign of life.
+    @Test func slowStreamsAreNotTakenForDead() {
+        var conditions = WorldConditions()
+        conditions.rate = .megabits(3)
+        conditions.sampleChance = .percent(100)
+        var configuration = migrationConfiguration(streams: 16, encoding: .raw, pagesPerBatch: 64)
+        configuration.transport.window = 8 << 20
+        configuration.transport.sendBuffer = 8 << 20
+        let memory = ScriptedMemory.busy(
+            pages: 2_000,
+            hot: 0,
+            pause: .milliseconds(1),
+            until: .zero,
+            seed: 1
+        )
+        var world = World(nodes: 2, seed: 1, conditions: conditions)
+        world.startNode(destination, configuration)
+        world.startNode(source, configuration, [MigrationOrder(memory: memory, to: destination)])
+        let isQuiet = world.run(until: .zero + .seconds(600))
+        #expect(isQuiet)
+        let lost = world.events.count { entry in
+            if case .streamLost = entry.event { true } else { false }
+        }
+        #expect(lost == 0)
+        #expect(world.isIdentical(memory, session: session, at: destination))
     }
 
     private func check(_ memory: ScriptedMemory, run: Int) throws {

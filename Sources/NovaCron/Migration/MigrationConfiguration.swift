@@ -27,6 +27,8 @@ public struct MigrationConfiguration: Hashable, Sendable {
     /// Migrations of one node in one life, in each role.
     public static let sessionLimit = 4_096
 
+    /// - Parameter transport: Its streams are filled by what is known of the path (`followsPath`), and are not tuned: a
+    ///   guest is encoded while it is sent, so streams often wait for it, and what they get then is not what they could.
     public init(
         transport: TransportConfiguration,
         encoding: EncodingConfiguration,
@@ -36,6 +38,7 @@ public struct MigrationConfiguration: Hashable, Sendable {
         concurrency: Int = 1
     ) {
         self.transport = transport
+        self.transport.followsPath = false
         self.encoding = encoding
         self.pagesPerBatch = pagesPerBatch
         self.encodeJobs = encodeJobs

@@ -134,7 +134,9 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
             startWaiting(at: now, into: &actions)
         case .started:
             startWaiting(at: now, into: &actions)
-        case .path, .received, .persisted:
+        case .path(let stream, let sample):
+            stepSource(of: stream, .path(stream, sample), now, &actions)
+        case .received, .persisted:
             break
         }
     }

@@ -81,6 +81,8 @@ public struct TransportConfiguration: Hashable, Sendable {
     public var link: LinkEstimate
     /// The bounds of online tuning; `nil` keeps `streams` and `congestionControl` as they are.
     public var tuning: StreamTuner.Rules?
+    /// Whether streams are filled, and tuned, by what the medium measures of them; otherwise by what `link` says.
+    public var followsPath: Bool
     /// Whether `BulkSender.chunkSize` follows what the streams carry; with `tuning` only.
     public var tunesChunks: Bool
     /// Whether chunks of late streams are sent by others, too.
@@ -134,6 +136,7 @@ public struct TransportConfiguration: Hashable, Sendable {
         case .fixed: tuning = nil
         case .automatic: tuning = StreamTuner.Rules()
         }
+        followsPath = true
         tunesChunks = tuning != nil
         stealsLateChunks = true
         mode = nil
