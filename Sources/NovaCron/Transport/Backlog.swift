@@ -29,6 +29,14 @@ struct Backlog: Sendable {
         count = 0
     }
 
+    /// Written slots are given up before they are as many as the others.
+    func checkInvariants() {
+        precondition(
+            head <= 64 || head * 2 <= pieces.count,
+            "\(head) of \(pieces.count) slots are written"
+        )
+    }
+
     /// Writes as much as the credit admits and takes it off the credit; returns the bytes written.
     mutating func flush<Program: Machine>(
         to stream: StreamID,
@@ -53,7 +61,12 @@ struct Backlog: Sendable {
         }
         credit -= admitted
         count -= admitted
-        if count == 0 { removeAll() }
+        if count == 0 {
+            removeAll()
+        } else if head > 64, head * 2 > pieces.count {
+            pieces.removeSubrange(..<head)
+            head = 0
+        }
         return admitted
     }
 }

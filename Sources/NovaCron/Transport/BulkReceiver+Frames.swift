@@ -283,6 +283,7 @@ extension BulkReceiver {
             open += 1
             precondition(lane.credit >= 0, "credit \(lane.credit)")
             precondition(self.lane(of: lane.stream) == index, "lane \(index) is lost")
+            lane.backlog.checkInvariants()
         }
         precondition(
             partialBytes == lanes.reduce(0) { $0 + $1.decoder.heldBytes },

@@ -102,9 +102,10 @@ extension BulkReceiver {
     ) {
         let stream = lanes[index].stream
         drop(index)
-        guard phase == .receiving else { return }
-        statistics.streamsLost += 1
-        actions.emit(.streamLost(stream, error))
+        if phase == .receiving {
+            statistics.streamsLost += 1
+            actions.emit(.streamLost(stream, error))
+        }
         rehome(index, at: now, into: &actions)
     }
 
@@ -114,15 +115,15 @@ extension BulkReceiver {
         at now: Instant,
         into actions: inout Actions<BulkReceiver>
     ) {
-        guard phase == .receiving else { return }
+        guard phase != .failed else { return }
         notes.laneLost(index)
-        if openLanes == 0 {
+        if phase == .receiving, openLanes == 0 {
             isStalled = true
             actions.setTimer(.stalled, at: now + configuration.stallLimit)
         }
         sendNotes(into: &actions)
         // The newest limit may have died with the stream; saying it again does no harm.
-        if limitLane == index { sendLimit(into: &actions) }
+        if phase == .receiving, limitLane == index { sendLimit(into: &actions) }
     }
 
     private mutating func drop(_ index: Int) {

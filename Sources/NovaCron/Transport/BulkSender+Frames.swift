@@ -99,6 +99,13 @@ extension BulkSender {
         }
     }
 
+    /// Unwritten bytes of one stream beyond which answers are owed to a peer that reads none: a chunk, and twice the
+    /// answers to all notes there may be.
+    private var backlogLimit: Int {
+        configuration.chunkLimit + FrameHeader.size
+            + 2 * NoteExchange.limit * (FrameHeader.size + FrameHeader.noteLimit)
+    }
+
     private var leastBacklog: Int? {
         var best: Int?
         for index in lanes.indices where lanes[index].mayWrite {
@@ -165,14 +172,16 @@ extension BulkSender {
             try notes.received(header.number, frame.payload.joined(), ready: &ready)
             var answer = FrameHeader(.noteAcknowledgement, session: session, number: notes.expected)
             answer.seal()
-            // A stream that we have finished takes no answer; the next one confirms all before it.
-            if let way = lanes[index].state == .leaving ? leastBacklog : index {
+            // A stream that has said farewell takes no answer; the next one confirms all before it.
+            if let way = lanes[index].mayWrite ? index : leastBacklog {
+                // A peer that never reads what it makes us say must not fill our memory.
+                guard lanes[way].backlog.count <= backlogLimit else { throw .windowExceeded }
                 lanes[way].backlog.append(answer.bytes)
                 flush(way, into: &actions)
             }
             for bytes in ready { actions.emit(.noted(bytes)) }
         case .noteAcknowledgement:
-            try notes.acknowledged(below: header.number)
+            if try notes.acknowledged(below: header.number) { progressAt = now }
             completeIfSettled(into: &actions)
         case .refusal:
             guard header.number <= 255,
@@ -181,6 +190,7 @@ extension BulkSender {
             fail(why == .restarted ? .peerRestarted : .refused(why), into: &actions)
         case .probeAnswer:
             lanes[index].probedAt = nil
+            progressAt = now
         case .hello, .chunk, .farewell, .probe:
             throw .malformed("a receiver sent a frame of kind \(header.kind)")
         }

@@ -119,9 +119,13 @@ extension BulkSender {
 
     // MARK: Silence
 
-    /// A transfer whose streams are open and which gets no chunk across is over, too.
+    /// A transfer whose streams are open and which gets nothing across is over, too: no chunk, no note, and no answer
+    /// to whether its peer lives.
     mutating func checkProgress(into actions: inout Actions<BulkSender>) {
-        guard chunks.base < nextUnsent else {
+        let isAnswerDue =
+            chunks.base < nextUnsent || !notes.isSettled
+            || lanes.contains { $0.state == .open && $0.probedAt != nil }
+        guard isAnswerDue else {
             progressAt = now
             return
         }

@@ -87,7 +87,10 @@ extension BulkSender {
             lanes[index].state == .open
             && now - lanes[index].openedAt >= configuration.retryPauseLimit * 2
         lanes[index].close()
-        guard !isOver else { return }
+        guard !isOver else {
+            noteClosed(into: &actions)
+            return
+        }
         statistics.streamsLost += 1
         actions.emit(.streamLost(slot: index, error))
         again.append(contentsOf: orphans)
@@ -163,7 +166,10 @@ extension BulkSender {
         phase = .completed
         for index in lanes.indices {
             switch lanes[index].state {
-            case .open: actions.finish(lanes[index].stream)
+            case .open:
+                // The rest of a copy that is not needed any more; credit may still come for it.
+                lanes[index].backlog.removeAll()
+                actions.finish(lanes[index].stream)
             case .opening:
                 actions.reset(lanes[index].stream)
                 lanes[index].close()
@@ -174,7 +180,33 @@ extension BulkSender {
             }
         }
         cancelStall(into: &actions)
+        if !isSettled {
+            isStalled = true
+            actions.setTimer(.stalled, at: now + configuration.stallLimit)
+        }
         actions.emit(.completed)
+    }
+
+    /// The time is over in which a stream should have opened, or the peer should have closed its side of a completed
+    /// transfer's.
+    mutating func stalled(into actions: inout Actions<BulkSender>) {
+        guard isStalled else { return }
+        guard isOver else {
+            fail(.unreachable, into: &actions)
+            return
+        }
+        isStalled = false
+        for index in lanes.indices where lanes[index].state != .closed {
+            actions.reset(lanes[index].stream)
+            lanes[index].close()
+        }
+    }
+
+    /// Of a transfer that is over: a stream less is left to be closed.
+    mutating func noteClosed(into actions: inout Actions<BulkSender>) {
+        guard isStalled, isSettled else { return }
+        isStalled = false
+        actions.cancelTimer(.stalled)
     }
 
     /// Nothing is timed any more.

@@ -49,8 +49,9 @@ extension BulkSender {
     }
 
     mutating func take(_ sample: PathSample, of index: Int) {
-        measured.bytes += lanes[index].path.take(sample, at: now)
         if sample.deliveryRate.bitsPerSecond > 0 { lanes[index].heardAt = now }
+        guard configuration.followsPath else { return }
+        measured.bytes += lanes[index].path.take(sample, at: now)
         measured.take(sample)
         detector?.take(sample)
     }
@@ -118,6 +119,7 @@ extension BulkSender {
         checkProgress(into: &actions)
         checkLanes(into: &actions)
         guard !isOver else { return }
+        settleRetirements(into: &actions)
         collectLate()
         measureWindow()
         judgeMode(into: &actions)
@@ -133,6 +135,7 @@ extension BulkSender {
         for index in lanes.indices {
             lanes[index].heardAt = now
             lanes[index].probedAt = nil
+            lanes[index].finishedAt = now
         }
         measured.restart(at: now)
     }
@@ -290,12 +293,32 @@ extension BulkSender {
         }
         guard lanes[index].backlog.isEmpty else { return }
         lanes[index].state = .leaving
+        lanes[index].finishedAt = now
         actions.finish(lanes[index].stream)
     }
 
     /// The peer has closed its side of a stream that we had finished.
     mutating func left(_ index: Int, into actions: inout Actions<BulkSender>) {
         lanes[index].close()
+        guard !isOver else {
+            noteClosed(into: &actions)
+            return
+        }
         reconcile(into: &actions)
+    }
+
+    /// Lets retiring lanes go that have nothing left to carry since a copy or a note left them, and ends those whose
+    /// peer does not close its side.
+    mutating func settleRetirements(into actions: inout Actions<BulkSender>) {
+        for index in lanes.indices {
+            switch lanes[index].state {
+            case .open: settleRetirement(of: index, into: &actions)
+            case .leaving:
+                guard now - lanes[index].finishedAt >= configuration.stallLimit else { continue }
+                actions.reset(lanes[index].stream)
+                left(index, into: &actions)
+            case .closed, .opening, .waiting: break
+            }
+        }
     }
 }

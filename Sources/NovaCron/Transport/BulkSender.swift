@@ -239,7 +239,7 @@ public struct BulkSender: Machine {
             guard lanes[slot].state == .waiting else { return }
             open(slot, into: &actions)
         case .fired(.stalled):
-            if isStalled, !isOver { fail(.unreachable, into: &actions) }
+            stalled(into: &actions)
         case .started:
             // A transfer may begin long after its node did.
             progressAt = now

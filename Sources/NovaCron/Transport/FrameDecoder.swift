@@ -3,7 +3,8 @@ public import Machines
 /// Cuts a byte stream into frames; the bytes may arrive in any slices.
 ///
 /// Payload bytes are kept as the slices they arrived in, without a copy, and added to the checksum on
-/// arrival. It holds at most one partial frame: a header and `FrameHeader.payloadLimit` bytes.
+/// arrival. Only pieces that are short beside what they arrived in are copied, and shorter ones joined: a slice
+/// keeps all of its storage alive. It holds at most one partial frame: a header and `FrameHeader.payloadLimit` bytes.
 public struct FrameDecoder: Sendable {
     private let session: UInt64
     /// The header's bytes while it is incomplete.
@@ -12,6 +13,9 @@ public struct FrameDecoder: Sendable {
     private var header: FrameHeader?
     private var payload = Payload()
     private var missing = 0
+    /// What arrived together, and how much of it has not been taken yet.
+    private var arrived = 0
+    private var untaken = 0
     private var checksum = Checksum()
 
     /// Accepts the frames of one session only.
@@ -29,13 +33,15 @@ public struct FrameDecoder: Sendable {
     ///
     /// After an error the stream has no known frame boundary and must be given up.
     public mutating func next(from bytes: inout Bytes) throws(TransportError) -> Frame? {
+        if untaken == 0 { arrived = bytes.count }
+        defer { untaken = bytes.count }
         if header == nil {
             guard try readHeader(from: &bytes) else { return nil }
         }
         let available = bytes.count
         if available < missing {
             guard available > 0 else { return nil }
-            payload.append(bytes)
+            payload.append(bytes, of: arrived)
             checksum.update(bytes)
             missing &-= available
             bytes = []
@@ -43,7 +49,7 @@ public struct FrameDecoder: Sendable {
         }
         if missing > 0 {
             let piece = bytes.prefix(missing)
-            payload.append(piece)
+            payload.append(piece, of: arrived)
             checksum.update(piece)
             bytes = bytes.dropFirst(missing)
             missing = 0

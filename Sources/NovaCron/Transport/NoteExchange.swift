@@ -51,14 +51,16 @@ struct NoteExchange: Sendable {
         }
     }
 
-    /// The peer has everything below `next`.
-    mutating func acknowledged(below next: UInt64) throws(TransportError) {
+    /// The peer has everything below `next`; returns whether that is news.
+    @discardableResult
+    mutating func acknowledged(below next: UInt64) throws(TransportError) -> Bool {
         guard next <= firstOutgoing + UInt64(outgoing.count) else {
             throw .malformed("acknowledges note \(next), which was never sent")
         }
-        guard next > firstOutgoing else { return }
+        guard next > firstOutgoing else { return false }
         outgoing.removeFirst(Int(next - firstOutgoing))
         firstOutgoing = next
+        return true
     }
 
     /// A note arrived: appends to `ready` what can be delivered now, in order.

@@ -33,6 +33,22 @@ public struct Payload: Sendable {
         count &+= added
     }
 
+    /// Appends a part of what arrived together, `arrived` bytes in all, so that no more memory is kept for it than
+    /// eight times its bytes: pieces below an eighth of that are copied, and the shortest ones joined.
+    mutating func append(_ piece: Bytes, of arrived: Int) {
+        if piece.count < Payload.shortPiece, let last = pieces.indices.last,
+            pieces[last].count < 8 * Payload.shortPiece
+        {
+            pieces[last].append(contentsOf: piece)
+            count &+= piece.count
+        } else {
+            append(piece.count < arrived / 8 ? Bytes(Array(piece)) : piece)
+        }
+    }
+
+    /// What an array costs besides its bytes is an eighth of this.
+    private static let shortPiece = 512
+
     public mutating func reservePieces(_ capacity: Int) {
         pieces.reserveCapacity(capacity)
     }

@@ -50,6 +50,8 @@ struct SenderLane: Sendable {
     /// Lives since the last progress.
     var attempts = 0
     var openedAt = Instant.zero
+    /// When we finished it; meaningless unless it is leaving.
+    var finishedAt = Instant.zero
     /// The last sign of life: something that its peer wrote, or an acknowledgement of the medium.
     var heardAt = Instant.zero
     /// When a question whether the peer lives was asked that is not answered yet.
