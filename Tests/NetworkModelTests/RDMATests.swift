@@ -222,6 +222,20 @@ import Units
         #expect(world.mismatches == 0)
     }
 
+    /// Queue pairs come up through a link that swallows long packets, and no payload does.
+    @Test(arguments: [1_280, 4_200]) func longPacketsVanishInABlackHole(_ limit: Int) {
+        var world = Self.world(Self.fabric(Self.link()))
+        world.network.setPacketLimit(LinkID(0), ByteCount(limit))
+        let connection = world.open(0, 2, bytes: 1_000_000)
+        world.run(until: .zero + .seconds(3))
+        // 4,096 bytes in headers of 44 and 20 in all without Ethernet's.
+        let passes = limit >= 4_096 + 64
+        #expect(world.received[Int(connection.slot)] == (passes ? 1_000_000 : 0))
+        #expect(world.resets.contains { $0.1 == .failed } == !passes)
+        let dropped = world.network.counters(LinkID(0), at: world.now).droppedByOutage
+        #expect((dropped > 0) == !passes)
+    }
+
     /// Eight attempts of 268 ms each.
     @Test func theTimeUntilAQueuePairFails() {
         var world = Self.world(Self.fabric(Self.link()))

@@ -288,6 +288,7 @@ public struct Network: ~Copyable {
     public mutating func setPacketLimit(_ link: LinkID, _ limit: ByteCount?) {
         let index = Int(link.rawValue)
         links[index].setPacketLimit(limit)
+        rdma.wires[index]?.setPacketLimit(limit)
         guard fluid.links[index] != nil else { return }
         let isPassable = limit.map { $0.bytes >= Int64(parameters.maximumSegment + 52) } ?? true
         fluid.links[index]!.isUp = links[index].pipe.isUp && isPassable

@@ -21,8 +21,9 @@ struct RDMAPacket: BitwiseCopyable {
     /// The last packet of a message, which asks for an acknowledgement.
     var endsMessage = false
 
-    /// Ethernet 14 (as in the TCP model, without preamble and check sequence), IP 20, UDP 8, base
-    /// transport header 12, invariant check 4 (InfiniBand Architecture 1.4, annex A17).
+    /// Ethernet's header, as in the TCP model without preamble and check sequence.
+    static let frame = 14
+    /// Ethernet 14, IP 20, UDP 8, base transport header 12, invariant check 4 (InfiniBand Architecture 1.4, annex A17).
     static let headers = 58
     /// Address, key and length of a write, in its first packet (RETH).
     static let writeHeader = 16

@@ -51,6 +51,8 @@ struct RDMAWire {
     private let load: Ratio
     private let corrupt: Ratio
     private var extraDelay = Interval.zero
+    /// The longest packet that passes, in bytes on the wire.
+    private var longestPacket = Int.max
     private var loss: LossProcess
     private var extraLoss: LossProcess
     private var corruption: SeededRandom
@@ -95,6 +97,11 @@ struct RDMAWire {
 
     mutating func setExtraLoss(_ model: LossModel) { extraLoss.use(model) }
 
+    /// Drops packets that are longer than this, IP header included.
+    mutating func setPacketLimit(_ limit: ByteCount?) {
+        longestPacket = limit.map { Int($0.bytes) + RDMAPacket.frame } ?? .max
+    }
+
     /// Puts a packet on the cable; `isCut` when a partition takes it.
     ///
     /// - Returns: When it is sent, and when an event for its arrival is wanted.
@@ -117,7 +124,7 @@ struct RDMAWire {
         var isLost = loss.next(at: sent, packetTime: time)
         if extraLoss.next(at: sent, packetTime: time) { isLost = true }
         let isSpoiled = corrupt > .zero && corruption.chance(corrupt)
-        if !isUp {
+        if !isUp || size > longestPacket {
             counters.droppedByOutage &+= 1
         } else if isCut {
             counters.droppedByRule &+= 1
