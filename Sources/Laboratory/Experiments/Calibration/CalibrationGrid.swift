@@ -4,14 +4,14 @@ import Scenarios
 /// The profiles that a calibration measures.
 ///
 /// Chosen so that the box around them holds the links of the scenarios under `scenarios/study` as far
-/// as a machine of two cores can carry them in real time, with every axis at both of its ends, and
-/// so that figures vary little: where a single flow meets much loss, its throughput says more about
+/// as a machine of two cores can carry them in real time and an axis of the box describes them, with every
+/// axis at both of its ends, and so that figures vary little: where a single flow meets much loss, its throughput says more about
 /// the seed than about the model.
 public struct CalibrationGrid: Sendable {
     public let isQuick: Bool
     public let profiles: [LinkProfile]
 
-    /// - Parameter isQuick: A third of the profiles.
+    /// - Parameter isQuick: A quarter of the profiles.
     public init(isQuick: Bool) {
         self.isQuick = isQuick
         let known = Scenario.SystemConfiguration.Transport.Congestion.allCases.map(\.rawValue)
@@ -92,6 +92,7 @@ public struct CalibrationGrid: Sendable {
         row(100, 200, 0.5, 1, 32, "cubic"),
         row(50, 300, 0.1, 1, 16, "cubic"),
         row(10, 400, 1, 1, 16, "cubic"),
+        row(200, 85, 0.05, 1, 16, "cubic", burst: 3),
         row(10, 20, 0, 1, 1, "bbr"),
         row(50, 40, 1, 2, 2, "bbr"),
         row(100, 80, 0, 1, 1, "bbr", quick: true),
@@ -102,6 +103,7 @@ public struct CalibrationGrid: Sendable {
         row(300, 40, 0.1, 1, 4, "bbr"),
         row(300, 100, 0, 1, 16, "bbr"),
         row(100, 200, 0.5, 1, 16, "bbr"),
+        row(200, 85, 0.1, 1, 8, "bbr", burst: 3),
         // The kinds of links that the plans name, as far as a machine carries their rates.
         row(20, 200, 0.5, 1, 16, "cubic", jitter: 20, quick: true),
         row(100, 200, 0.5, 1, 64, "cubic", jitter: 20),
