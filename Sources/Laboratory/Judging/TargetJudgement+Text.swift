@@ -69,12 +69,13 @@ extension TargetJudgement {
         }
     }
 
-    /// Whether physics allows what was missed. A bound on the other side says nothing about that.
+    /// Whether physics rules out what was missed. A bound that does not need not be reachable, and one on the other
+    /// side says nothing.
     private var reachability: String {
         guard let bound, bound.limit.isFinite, limits(bound.side) else { return "" }
         let limit = unit.shortText(bound.limit)
         return comparison.holds(bound.limit, threshold)
-            ? "; the bound is \(limit), so the target is reachable"
+            ? "; its bound of \(limit) does not rule the target out"
             : "; the bound is \(limit), so no implementation reaches it here"
     }
 
