@@ -20,7 +20,7 @@ struct CalibrateCommand: AsyncParsableCommand {
             lie inside what was compared. Needs root. Ctrl-C keeps the cells that are done; the same \
             command goes on from there.
 
-            --quick measures a third of the profiles, each for a shorter time, and prints the envelope \
+            --quick measures a quarter of the profiles, each for a shorter time, and prints the envelope \
             without making it the one that counts.
 
             Examples:
@@ -30,7 +30,7 @@ struct CalibrateCommand: AsyncParsableCommand {
             """
     )
 
-    @Flag(help: "A third of the profiles, for a few minutes.")
+    @Flag(help: "A quarter of the profiles, for a few minutes.")
     var quick = false
 
     @Option(help: "The archive; reports/results.sqlite without it.")

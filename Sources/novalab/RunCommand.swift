@@ -29,7 +29,7 @@ struct RunCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("on"),
-        help: "Where to run: simulated or sockets; overrides the file."
+        help: "Where to run: simulated, sockets or rdma; overrides the file."
     )
     var place: String?
 

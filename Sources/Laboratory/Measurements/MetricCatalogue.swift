@@ -242,8 +242,8 @@ public struct MetricCatalogue: Sendable {
             unit: .milliseconds,
             direction: .lowerIsBetter,
             definition: """
-                smoothed round-trip time of the streams' TCP in the steady window, sampled every \
-                100 ms while data are acknowledged
+                smoothed round-trip time of the streams' TCP in the steady window, sampled about \
+                once a round trip while data are acknowledged
                 """,
             boundDescription: "at least the round-trip time of the links",
             boundSide: .lower,
@@ -282,7 +282,7 @@ public struct MetricCatalogue: Sendable {
             direction: .lowerIsBetter,
             definition: """
                 how long after its due time a packet left an emulated link, the value that 99 % of \
-                all packets of the run did not exceed
+                the packets did not exceed, without those of links whose figures are withheld
                 """,
             boundDescription: "1 ms, above which the links were not the scenario's",
             boundSide: .upper,

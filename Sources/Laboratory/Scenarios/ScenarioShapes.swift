@@ -127,14 +127,14 @@ enum ScenarioShapes {
                 "chunk",
                 .automaticSize(1024...(512 << 10)),
                 .text("auto"),
-                "The payload of one chunk; auto is half a bandwidth-delay product."
+                "The payload of one chunk; auto is half a bandwidth-delay product, and with streams: auto half of a stream's."
             ),
             Field(
                 "window",
                 // A chunk, and a batch of pages, fits into half of the smallest window.
                 .size((2 << 20)...(1 << 30)),
                 .text("32 MiB"),
-                "The most bytes a receiver buffers for a stream."
+                "The most bytes beyond what the receiver has consumed, over all streams of a transfer."
             ),
             Field(
                 "tls",

@@ -19,7 +19,7 @@ public enum ScenarioTemplate {
         version: 1
         name: NAME
         seed: 1                       # replications use seed, seed + 1, …
-        environment: simulated        # simulated | sockets
+        environment: simulated        # simulated | sockets | rdma
         hardware: lab-vm              # a profile under scenarios/hardware
 
         topology:
@@ -34,7 +34,7 @@ public enum ScenarioTemplate {
               jitter: none            # or {distribution: normal, scale: 2 ms}, …
               queue: {kind: droptail, limit: 1 BDP}
 
-        # What the nodes do: echo, bulk, migration or boot.
+        # What the nodes do: echo, bulk, transfer, migration, boot or requests.
         workload:
           kind: bulk
           from: here

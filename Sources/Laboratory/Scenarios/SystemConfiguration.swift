@@ -32,9 +32,10 @@ extension Scenario.SystemConfiguration {
         public var streams: StreamCount
         public var congestion: Congestion
         /// The payload of one chunk; `nil` for the transport's formula, half a bandwidth-delay
-        /// product within 4...256 KiB. Migrations cut their data into batches of pages instead.
+        /// product within 4...256 KiB, and less where streams are tuned. Migrations cut their data into batches of pages instead.
         public var chunk: ByteCount?
-        /// The most bytes a receiver buffers for a stream, and so the limit of what is in flight.
+        /// The most bytes that a transfer may send beyond what its receiver has consumed, over all its streams; of the
+        /// workload `transfer` over each.
         public var window: ByteCount
         /// Streams run over TLS 1.3, with a certificate of the run on either side; on sockets only.
         public var tls: Bool
