@@ -32,7 +32,8 @@ extension Scenario.SystemConfiguration {
         public var streams: StreamCount
         public var congestion: Congestion
         /// The payload of one chunk; `nil` for the transport's formula, half a bandwidth-delay
-        /// product within 4...256 KiB, and less where streams are tuned. Migrations cut their data into batches of pages instead.
+        /// product within 4...256 KiB, and less where streams are tuned. Migrations cut their data into
+        /// batches of pages instead.
         public var chunk: ByteCount?
         /// The most bytes that a transfer may send beyond what its receiver has consumed, over all its streams; of the
         /// workload `transfer` over each.

@@ -5,8 +5,8 @@ import Scenarios
 ///
 /// Chosen so that the box around them holds the links of the scenarios under `scenarios/study` as far
 /// as a machine of two cores can carry them in real time and an axis of the box describes them, with every
-/// axis at both of its ends, and so that figures vary little: where a single flow meets much loss, its throughput says more about
-/// the seed than about the model.
+/// axis at both of its ends, and so that figures vary little: where a single flow meets much loss, its
+/// throughput says more about the seed than about the model.
 public struct CalibrationGrid: Sendable {
     public let isQuick: Bool
     public let profiles: [LinkProfile]
