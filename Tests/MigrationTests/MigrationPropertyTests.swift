@@ -53,6 +53,43 @@ private func conditions(run: Int) -> WorldConditions {
         try check(memory, run: run)
     }
 
+    // Goal: a destination that answers and gets nothing done does not keep a guest from running for ever.
+    // Method: from the pause on, or a moment later when everything is sent, jobs take an hour.
+    @Test(arguments: [false, true])
+    func aGuestDoesNotWaitForEver(isSent: Bool) {
+        var conditions = WorldConditions()
+        conditions.jobDelay = .milliseconds(1)...(.milliseconds(1))
+        conditions.delay = .milliseconds(10)...(.milliseconds(10))
+        let configuration = migrationConfiguration()
+        let memory = ScriptedMemory.busy(
+            pages: 400,
+            hot: 0,
+            pause: .milliseconds(1),
+            until: .zero,
+            seed: 1
+        )
+        var world = World(nodes: 2, seed: 1, conditions: conditions)
+        world.startNode(destination, configuration)
+        world.startNode(source, configuration, [MigrationOrder(memory: memory, to: destination)])
+        while world.pauses(of: session).isEmpty, world.now < .zero + .seconds(60) {
+            world.run(until: world.now + .milliseconds(1))
+        }
+        if isSent { world.run(until: world.now + .milliseconds(5)) }
+        world.medium.conditions.jobDelay = .seconds(3_600)...(.seconds(3_600))
+        let began = world.now
+        world.run(until: began + .seconds(299))
+        #expect(world.failures(at: source) == [])
+        world.run(until: began + .seconds(310))
+        let expected: MigrationFailure =
+            isSent ? .outcomeUnknown(.noProgress) : .transport(.noProgress)
+        #expect(world.failures(at: source) == [expected])
+        let resumed = world.events.contains { entry in
+            if case .resumedAtSource = entry.event { true } else { false }
+        }
+        #expect(resumed == !isSent)
+        #expect(world.arrivals(of: session).isEmpty)
+    }
+
     // Batches of raw pages take long on many slow streams: what the medium acknowledges meanwhile is a sign of life.
     @Test func slowStreamsAreNotTakenForDead() {
         var conditions = WorldConditions()

@@ -57,7 +57,8 @@ final class MachineListener<Program: Machine>: NetworkListener {
                 socketNode.start(
                     peers: [],
                     origin: MonotonicClock.nanoseconds,
-                    incarnation: 0,
+                    // No life is to be taken for the one before it, and none is counted here.
+                    incarnation: generator.next(),
                     seed: seed
                 )
                 let taken = SocketEndpoint(host: endpoint.host, port: UInt16(port))

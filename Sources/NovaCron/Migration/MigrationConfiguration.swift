@@ -14,6 +14,9 @@ public struct MigrationConfiguration: Hashable, Sendable {
     public var encodeJobs: Int
     /// When the guest is stopped.
     public var convergence: ConvergenceRule
+    /// How long a stopped guest waits at the source while nothing of it is acknowledged. Then it runs on there; once
+    /// everything was sent it stays stopped, because it may run at the destination.
+    public var pauseLimit: Interval
     /// Migrations that a source runs at once; further orders wait.
     public var concurrency: Int
     /// Pages of the largest guest that a destination takes.
@@ -43,6 +46,7 @@ public struct MigrationConfiguration: Hashable, Sendable {
         self.pagesPerBatch = pagesPerBatch
         self.encodeJobs = encodeJobs
         self.convergence = convergence
+        pauseLimit = .seconds(300)
         self.concurrency = concurrency
         pageLimit = 1 << 22
         keepsMemory = true

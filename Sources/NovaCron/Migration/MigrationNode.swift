@@ -46,7 +46,7 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
     private let incarnation: UInt32
     /// Orders that wait for others to end, oldest first.
     private var waiting: [MigrationOrder<Memory>]
-    /// Sessions that we send, by number; those that are over are `nil`.
+    /// Sessions that we send, by number; those that are over and whose streams are closed are `nil`.
     private var sources: [MigrationSource<Memory>?] = []
     private var activeSources = 0
     /// Sessions that we receive, in order of arrival.
@@ -198,14 +198,17 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         }
     }
 
-    /// Forgets a session that is over and begins the next one.
+    /// Begins the next session when one is over, and forgets it when its streams are closed, too.
     private mutating func retire(
         _ index: Int,
         _ now: Instant,
         _ actions: inout Actions<MigrationNode>
     ) {
         guard sources[index]!.isOver else { return }
-        sources[index] = nil
+        let isNews = !sources[index]!.hasRetired
+        sources[index]!.hasRetired = true
+        if sources[index]!.isSettled { sources[index] = nil }
+        guard isNews else { return }
         activeSources -= 1
         startWaiting(at: now, into: &actions)
     }

@@ -61,6 +61,13 @@ struct MigrationSource<Memory: GuestMemory>: Sendable {
     var pausedAt: Instant?
     var stopReason = StopReason.converged
     var digest: MemoryDigest?
+    /// How long nothing has been acknowledged since the guest stopped, in looks no more than a second apart: a clock
+    /// that jumps is no wait.
+    private var waited = Interval.zero
+    private var lookedAt: Instant
+    private var acknowledgedBytes: UInt64 = 0
+    /// Whether the node counts it among those that are over.
+    var hasRetired = false
 
     init(
         session: SessionID,
@@ -90,9 +97,12 @@ struct MigrationSource<Memory: GuestMemory>: Sendable {
         previousDirty = pageCount
         round = RoundProgress(index: 0, start: now, guestStart: now, wireAtStart: 0)
         createdAt = now
+        lookedAt = now
     }
 
     var isOver: Bool { phase == .over }
+    /// Whether its streams are gone, too.
+    var isSettled: Bool { isOver && sender.isSettled }
 
     /// The guest's clock: it stands still while the guest does.
     func guestTime(at now: Instant) -> Instant { pausedAt ?? now }
@@ -114,6 +124,26 @@ struct MigrationSource<Memory: GuestMemory>: Sendable {
         into actions: inout Actions<Node>
     ) {
         sender.step(input, at: now, into: &senderActions)
+        drain(at: now, into: &actions)
+        checkPause(at: now, into: &actions)
+    }
+
+    /// The sender's watch brings it here several times a second: a destination whose transport lives, but which gets
+    /// nothing done, must not keep a guest from running for ever.
+    private mutating func checkPause(at now: Instant, into actions: inout Actions<Node>) {
+        let bytes = sender.statistics.payloadBytes
+        let hasMoved = bytes != acknowledgedBytes
+        let elapsed = min(.seconds(1), max(.zero, now - lookedAt))
+        acknowledgedBytes = bytes
+        lookedAt = now
+        guard phase == .stopping || phase == .confirming, !hasMoved else {
+            waited = .zero
+            return
+        }
+        waited += elapsed
+        guard waited >= configuration.pauseLimit else { return }
+        transportFailed(.noProgress, at: now, into: &actions)
+        sender.step(.requested(.abort), at: now, into: &senderActions)
         drain(at: now, into: &actions)
     }
 
