@@ -213,6 +213,24 @@ struct EmulatedNetworkTests {
         #expect(try #require(Self.receive(sockets[1])) >= .milliseconds(35))
     }
 
+    // Both have wrong bits, and the receiver's kernel drops both: all that comes is what a neighbour sends afterwards.
+    @Test(.timeLimit(.minutes(1)))
+    func theCopyOfACorruptedPacketIsCorruptedToo() throws {
+        var parameters = Self.link()
+        parameters.faults = PacketFaults(duplicate: .percent(100), corrupt: .percent(100))
+        let network = try EmulatedNetwork(Self.topology(parameters), seed: 5)
+        let sockets = try (0..<3).map { try Self.socket(of: $0, in: network) }
+        defer { for descriptor in sockets { close(descriptor) } }
+        try network.begin(origin: Self.now)
+        for _ in 0..<10 { Self.send(from: sockets[0], to: network.addresses[1]) }
+        while network.report().errors.count < 20 { usleep(1_000) }
+        Self.send(from: sockets[2], to: network.addresses[1])
+        #expect(Self.receive(sockets[1]) != nil)
+        var content: Int64 = 0
+        #expect(recv(sockets[1], &content, 8, Int32(MSG_DONTWAIT)) == -1)
+        network.stop()
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func nodesOfOneRegionShareItsOwnLinkAndStraysAreCounted() throws {
         let network = try EmulatedNetwork(Self.topology(Self.link()), seed: 5)

@@ -126,7 +126,10 @@ struct RegionRelay: ~Copyable {
         let bytes = slots.frame(in: passage.slot)
         if !arrival.flags.isDisjoint(with: [.marked, .corrupted]), let frame = IPv4Frame(bytes) {
             if arrival.flags.contains(.marked) { frame.mark() }
-            if arrival.flags.contains(.corrupted) { frame.spoil() }
+            // A copy shares its frame with the original, which was spoiled before: twice would mend it.
+            if arrival.flags.contains(.corrupted), !arrival.flags.contains(.isCopy) {
+                frame.spoil()
+            }
         }
         _ = write(tunnels[Int(passage.receiver)], bytes.baseAddress!, bytes.count)
         packetsMoved &+= 1

@@ -152,6 +152,10 @@ final class QueuePair {
         guard let address = device.address else {
             throw RDMAFailure("\(device.name) has no address")
         }
+        // What is written to a ring is prepared at the same place of an area as long as ours.
+        guard theirs.ringLength <= QueuePair.ringLength else {
+            throw RDMAFailure("the peer's ring has \(theirs.ringLength) bytes, more than ours")
+        }
         peer = (theirs.ringAddress, theirs.ringKey)
         var attributes = ibv_qp_attr()
         attributes.qp_state = IBV_QPS_RTR

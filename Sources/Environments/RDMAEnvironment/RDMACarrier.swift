@@ -124,7 +124,8 @@ package final class RDMACarrier: StreamCarrier, @unchecked Sendable {
         tell: @escaping (any CarriedStream, StreamHappening) -> Void
     ) -> (any CarriedStream)? {
         guard let owner, failure == nil, !isStopped else { return nil }
-        if let existing = outgoing[peer] {
+        // One that is telling its streams of its loss takes no more of them.
+        if let existing = outgoing[peer], !existing.link.isLost {
             if existing.port == port {
                 return existing.link.open(stream, options, tell: counted(tell))
             }

@@ -66,7 +66,7 @@ final class RDMALink: @unchecked Sendable {
     func fail(_ failure: StreamLink.Failure) {
         guard !isOver else { return }
         // What the device had received before counts.
-        poll()
+        while takeCompleted() {}
         guard !isOver else { return }
         var actions: [StreamLink.Action] = []
         link.lose(failure, into: &actions)
@@ -74,6 +74,9 @@ final class RDMALink: @unchecked Sendable {
     }
 
     func breakDown() { pair?.breakDown() }
+
+    /// Whether its streams hear of its loss, or have heard.
+    var isLost: Bool { isOver || link.isLost }
 
     /// Ends the link without a word to its streams.
     func close() {
@@ -137,7 +140,12 @@ final class RDMALink: @unchecked Sendable {
     /// Takes what has completed. Notice of the next completion is asked for first: one that comes
     /// while the queue is emptied is then either seen or told.
     func poll() {
-        guard !isOver, let pair else { return }
+        if takeCompleted() { loop.execute { [self] in poll() } }
+    }
+
+    /// Takes a batch; returns whether there may be more.
+    private func takeCompleted() -> Bool {
+        guard !isOver, let pair else { return false }
         pair.requestNotice()
         var actions: [StreamLink.Action] = []
         let time = now
@@ -154,7 +162,7 @@ final class RDMALink: @unchecked Sendable {
             }
         }
         advance(actions)
-        if count == RDMALink.batch { loop.execute { [self] in poll() } }
+        return count == RDMALink.batch
     }
 
     private func carryOut(_ actions: [StreamLink.Action]) {

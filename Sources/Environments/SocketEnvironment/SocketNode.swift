@@ -537,7 +537,11 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             }
             .connect(host: place.host, port: place.streamPort)
             .whenComplete { [self] result in
-                guard streams[id] === stream else { return }
+                guard streams[id] === stream else {
+                    // It was reset before there was anything to cut.
+                    if case .success(let channel) = result { channel.close(promise: nil) }
+                    return
+                }
                 switch result {
                 case .failure:
                     refuse(id, stream)
