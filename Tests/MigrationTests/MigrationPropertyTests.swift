@@ -61,16 +61,8 @@ private func conditions(run: Int) -> WorldConditions {
         conditions.delay = .milliseconds(10)...(.milliseconds(10))
         var configuration = migrationConfiguration()
         configuration.pauseLimit = .seconds(20)
-        let memory = ScriptedMemory.busy(
-            pages: 400,
-            hot: 0,
-            pause: .milliseconds(1),
-            until: .zero,
-            seed: 1
-        )
-        var world = World(nodes: 2, seed: 1, conditions: conditions)
-        world.startNode(destination, configuration)
-        world.startNode(source, configuration, [MigrationOrder(memory: memory, to: destination)])
+        let memory = idle(pages: 400)
+        var world = started(conditions, configuration, memory)
         while world.pauses(of: session).isEmpty, world.now < .zero + .seconds(60) {
             world.run(until: world.now + .milliseconds(1))
         }
@@ -92,16 +84,8 @@ private func conditions(run: Int) -> WorldConditions {
         var configuration = migrationConfiguration(streams: 16, encoding: .raw, pagesPerBatch: 64)
         configuration.transport.window = 8 << 20
         configuration.transport.sendBuffer = 8 << 20
-        let memory = ScriptedMemory.busy(
-            pages: 2_000,
-            hot: 0,
-            pause: .milliseconds(1),
-            until: .zero,
-            seed: 1
-        )
-        var world = World(nodes: 2, seed: 1, conditions: conditions)
-        world.startNode(destination, configuration)
-        world.startNode(source, configuration, [MigrationOrder(memory: memory, to: destination)])
+        let memory = idle(pages: 2_000)
+        var world = started(conditions, configuration, memory)
         let isQuiet = world.run(until: .zero + .seconds(600))
         #expect(isQuiet)
         let lost = world.events.count { entry in
@@ -111,14 +95,29 @@ private func conditions(run: Int) -> WorldConditions {
         #expect(world.isIdentical(memory, session: session, at: destination))
     }
 
+    private func idle(pages: Int) -> ScriptedMemory {
+        .busy(pages: pages, hot: 0, pause: .milliseconds(1), until: .zero, seed: 1)
+    }
+
+    /// Both nodes, the source with an order.
+    private func started(
+        _ conditions: WorldConditions,
+        _ configuration: MigrationConfiguration,
+        _ memory: ScriptedMemory,
+        seed: UInt64 = 1
+    ) -> World {
+        var world = World(nodes: 2, seed: seed, conditions: conditions)
+        world.startNode(destination, configuration)
+        world.startNode(source, configuration, [MigrationOrder(memory: memory, to: destination)])
+        return world
+    }
+
     private func check(_ memory: ScriptedMemory, run: Int) throws {
-        var world = World(nodes: 2, seed: UInt64(run), conditions: conditions(run: run))
         let configuration = migrationConfiguration(
             streams: [1, 4, 16][run % 3],
             encoding: run % 4 == 0 ? .raw : .init(form: .hierarchical, compression: .level3)
         )
-        world.startNode(destination, configuration)
-        world.startNode(source, configuration, [MigrationOrder(memory: memory, to: destination)])
+        var world = started(conditions(run: run), configuration, memory, seed: UInt64(run))
         let isQuiet = world.run(until: .zero + .seconds(600))
         #expect(isQuiet)
         #expect(world.failures(at: source) == [])
