@@ -144,7 +144,8 @@ struct ProtocolTests {
                 happened.append("verified")
             case .running: happened.append("running")
             case .completed: happened.append("completed")
-            case .failed, .resumedAtSource, .streamLost: Issue.record("\(entry.event)")
+            case .failed, .resumedAtSource, .orderRefused, .streamLost:
+                Issue.record("\(entry.event)")
             case .started, .round: break
             }
         }

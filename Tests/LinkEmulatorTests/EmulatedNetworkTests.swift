@@ -213,6 +213,24 @@ struct EmulatedNetworkTests {
         #expect(try #require(Self.receive(sockets[1])) >= .milliseconds(35))
     }
 
+    // A thread sleeps until what it knows of is due: a change that lets packets leave sooner has to wake it.
+    @Test(.timeLimit(.minutes(1)))
+    func whatAFaultHeldUpLeavesWhenTheFaultEnds() throws {
+        let network = try EmulatedNetwork(Self.topology(Self.link()), seed: 3)
+        let sockets = try (0..<2).map { try Self.socket(of: $0, in: network) }
+        defer { for descriptor in sockets { close(descriptor) } }
+        try network.begin(origin: Self.now)
+        // The first of them alone would take 200 s.
+        network.apply(.rate([LinkID(0)], .absolute(BitRate(bitsPerSecond: 2))), number: 1)
+        for _ in 0..<2 { Self.send(from: sockets[0], to: network.addresses[1]) }
+        while network.report().links[0].counters.offeredPackets < 2 { usleep(1_000) }
+        // It goes back to sleep, for an hour if nobody wakes it.
+        usleep(100_000)
+        network.apply(.heal, number: 1)
+        for _ in 0..<2 { #expect(Self.receive(sockets[1]) != nil) }
+        network.stop()
+    }
+
     // Both have wrong bits, and the receiver's kernel drops both: all that comes is what a neighbour sends afterwards.
     @Test(.timeLimit(.minutes(1)))
     func theCopyOfACorruptedPacketIsCorruptedToo() throws {

@@ -98,6 +98,7 @@ private final class MigrationTheatre {
             "completed: \(summary.rounds) rounds, \(summary.stateBytes / 4_096) pages"
         case .resumedAtSource: "resumes the guest"
         case .failed(_, let failure): "failed: \(failure)"
+        case .orderRefused: "refuses an order"
         case .streamLost: nil
         }
     }

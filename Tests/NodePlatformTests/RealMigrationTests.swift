@@ -128,6 +128,7 @@ import Units
                     case .failed(_, let failure): sink.yield("\(failure)")
                     // Who is refused would try again for minutes.
                     case .streamLost: sink.yield("lost a stream")
+                    case .orderRefused: sink.yield("refused an order")
                     case .started, .round, .paused, .verified, .running, .resumedAtSource:
                         break
                     }

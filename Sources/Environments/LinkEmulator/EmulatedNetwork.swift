@@ -61,19 +61,26 @@ public final class EmulatedNetwork: Sendable {
     public func begin(origin: Int64) throws(EmulatorFailure) {
         let tunnels = networks.map { $0.tunnel.rawValue }
         var started: [Relay] = []
-        for region in 0..<topology.regionCount
-        where topology.nodes.contains(where: { Int($0.rawValue) == region }) {
-            let state = try RegionRelay(
-                region: region,
-                topology: topology,
-                seed: seed,
-                tunnels: tunnels,
-                origin: origin
-            )
-            let own = topology.nodes.indices.filter { Int(topology.nodes[$0].rawValue) == region }
-            started.append(
-                Relay(state, reading: own.map { tunnels[$0] }, origin: origin, awake: awake)
-            )
+        do throws(EmulatorFailure) {
+            for region in 0..<topology.regionCount
+            where topology.nodes.contains(where: { Int($0.rawValue) == region }) {
+                let state = try RegionRelay(
+                    region: region,
+                    topology: topology,
+                    seed: seed,
+                    tunnels: tunnels,
+                    origin: origin
+                )
+                let own = topology.nodes.indices.filter {
+                    Int(topology.nodes[$0].rawValue) == region
+                }
+                started.append(
+                    try Relay(state, reading: own.map { tunnels[$0] }, origin: origin, awake: awake)
+                )
+            }
+        } catch {
+            for relay in started { relay.stop() }
+            throw error
         }
         relays.withLock { [started] in $0 = started }
         awake.begin()
@@ -97,7 +104,7 @@ public final class EmulatedNetwork: Sendable {
         case .block(let rules):
             relays.withLock { relays in
                 for relay in relays {
-                    relay.withState { state in
+                    relay.change { state in
                         for rule in rules { state.add(rule, id: number) }
                     }
                 }
@@ -106,7 +113,7 @@ public final class EmulatedNetwork: Sendable {
         case .heal:
             links = faults.withLock { $0.end(number: number).links }
             relays.withLock { relays in
-                for relay in relays { relay.withState { $0.removeRules(id: number) } }
+                for relay in relays { relay.change { $0.removeRules(id: number) } }
             }
         default:
             links = LinkFaults.links(of: change)
@@ -116,7 +123,7 @@ public final class EmulatedNetwork: Sendable {
         let present = faults.withLock { $0 }
         relays.withLock { relays in
             for relay in relays {
-                relay.withState { $0.refresh(links, present) }
+                relay.change { $0.refresh(links, present) }
             }
         }
     }
@@ -190,16 +197,19 @@ private final class Relay: Sendable {
     private let isStopping = Atomic(false)
     private let urgency = Atomic(false)
     private let thread = Mutex<RelayThread?>(nil)
+    /// Wakes the thread.
+    private let bell: Bell
 
-    /// The longest sleep, so that a stop is noticed.
-    private static let patience: Int64 = 20_000_000
+    /// The longest sleep: whoever changes something wakes the thread.
+    private static let patience: Int64 = 3_600_000_000_000
 
     init(
         _ state: consuming sending RegionRelay,
         reading descriptors: [Int32],
         origin: Int64,
         awake: AwakeProcessors
-    ) {
+    ) throws(EmulatorFailure) {
+        bell = try Bell()
         self.state = Mutex(state)
         let started = RelayThread.run { [self] in
             urgency.store(RelayThread.becomeUrgent(), ordering: .relaxed)
@@ -212,6 +222,7 @@ private final class Relay: Sendable {
 
     func stop() {
         isStopping.store(true, ordering: .relaxed)
+        bell.ring()
         thread.withLock { thread in
             thread?.join()
             thread = nil
@@ -224,8 +235,18 @@ private final class Relay: Sendable {
         state.withLock { body(&$0) }
     }
 
+    /// Changes what the thread may be sleeping over: packets that waited for a link's return leave at once.
+    func change(_ body: (inout RegionRelay) -> Void) {
+        state.withLock { body(&$0) }
+        bell.ring()
+    }
+
     private func relay(_ descriptors: [Int32], _ origin: Int64, _ awake: AwakeProcessors) {
-        var waits = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        var waits = (descriptors + [bell.descriptor]).map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+        let last = waits.count - 1
+        let second: Int64 = 1_000_000_000
         var told: UInt64 = 0
         while !isStopping.load(ordering: .relaxed) {
             let (due, moved) = state.withLock { ($0.turn(), $0.packetsMoved) }
@@ -239,8 +260,9 @@ private final class Relay: Sendable {
                 ? Relay.patience
                 : min(Relay.patience, origin + next.nanoseconds - RelayClock.nanoseconds)
             guard wait > 0 else { continue }
-            var time = timespec(tv_sec: 0, tv_nsec: Int(wait))
-            _ = ppoll(&waits, UInt(waits.count), &time, nil)
+            var time = timespec(tv_sec: Int(wait / second), tv_nsec: Int(wait % second))
+            let ready = ppoll(&waits, UInt(waits.count), &time, nil)
+            if ready > 0, waits[last].revents != 0 { bell.silence() }
         }
     }
 }

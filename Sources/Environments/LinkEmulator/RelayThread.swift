@@ -1,3 +1,4 @@
+import CLinuxNetwork
 import Glibc
 
 /// A thread of this room: emulation must not wait for the scheduler's fairness, and namespaces belong
@@ -45,5 +46,29 @@ struct RelayThread: Sendable {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+}
+
+/// Ends the sleep of a thread that waits for descriptors, whoever rings it (eventfd(2)).
+struct Bell: ~Copyable, Sendable {
+    private let file: Descriptor
+
+    init() throws(EmulatorFailure) {
+        // EFD_NONBLOCK and EFD_CLOEXEC, which have the values of these.
+        file = Descriptor(owning: eventfd(0, O_NONBLOCK | O_CLOEXEC))
+        guard file.rawValue >= 0 else { throw .system("no eventfd") }
+    }
+
+    /// Readable while the bell rings.
+    var descriptor: Int32 { file.rawValue }
+
+    func ring() {
+        var count: UInt64 = 1
+        _ = write(file.rawValue, &count, MemoryLayout.size(ofValue: count))
+    }
+
+    func silence() {
+        var count: UInt64 = 0
+        _ = read(file.rawValue, &count, MemoryLayout.size(ofValue: count))
     }
 }

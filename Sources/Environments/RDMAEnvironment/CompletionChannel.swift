@@ -46,9 +46,15 @@ final class CompletionChannel: @unchecked Sendable {
         thread.start()
         thread.submit { [self] state in
             guard case .active = state else { return }
-            while waitForEvents() {
+            var descriptors = [
+                pollfd(fd: handle.pointee.fd, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: device.context.pointee.async_fd, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: alarm.read, events: Int16(POLLIN), revents: 0),
+            ]
+            while waitForEvents(&descriptors) {
                 takeCompletions(completion)
                 takeFaults(failure)
+                takeLosses(&descriptors, failure)
             }
         }
     }
@@ -60,15 +66,23 @@ final class CompletionChannel: @unchecked Sendable {
     }
 
     /// False once the channel has been stopped.
-    private func waitForEvents() -> Bool {
-        var descriptors = [
-            pollfd(fd: handle.pointee.fd, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: device.context.pointee.async_fd, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: alarm.read, events: Int16(POLLIN), revents: 0),
-        ]
+    private func waitForEvents(_ descriptors: inout [pollfd]) -> Bool {
         let count = poll(&descriptors, nfds_t(descriptors.count), -1)
         guard count >= 0 || errno == EINTR else { return false }
-        return descriptors[2].revents == 0
+        return count < 0 || descriptors[2].revents == 0
+    }
+
+    /// A device that is gone has no more events and is ready for ever: its descriptors are waited for no more.
+    private func takeLosses(_ descriptors: inout [pollfd], _ failure: (String) -> Void) {
+        var isGone = false
+        for index in 0..<2 {
+            let signs = Int16(POLLERR | POLLHUP | POLLNVAL)
+            guard descriptors[index].revents & signs != 0 else { continue }
+            // Passed over by poll(2).
+            descriptors[index].fd = -1
+            isGone = true
+        }
+        if isGone { failure("the device \(device.name) is gone") }
     }
 
     private func takeCompletions(_ completion: (Int) -> Void) {

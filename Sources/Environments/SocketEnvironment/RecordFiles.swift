@@ -32,6 +32,8 @@ package final class RecordFiles: @unchecked Sendable {
         try makeFolder(folder)
         let descriptor = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw StorageFailure(errno, "open", folder) }
+        let files: RecordFiles
+        let log: RecoveredLog
         do throws(StorageFailure) {
             var images: [SegmentImage] = []
             for name in try segments(in: folder) {
@@ -40,24 +42,24 @@ package final class RecordFiles: @unchecked Sendable {
                     SegmentImage(firstSequence: name, bytes: try RecordFiles.read(path))
                 )
             }
-            let log: RecoveredLog
             do throws(RecoveryFailure) {
                 log = try RecordRecovery.recover(images, identity: identity)
             } catch {
                 throw StorageFailure.refused(path: folder, error)
             }
-            let files = RecordFiles(
+            files = RecordFiles(
                 folder,
                 descriptor,
                 log.continuation,
                 images.map(\.firstSequence)
             )
-            try files.repair(log.repairs)
-            return (files, log.records)
         } catch {
             close(descriptor)
             throw error
         }
+        // From here on the folder's descriptor is closed with `files`.
+        try files.repair(log.repairs)
+        return (files, log.records)
     }
 
     private init(

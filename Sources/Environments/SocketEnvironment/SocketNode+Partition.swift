@@ -57,6 +57,7 @@ extension SocketNode {
         for id in streams.keys.sorted() {
             if let stream = streams[id] as? SocketStream { hold(stream) }
         }
+        holdClosing()
         releaseResets()
         let openings = heldOpenings
         heldOpenings = []

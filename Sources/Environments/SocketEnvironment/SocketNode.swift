@@ -32,7 +32,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     private var origin: Int64 = 0
     private var listener: (any Channel)?
     private var datagrams: (any Channel)?
-    private(set) var streams: [StreamID: any CarriedStream] = [:] {
+    var streams: [StreamID: any CarriedStream] = [:] {
         didSet { openStreams.store(streams.count, ordering: .relaxed) }
     }
     private let openStreams = Atomic(0)
@@ -54,6 +54,9 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// From whom a partition keeps this node, and what waits for its end.
     var parting = Parting()
     var heldOpenings: [HeldOpening] = []
+    /// Streams that are over for the machine and whose connections still have bytes or an end to send.
+    var closing: [ObjectIdentifier: ClosingStream] = [:]
+    let lingerLimit: Interval
     /// Streams that the machine has reset and whose peers cannot hear of it yet.
     private var heldResets: [SocketStream] = []
     /// Streams that nodes without an address in `peers` may have open; `nil` lets none of them in.
@@ -93,6 +96,9 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     }
 
     /// The same with a carrier, which streams take where the peer has it, too.
+    ///
+    /// - Parameter lingerLimit: how long the peer of a stream that both machines have finished may take nothing of
+    ///   what is still to be sent.
     package init(
         node: NodeID,
         on group: any EventLoopGroup,
@@ -100,11 +106,13 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         security: StreamSecurity? = nil,
         journalPath: String?,
         workers: Int,
+        lingerLimit: Interval = .seconds(60),
         machine: @escaping @Sendable (Birth<Program>) -> Program,
         observe: @escaping @Sendable (Program.Event, Instant) -> Void,
         fail: @escaping @Sendable (SocketFailure) -> Void
     ) throws(SocketFailure) {
         self.node = node
+        self.lingerLimit = lingerLimit
         self.carrier = carrier
         self.security = security
         loop = group.next()
@@ -251,6 +259,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             if let stream = stream as? SocketStream { hold(stream) }
         }
         streams = [:]
+        endClosing()
         for stream in unnamed.values { stream.reset() }
         unnamed = [:]
         for timer in timers.values { timer.cancel() }
@@ -359,7 +368,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         case .writable:
             deliver(.writable(id, credit: stream.credit))
         case .finished:
-            if stream.isComplete { streams[id] = nil }
+            if stream.isComplete { close(id) }
             deliver(.finished(id))
         case .reset(let reason):
             streams[id] = nil
@@ -373,7 +382,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
 
     /// A peer opened a stream to us.
     private func take(_ stream: any CarriedStream, _ id: StreamID) {
-        guard isRunning, strangersLimit.map({ streams.count < $0 }) ?? true else {
+        guard isRunning, strangersLimit.map({ streams.count + closing.count < $0 }) ?? true
+        else {
             stream.reset()
             return
         }
@@ -411,7 +421,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
         case .grant(let id, let count): streams[id]?.grant(count)
         case .finish(let id):
             streams[id]?.finish()
-            if streams[id]?.isComplete == true { streams[id] = nil }
+            if streams[id]?.isComplete == true { close(id) }
         case .reset(let id): reset(id)
         case .persist(let records, let id): persist(records, id)
         case .compute(let job, let id): compute(job, id)

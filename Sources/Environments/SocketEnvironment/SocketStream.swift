@@ -105,6 +105,19 @@ final class SocketStream: CarriedStream, ChannelInboundHandler, @unchecked Senda
     /// Both sides have finished: the machine hears nothing more.
     var isComplete: Bool { isFinishing && isPeerFinishTold }
 
+    /// Whether there is a connection.
+    var isConnected: Bool { channel?.isActive ?? false }
+
+    /// Bytes, TLS's own included, that the kernel has not taken.
+    var unsentBytes: Int {
+        (try? channel?.syncOptions?.getOption(ChannelOptions.bufferedWritableBytes)) ?? 0
+    }
+
+    /// Calls back on the node's event loop once the connection is gone.
+    func whenDisconnected(_ body: @escaping () -> Void) {
+        channel?.closeFuture.assumeIsolated().whenComplete { _ in body() }
+    }
+
     /// Before the channel is active.
     func secure(by protection: Protection) { self.protection = protection }
 

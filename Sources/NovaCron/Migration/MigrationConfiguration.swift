@@ -21,13 +21,15 @@ public struct MigrationConfiguration: Hashable, Sendable {
     public var concurrency: Int
     /// Pages of the largest guest that a destination takes.
     public var pageLimit: Int
+    /// Pages of all guests that a destination receives or keeps; one that would exceed them is refused.
+    public var hostedPageLimit: Int
     /// Whether a destination keeps the memory of guests that arrived. A host does; an instrument that
     /// only counts may not want to.
     public var keepsMemory: Bool
 
     /// The most pages in a batch, so that its longest encoding fits a chunk.
     public static let pagesPerBatchLimit = 240
-    /// Migrations of one node in one life, in each role.
+    /// Migrations that a node sends in one life, and guests that it receives or keeps at a time.
     public static let sessionLimit = 4_096
 
     /// - Parameter transport: Its streams are filled by what is known of the path (`followsPath`), and are not tuned:
@@ -49,6 +51,7 @@ public struct MigrationConfiguration: Hashable, Sendable {
         pauseLimit = .seconds(300)
         self.concurrency = concurrency
         pageLimit = 1 << 22
+        hostedPageLimit = 1 << 24
         keepsMemory = true
     }
 

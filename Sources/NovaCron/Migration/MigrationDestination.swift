@@ -19,6 +19,7 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
     }
 
     let session: SessionID
+    /// Names it in timers and jobs, below 2^31: where the node keeps it (12 bits), and which one it is there.
     let place: UInt32
     let configuration: MigrationConfiguration
 
@@ -32,12 +33,17 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
     private var chunks: [Payload] = []
     private var head = 0
     private var isDecoding = false
+    /// Jobs that have not answered.
+    private var openJobs = 0
     private var nextJob: UInt64 = 0
+    /// Pages that a guest may have beside all others of the node; set before each step.
+    var pageRoom = 0
 
+    /// - Parameter epoch: another one for each destination of a node, over all its lives.
     init(
         session: SessionID,
         place: UInt32,
-        incarnation: UInt32,
+        epoch: UInt64,
         configuration: MigrationConfiguration
     ) {
         self.session = session
@@ -45,9 +51,18 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
         self.configuration = configuration
         receiver = BulkReceiver(
             session: session,
-            epoch: UInt64(incarnation),
+            epoch: epoch,
             configuration: configuration.transport
         )
+    }
+
+    /// Pages of the guest whose memory is held here.
+    var pages: Int { decoder?.memory.pageCount ?? 0 }
+
+    /// Whether nothing can come of it any more and no guest's memory is here: another may have its place.
+    var isOver: Bool {
+        decoder == nil && openJobs == 0 && (phase == .failed || phase == .running)
+            && receiver.isSettled
     }
 
     /// The memory of the guest that runs here.
@@ -67,6 +82,7 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
         at now: Instant,
         into actions: inout Actions<Node>
     ) {
+        openJobs -= 1
         switch output {
         case .decoded(let result):
             isDecoding = false
@@ -164,7 +180,7 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
             reject(.malformed, "a second offer", now, &actions)
             return
         }
-        guard pageCount > 0, pageCount <= configuration.pageLimit else {
+        guard pageCount > 0, pageCount <= min(configuration.pageLimit, pageRoom) else {
             reject(.refused, "\(pageCount) pages", now, &actions)
             return
         }
@@ -227,6 +243,7 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
 
     private mutating func newJob() -> JobID {
         nextJob += 1
+        openJobs += 1
         return JobID(1 << 63 | UInt64(place) << 32 | nextJob)
     }
 

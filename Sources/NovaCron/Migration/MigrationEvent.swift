@@ -23,6 +23,8 @@ public enum MigrationEvent: Sendable, Equatable, Codable {
     case resumedAtSource(SessionID, paused: Interval)
     /// Either end. Final.
     case failed(SessionID, MigrationFailure)
+    /// Source: an order beyond `MigrationConfiguration.sessionLimit`; its guest runs on there. Final.
+    case orderRefused(destination: NodeID)
     /// Either end: a stream died, the migration goes on.
     case streamLost(SessionID, TransportError)
 }

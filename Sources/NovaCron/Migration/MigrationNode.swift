@@ -24,8 +24,10 @@ public struct MigrationOrder<Memory: GuestMemory>: Sendable {
 /// Safety: a guest never runs at both ends. It runs at the destination only after the source has sent
 /// everything, paused; once that is sent, a source that hears nothing more leaves it paused.
 ///
-/// Bounds: `MigrationConfiguration.sessionLimit` sessions in each role and life; those beyond are
-/// refused. Nothing survives a crash: the sessions of a node that restarts fail at their other ends.
+/// Bounds: `MigrationConfiguration.sessionLimit` sessions sent in a life, and as many received at a time;
+/// those beyond are refused. A received one that is over, and leaves no guest here, makes room when another
+/// needs it; guests together have `MigrationConfiguration.hostedPageLimit` pages at most, from their offers on.
+/// Nothing survives a crash: the sessions of a node that restarts fail at their other ends.
 public struct MigrationNode<Memory: GuestMemory>: Machine {
     public typealias Event = MigrationEvent
     public typealias Job = MigrationJob<Memory>
@@ -37,7 +39,7 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
     public enum Timer: Hashable, Sendable {
         /// Of the session's sender; sessions are numbered from zero in each life.
         case sender(session: UInt32, BulkSender.Timer)
-        /// Of the receiver in that place.
+        /// Of the receiver with that number; see `MigrationDestination.place`.
         case receiver(place: UInt32, BulkReceiver.Timer)
     }
 
@@ -49,9 +51,13 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
     /// Sessions that we send, by number; those that are over and whose streams are closed are `nil`.
     private var sources: [MigrationSource<Memory>?] = []
     private var activeSources = 0
-    /// Sessions that we receive, in order of arrival.
+    /// Sessions that we receive; those that are over make room when no other is left.
     private var destinations: [MigrationDestination<Memory>] = []
     private var placeOfSession: [SessionID: Int] = [:]
+    /// Destinations made in this life.
+    private var admitted: UInt32 = 0
+    /// Pages of all guests that are received or kept.
+    private var hostedPages = 0
     /// The last answer of that table: inputs come in runs.
     private var lastPlace: (session: SessionID, place: Int)?
 
@@ -86,40 +92,32 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         switch input {
         case .readable(let stream, let bytes):
             if let place = place(of: stream) {
-                destinations[place].step(.readable(stream, bytes), at: now, into: &actions)
+                stepDestination(place, .readable(stream, bytes), now, &actions)
             } else {
                 stepSource(of: stream, .readable(stream, bytes), now, &actions)
             }
         case .writable(let stream, let credit):
             if let place = place(of: stream) {
-                destinations[place].step(
-                    .writable(stream, credit: credit),
-                    at: now,
-                    into: &actions
-                )
+                stepDestination(place, .writable(stream, credit: credit), now, &actions)
             } else {
                 stepSource(of: stream, .writable(stream, credit: credit), now, &actions)
             }
         case .streamOpened(let stream, let peer):
             if stream.opener != node { admit(stream, from: peer, &actions) }
             if let place = place(of: stream) {
-                destinations[place].step(
-                    .streamOpened(stream, peer: peer),
-                    at: now,
-                    into: &actions
-                )
+                stepDestination(place, .streamOpened(stream, peer: peer), now, &actions)
             } else {
                 stepSource(of: stream, .streamOpened(stream, peer: peer), now, &actions)
             }
         case .finished(let stream):
             if let place = place(of: stream) {
-                destinations[place].step(.finished(stream), at: now, into: &actions)
+                stepDestination(place, .finished(stream), now, &actions)
             } else {
                 stepSource(of: stream, .finished(stream), now, &actions)
             }
         case .reset(let stream, let reason):
             if let place = place(of: stream) {
-                destinations[place].step(.reset(stream, reason), at: now, into: &actions)
+                stepDestination(place, .reset(stream, reason), now, &actions)
             } else {
                 stepSource(of: stream, .reset(stream, reason), now, &actions)
             }
@@ -128,7 +126,8 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         case .fired(.sender(let session, let timer)):
             stepSource(Int(session), .fired(timer), now, &actions)
         case .fired(.receiver(let place, let timer)):
-            destinations[Int(place)].step(.fired(timer), at: now, into: &actions)
+            guard let place = index(ofPlace: place) else { return }
+            stepDestination(place, .fired(timer), now, &actions)
         case .requested(.migrate(let order)):
             waiting.append(order)
             startWaiting(at: now, into: &actions)
@@ -149,6 +148,9 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         )
         for source in sources { source?.checkInvariants() }
         for destination in destinations { destination.checkInvariants() }
+        let pages = destinations.reduce(0) { $0 + $1.pages }
+        precondition(pages == hostedPages, "\(pages) pages, counted \(hostedPages)")
+        precondition(pages <= configuration.hostedPageLimit, "\(pages) pages of guests")
     }
 
     /// Where the session of a peer's stream is received; `nil` for our own and unknown streams.
@@ -159,6 +161,32 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         guard let place = placeOfSession[session] else { return nil }
         lastPlace = (session, place)
         return place
+    }
+
+    /// The destination that a timer or a job is for; `nil` when another has its place.
+    private func index(ofPlace place: UInt32) -> Int? {
+        let index = Int(place & MigrationNode.localMask)
+        guard index < destinations.count, destinations[index].place == place else { return nil }
+        return index
+    }
+
+    private mutating func stepDestination(
+        _ index: Int,
+        _ input: Input<BulkReceiver>,
+        _ now: Instant,
+        _ actions: inout Actions<MigrationNode>
+    ) {
+        change(index) { $0.step(input, at: now, into: &actions) }
+    }
+
+    private mutating func change(
+        _ index: Int,
+        _ body: (inout MigrationDestination<Memory>) -> Void
+    ) {
+        let before = destinations[index].pages
+        destinations[index].pageRoom = configuration.hostedPageLimit - hostedPages
+        body(&destinations[index])
+        hostedPages += destinations[index].pages - before
     }
 
     private mutating func stepSource(
@@ -189,9 +217,11 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         _ now: Instant,
         _ actions: inout Actions<MigrationNode>
     ) {
-        let index = Int(job.rawValue >> 32 & 0x7fff_ffff)
+        let number = UInt32(job.rawValue >> 32 & 0x7fff_ffff)
+        let index = Int(number)
         if job.rawValue >> 63 == 1 {
-            destinations[index].computed(output, at: now, into: &actions)
+            guard let index = self.index(ofPlace: number) else { return }
+            change(index) { $0.computed(output, at: now, into: &actions) }
         } else if sources[index] != nil {
             sources[index]!.computed(output, at: now, into: &actions)
             retire(index, now, &actions)
@@ -220,13 +250,13 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         while activeSources < configuration.concurrency, !waiting.isEmpty {
             let order = waiting.removeFirst()
             let index = sources.count
-            // An incarnation has its own range, so that late bytes of older sessions find nobody.
-            let number = (incarnation & 0xff) << 12 | UInt32(index) & MigrationNode.localMask
-            let session = SessionID(sender: node, number: number)
             guard index < MigrationConfiguration.sessionLimit else {
-                actions.emit(.failed(session, .refused))
+                actions.emit(.orderRefused(destination: order.destination))
                 continue
             }
+            // An incarnation has its own range, so that late bytes of older sessions find nobody.
+            let number = (incarnation & 0xff) << 12 | UInt32(index)
+            let session = SessionID(sender: node, number: number)
             sources.append(
                 MigrationSource(
                     session: session,
@@ -249,19 +279,35 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
     ) {
         let session = SessionID(of: stream)
         guard placeOfSession[session] == nil else { return }
-        guard stream.opener == peer, destinations.count < MigrationConfiguration.sessionLimit else {
+        guard stream.opener == peer, let index = freeIndex() else {
             actions.reset(stream)
             return
         }
-        placeOfSession[session] = destinations.count
-        destinations.append(
-            MigrationDestination(
-                session: session,
-                place: UInt32(destinations.count),
-                incarnation: incarnation,
-                configuration: configuration
-            )
+        let newborn = MigrationDestination<Memory>(
+            session: session,
+            // Another number for each that has the index, until 2^19 were made.
+            place: admitted << 12 & 0x7fff_ffff | UInt32(index),
+            epoch: UInt64(incarnation) << 31 | UInt64(admitted & 0x7fff_ffff),
+            configuration: configuration
         )
+        admitted &+= 1
+        placeOfSession[session] = index
+        if index == destinations.count {
+            destinations.append(newborn)
+        } else {
+            placeOfSession[destinations[index].session] = nil
+            lastPlace = nil
+            destinations[index] = newborn
+        }
+    }
+
+    /// Where another session may be received: of those that are over the oldest makes room.
+    private func freeIndex() -> Int? {
+        guard destinations.count == MigrationConfiguration.sessionLimit else {
+            return destinations.count
+        }
+        return destinations.indices.lazy.filter { [destinations] in destinations[$0].isOver }
+            .min { [destinations] in destinations[$0].place < destinations[$1].place }
     }
 
     /// The part of a session's number that counts within a life.

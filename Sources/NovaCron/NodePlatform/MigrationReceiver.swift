@@ -9,8 +9,9 @@ import Units
 /// Where migrations of other nodes arrive: a `MigrationNode` in the destination's role on the
 /// network.
 ///
-/// It counts what the machine tells. Memory of guests that arrived is the machine's; guests of more
-/// than `pageLimit` pages are refused.
+/// It counts what the machine tells. Memory of guests that arrived is the machine's, for as long as it lives;
+/// guests of more than `pageLimit` pages are refused, and those that do not fit beside all others
+/// (`hostedPageLimit`).
 public final class MigrationReceiver: Sendable {
     /// With the port that was taken.
     public let endpoint: SocketEndpoint
@@ -85,7 +86,7 @@ private final class SharedCounts: Sendable {
             case .running: counts.running += 1
             case .failed: counts.failed += 1
             case .streamLost: counts.lostStreams += 1
-            case .started, .round, .paused, .completed, .resumedAtSource: break
+            case .started, .round, .paused, .completed, .resumedAtSource, .orderRefused: break
             }
         }
     }

@@ -68,6 +68,7 @@ enum TransportPlan {
         var result = configuration
         let pages = resources.memory.bytes / memoryShare / Int64(Page.size)
         result.pageLimit = max(1, min(result.pageLimit, Int(pages)))
+        result.hostedPageLimit = max(1, Int(pages))
         return result
     }
 }

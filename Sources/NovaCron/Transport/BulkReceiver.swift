@@ -56,7 +56,7 @@ public struct BulkReceiver: Machine {
 
     public let session: SessionID
     public let configuration: TransportConfiguration
-    /// Tells this receiver from those of other incarnations, never zero; the sender fails when it
+    /// Tells this receiver from others of the session, as of other incarnations, never zero; the sender fails when it
     /// changes.
     let epoch: UInt64
     public internal(set) var statistics = TransferStatistics()
@@ -88,7 +88,8 @@ public struct BulkReceiver: Machine {
 
     static let noLane = UInt16.max
 
-    /// - Parameter epoch: another one in each incarnation of the receiving node, below `UInt64.max`.
+    /// - Parameter epoch: another one for each receiver that the session has had, as in each incarnation of the
+    ///   receiving node, below `UInt64.max`.
     public init(
         session: SessionID,
         epoch: UInt64,
@@ -118,6 +119,8 @@ public struct BulkReceiver: Machine {
     /// Whether all chunks have been delivered.
     public var isComplete: Bool { phase == .completed }
     public var isFailed: Bool { phase == .failed }
+    /// Whether it is over and its streams are, too.
+    public var isSettled: Bool { phase != .receiving && openLanes == 0 }
 
     public mutating func step(
         _ input: Input<BulkReceiver>,

@@ -35,7 +35,7 @@ extension BulkSender {
         )
         precondition(lanes.count <= TransportConfiguration.streamLimit, "\(lanes.count) lanes")
         precondition(
-            copiedBytes <= Int(statistics.payloadBytes) / 16 + 8 * configuration.chunkLimit,
+            copiedBytes <= Int(statistics.payloadBytes) / 16 + 8 * configuration.chunkSize,
             "\(copiedBytes) bytes were sent twice"
         )
         for lane in lanes {

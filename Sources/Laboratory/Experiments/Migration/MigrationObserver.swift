@@ -34,6 +34,7 @@ public struct MigrationObserver: ExperimentObserver {
     private var stories: [Story] = []
     private var markers: [Marker] = []
     private var streamsLost = 0
+    private var refusedOrders = 0
 
     init(
         workload: Scenario.MigrationWorkload,
@@ -52,7 +53,8 @@ public struct MigrationObserver: ExperimentObserver {
     }
 
     public var isFinished: Bool {
-        stories.count { $0.completed != nil || $0.failure != nil } >= workload.count
+        stories.count { $0.completed != nil || $0.failure != nil } + refusedOrders
+            >= workload.count
     }
 
     public mutating func observe(_ event: MigrationEvent, on node: NodeID, at time: Instant) {
@@ -83,6 +85,8 @@ public struct MigrationObserver: ExperimentObserver {
         case .failed(let session, let failure):
             let place = index(of: session)
             stories[place].failure = stories[place].failure ?? failure
+        case .orderRefused:
+            refusedOrders += 1
         case .streamLost:
             streamsLost += 1
         }
@@ -94,6 +98,10 @@ public struct MigrationObserver: ExperimentObserver {
         record.invariants.append(identity(ending))
         if let failed = stories.first(where: { $0.failure != nil }), let failure = failed.failure {
             record.outcome = outcome(of: failure, in: failed)
+        } else if refusedOrders > 0 {
+            record.outcome = .livenessViolation(
+                message: "\(refusedOrders) guests are more than a node sends in one life"
+            )
         }
         record.facts += facts(done)
         guard !done.isEmpty else { return }
