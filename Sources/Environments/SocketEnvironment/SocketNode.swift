@@ -195,6 +195,12 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             .serverChannelOption(ChannelOptions.backlog, value: 512)
             // Peers may be quicker than we are: their streams wait in the kernel until we start.
             .serverChannelOption(ChannelOptions.autoRead, value: false)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // How answers leave on streams that peers open: their choice is not known here.
+                    try? StreamSocketOptions.setCongestionControl(.cubic, on: channel)
+                }
+            }
             .childChannelOption(ChannelOptions.autoRead, value: false)
             .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
@@ -536,8 +542,17 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
             .channelOption(ChannelOptions.autoRead, value: false)
             .channelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
-            .channelInitializer { [security] channel in
+            .channelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
+                    do throws(SocketFailure) {
+                        try StreamSocketOptions.setCongestionControl(
+                            options.congestionControl,
+                            on: channel
+                        )
+                    } catch {
+                        fail(SocketFailure("\(node): \(error)"))
+                        throw error
+                    }
                     if let security {
                         try security.open(stream, to: peer, on: channel)
                     } else {
@@ -557,10 +572,6 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                     refuse(id, stream)
                 case .success(let channel):
                     if !parting.isNone { hold(stream) }
-                    StreamSocketOptions.setCongestionControl(
-                        options.congestionControl,
-                        on: channel
-                    )
                     if let rate = options.pacing {
                         StreamSocketOptions.setPacing(rate, on: channel)
                     }

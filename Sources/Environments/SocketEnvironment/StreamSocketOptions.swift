@@ -3,11 +3,17 @@ import Machines
 import NIOCore
 import Units
 
-/// What a stream asks of its TCP socket. A kernel that lacks an option keeps its own way, which no
-/// judged figure depends on.
+/// What a stream asks of its TCP socket.
 enum StreamSocketOptions {
-    /// By name (Linux, `TCP_CONGESTION`).
-    static func setCongestionControl(_ control: CongestionControl, on channel: any Channel) {
+    /// By name (Linux, `TCP_CONGESTION`), before the connection is made: what the system begins it with leaves its
+    /// traces. BBR switches the socket's pacing on, and CUBIC after it is a paced CUBIC.
+    ///
+    /// Throws where the system has no such control, or keeps it from this process
+    /// (`net.ipv4.tcp_allowed_congestion_control`).
+    static func setCongestionControl(
+        _ control: CongestionControl,
+        on channel: any Channel
+    ) throws(SocketFailure) {
         guard let provider = channel as? any SocketOptionProvider else { return }
         let name =
             switch control {
@@ -15,16 +21,27 @@ enum StreamSocketOptions {
             case .cubic: "cubic"
             case .bbr: "bbr"
             }
+        var refused = false
         var value = InlineArray<16, UInt8>(repeating: 0)
         for (index, byte) in name.utf8.prefix(15).enumerated() { value[index] = byte }
-        _ = provider.unsafeSetSocketOption(
+        let set = provider.unsafeSetSocketOption(
             level: .tcp,
             name: .init(rawValue: TCP_CONGESTION),
             value: value
         )
+        // On the channel's own event loop it is done by now.
+        set.assumeIsolated().whenFailure { _ in refused = true }
+        guard !refused else {
+            throw SocketFailure(
+                """
+                the system gives streams no congestion control '\(name)': load tcp_\(name), and run as root or add it \
+                to net.ipv4.tcp_allowed_congestion_control
+                """
+            )
+        }
     }
 
-    /// Spreads sending at this rate (Linux, `SO_MAX_PACING_RATE`).
+    /// Spreads sending at this rate (Linux, `SO_MAX_PACING_RATE`); a system that lacks the option keeps its own way.
     static func setPacing(_ rate: BitRate, on channel: any Channel) {
         guard let provider = channel as? any SocketOptionProvider else { return }
         _ = provider.unsafeSetSocketOption(
