@@ -36,8 +36,6 @@ struct AcknowledgementNews {
     var lastAcknowledged: Instant?
     var firstSacked: Instant?
     var lastSacked: Instant?
-    /// What was sent before the recovery and never again has arrived.
-    var deliveredOriginal = false
     /// One segment, shorter than others, was all that arrived: its acknowledgement was perhaps held
     /// back.
     var isLoneShortSegment = false
@@ -48,8 +46,6 @@ struct AcknowledgementNews {
     /// Losses newly found, and whether a retransmission was among them.
     var lost = 0
     var lostRetransmission = false
-    /// New data is to tell whether a time-out was spurious.
-    var probesTimeout = false
     /// The timer waits for suspects to become losses.
     var armedReordering = false
 }
@@ -101,11 +97,6 @@ extension TCPEndpoint {
         }
         if mustRetransmit { retransmitLost(at: now, into: &effects) }
         sendPending(at: now, into: &effects)
-        if news.probesTimeout, next == recoveryPoint {
-            // Windows admit none: the ordinary recovery goes on.
-            probesTimeout = false
-            retransmitLost(at: now, into: &effects)
-        }
         if news.advanced { reportProgress(at: now, into: &effects) }
     }
 
@@ -137,7 +128,6 @@ extension TCPEndpoint {
             if segment.end < highestSacked { reorderingSeen = true }
             if news.firstSacked == nil { news.firstSacked = segment.sentAt }
             news.lastSacked = segment.sentAt
-            if segment.end <= recoveryPoint { news.deliveredOriginal = true }
         }
         highestSacked = max(highestSacked, segment.end)
         pendingRack(segment)
@@ -164,7 +154,6 @@ extension TCPEndpoint {
             } else if !segment.flags.contains(.sacked) {
                 if news.firstAcknowledged == nil { news.firstAcknowledged = segment.sentAt }
                 news.lastAcknowledged = segment.sentAt
-                if segment.end <= recoveryPoint { news.deliveredOriginal = true }
                 if segment.end < highestSacked { reorderingSeen = true }
             }
             if !segment.flags.contains(.sacked) {
@@ -195,10 +184,6 @@ extension TCPEndpoint {
         if segment.isSent(after: rackCandidate?.serial ?? rackSerial) { rackCandidate = segment }
     }
 
-    mutating func takeRoundTrip(_ sample: Interval) {
-        roundTrip.add(sample, una: una, next: next, floor: parameters.smallestTimeout)
-    }
-
     /// Round-trip samples, RACK's clock, slow start's early exit.
     private mutating func measure(
         _ news: inout AcknowledgementNews,
@@ -221,7 +206,7 @@ extension TCPEndpoint {
             sample = .microseconds(Int64(TCPEndpoint.timestamp(now) &- echo))
             latest = sample
         }
-        if let sample { takeRoundTrip(sample) }
+        if let sample { roundTrip.add(sample) }
         if let candidate = rackCandidate {
             rackCandidate = nil
             let elapsed = now - candidate.sentAt

@@ -74,7 +74,7 @@ extension TCPEndpoint {
         takeWindow(packet)
         if packet.echo != 0 {
             let elapsed = TCPEndpoint.timestamp(now) &- packet.echo
-            takeRoundTrip(.microseconds(Int64(elapsed)))
+            roundTrip.add(.microseconds(Int64(elapsed)))
         }
         if measuresDelivery { startBBR(at: now) }
         beginSample(at: now)

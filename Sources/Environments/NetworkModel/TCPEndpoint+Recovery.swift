@@ -22,10 +22,10 @@ extension TCPEndpoint {
             findLosses(&news, at: now, into: &effects)
             return true
         case .loss:
-            if probeTimeout(news, sawOriginal: isEarlier) {
-                news.probesTimeout = true
-                findLosses(&news, at: now, into: &effects)
-                return false
+            if news.advanced, canUndo, isEarlier {
+                board.clearLost()
+                undoReduction()
+                recovery = .open
             }
             findLosses(&news, at: now, into: &effects)
             guard recovery == .open || news.lostRetransmission else { return true }
@@ -70,28 +70,6 @@ extension TCPEndpoint {
             canUndo = false
             forgetRetransmissionsIfAnswered()
         }
-    }
-
-    /// Whether the time-out was spurious, by Eifel or by F-RTO (RFC 5682, section 3.1; `tcp_process_loss`): then what
-    /// it did is undone. Gives whether new data is to be sent instead of what is deemed lost, to find out.
-    private mutating func probeTimeout(_ news: AcknowledgementNews, sawOriginal: Bool) -> Bool {
-        let isEifel = news.advanced && canUndo && sawOriginal
-        guard !isEifel, !(probesTimeout && news.deliveredOriginal) else {
-            board.clearLost()
-            if canUndo { undoReduction() }
-            recovery = .open
-            probesTimeout = false
-            return false
-        }
-        guard probesTimeout else { return false }
-        if next > recoveryPoint {
-            if news.sackedSomething { probesTimeout = false }
-        } else if news.advanced {
-            recoveryPoint = next
-            if next < streamEnd, peerLimit > next { return true }
-            probesTimeout = false
-        }
-        return false
     }
 
     /// Eifel (RFC 3522): the acknowledgement was caused by a segment sent before anything was sent
@@ -291,7 +269,6 @@ extension TCPEndpoint {
             bbr?.save(window: congestion.window)
             congestion.threshold = congestion.thresholdAfterLoss()
         }
-        probesTimeout = !recovery.isCutting || backoff > 0
         congestion.forgetAfterTimeout()
         congestion.window = board.inFlight + 1
         recovery = .loss

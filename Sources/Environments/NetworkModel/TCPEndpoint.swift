@@ -85,8 +85,6 @@ package struct TCPEndpoint {
     var undoWindow = 0
     var undoThreshold = 0
     var canUndo = false
-    /// Whether what arrives after a time-out still decides that it was spurious (`frto`).
-    var probesTimeout = false
     /// Timestamp of the first retransmission of the episode; zero without one.
     var firstRetransmission: UInt32 = 0
 
