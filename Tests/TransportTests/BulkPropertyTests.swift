@@ -192,7 +192,7 @@ private func expectedBytes(chunks: UInt64, size: Int) -> Int {
         configuration.chunkSize = 256 << 10
         configuration.window = 64 << 10
         var conditions = WorldConditions()
-        conditions.delay = .seconds(5)...(.seconds(5))
+        conditions.delay = .seconds(1)...(.seconds(1))
         var world = makeWorld(
             seed: 3,
             chunks: 2,

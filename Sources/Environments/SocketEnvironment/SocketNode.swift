@@ -551,10 +551,12 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                             options.congestionControl,
                             on: channel
                         )
-                    } catch where isShaped {
-                        fail(SocketFailure("\(node): \(error)"))
-                        throw error
-                    } catch {}
+                    } catch {
+                        if isShaped {
+                            fail(SocketFailure("\(node): \(error)"))
+                            throw error
+                        }
+                    }
                     if let security {
                         try security.open(stream, to: peer, on: channel)
                     } else {
