@@ -7,10 +7,12 @@ import Units
 struct DatasetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dataset",
-        abstract: "Captures, imports and lists memory images that migrations move.",
+        abstract: "Captures, imports and lists memory images, and imports traces and tables.",
         discussion: """
-            Example:
+            Examples:
+              novalab dataset list
               novalab dataset show seeded-small
+              novalab dataset import --help
             """,
         subcommands: [
             ListSets.self, ShowSet.self, CaptureSet.self, ImportData.self, RecordBoots.self,
@@ -55,7 +57,7 @@ extension DatasetCommand {
     struct ListSets: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "list",
-            abstract: "Lists the data sets that scenarios may name.",
+            abstract: "Lists the memory images and traces that scenarios may name.",
             discussion: """
                 Examples:
                   novalab dataset list
@@ -68,7 +70,11 @@ extension DatasetCommand {
 
         func run() throws {
             if json {
-                try JSONOutput.print(DatasetCommand.catalogue.list().map(ListedDataSet.init))
+                let catalogue = DatasetCommand.catalogue
+                try JSONOutput.print(
+                    catalogue.list().map { ListedDataSet($0) }
+                        + catalogue.traces.map { ListedDataSet(trace: $0.name, path: $0.path) }
+                )
                 return
             }
             for entry in DatasetCommand.catalogue.list() {

@@ -3,6 +3,7 @@ import Experiments
 import Foundation
 import LinkEmulator
 import RDMAEnvironment
+import SocketEnvironment
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -105,6 +106,7 @@ struct MachineCheck: Encodable {
             program("swift", for: "building", package: "the Swift toolchain"),
             loopback,
             emulator,
+            controls,
             capture,
             folder(folders.reports),
             rdma,
@@ -156,6 +158,18 @@ struct MachineCheck: Encodable {
         } catch {
             return lacking("emulator", "runs on sockets are unshaped: \(error)")
         }
+    }
+
+    /// Streams on shaped sockets have the congestion control that their scenario names, or do not run.
+    private static var controls: MachineCheck {
+        let given = CongestionControls.all.filter(SystemCongestionControl.isGiven)
+        let missing = CongestionControls.all.filter { !given.contains($0) }
+        return missing.isEmpty
+            ? ok("TCP", "congestion controls \(given.joined(separator: ", "))")
+            : lacking(
+                "TCP",
+                "no congestion control \(missing.joined(separator: ", ")) for this process"
+            )
     }
 
     /// Capturing reads other processes' memory.

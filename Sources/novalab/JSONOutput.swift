@@ -128,6 +128,18 @@ struct ListedDataSet: Encodable {
         sha256 = JSONOutput.Nullable(header?.digest.description)
         error = JSONOutput.Nullable(problem)
     }
+
+    /// A trace of rates has none of an image's figures.
+    init(trace name: String, path: String) {
+        self.name = name
+        self.path = path
+        place = "trace"
+        memoryBytes = JSONOutput.Nullable(nil)
+        pages = JSONOutput.Nullable(nil)
+        snapshots = JSONOutput.Nullable(nil)
+        sha256 = JSONOutput.Nullable(nil)
+        error = JSONOutput.Nullable(nil)
+    }
 }
 
 /// `replay --json`: one a variant.

@@ -65,6 +65,9 @@ struct Preparation {
         if environment == .rdma, !isAgent, !RDMASupport.current.isUsable {
             throw CommandFailure.missing("\(RDMASupport.current.text); use simulated or sockets")
         }
+        if environment == .sockets, !isAgent, let obstacle = CongestionControls.obstacle(scenario) {
+            throw CommandFailure.missing("\(path): \(obstacle)")
+        }
         let root = LabFolders.current.root
         provenance = isAgent ? .unrecorded : Provenance.gather(root: root)
         commit = isAgent ? "agent" : provenance.commitName(root: root)

@@ -107,7 +107,8 @@ struct ReportText {
                     name: "TCP",
                     assumption: "packet by packet, 1448 B segments in 1514 B on the wire; CUBIC "
                         + "(RFC 9438), NewReno or BBR version 1, SACK and RACK recovery; calibrated against Linux "
-                        + "at 100 Mbit/s and 80 ms, see docs/tcp-calibration.md"
+                        + "at 100 Mbit/s and 80 ms and over emulated links, see "
+                        + "docs/tcp-calibration.md"
                 ),
                 ReportInput.Model(
                     name: "links",

@@ -269,6 +269,10 @@ struct CostLine {
             )
             parts.append("kernel \(CostLine.short(kernel)) s, work \(CostLine.short(work)) s")
         }
+        // What one replication takes, beside the others that run at the same time.
+        if runs.count > 1, let longest = runs.map(\.realSeconds).max(), longest > 0 {
+            parts.append("the longest run \(CostLine.short(longest)) s")
+        }
         parts.append("peak memory \(memory >> 20) MiB")
         text = "cost     " + parts.joined(separator: " · ")
     }

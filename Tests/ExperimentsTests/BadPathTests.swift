@@ -8,7 +8,7 @@ import Units
 
 /// Goal: a path that goes bad in a way that nobody is told of ends a transfer with a typed error
 /// within its limits, or not at all when it becomes whole in time; and a change of its kind is
-/// noticed without loss.
+/// noticed without loss. A pace that a file asks for is kept.
 /// Method: whole simulated runs over the model's TCP, with faults of the scenario language.
 @Suite struct BadPathTests {
     private func run(
@@ -50,6 +50,19 @@ import Units
             dataSet: nil
         )
         return Replication.simulated(setting, commit: "abc", isCancelled: { false })
+    }
+
+    // Each of two streams sends at its own pace, on a path that has room for ten times as much.
+    @Test func pacedStreamsKeepToTheirRate() throws {
+        let record = try run(
+            "",
+            transport: "{streams: 2, pacing: 500 kbit/s}",
+            measure: "10 s"
+        )
+        #expect(identity(record)?.violationCount == 0)
+        let goodput = try #require(record.metrics.first { $0.metric == "goodput" }?.value)
+        // Headers take 4.4 %.
+        #expect((0.90e6...1e6).contains(goodput))
     }
 
     private func identity(_ record: RunRecord) -> InvariantOutcome? {

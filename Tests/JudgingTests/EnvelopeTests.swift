@@ -127,7 +127,9 @@ import Testing
         let finding = Self.finding(nil, isIgnored: true)
         let judgement = Self.judgement(finding)
         #expect(judgement.verdict.word == .go)
-        #expect(try #require(finding.notice).hasPrefix("The scenario ignores"))
+        let notice = try #require(finding.notice)
+        #expect(notice.hasPrefix("The scenario ignores"))
+        #expect(VerdictBlock(judgement, isColoured: false).text.hasPrefix(notice))
         #expect(Self.finding(Self.far, isIgnored: true).notice == nil)
     }
 

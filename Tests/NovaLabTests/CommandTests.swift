@@ -57,6 +57,15 @@ import Testing
         let list = try await lab.run(["dataset", "list"])
         #expect(list.output.contains("tiny  captured  128 KiB × 2 snapshots"))
         #expect(list.output.contains("seeded-small  committed  4 MiB × 6 snapshots"))
+        try Data("0 5\n1 20\n".utf8).write(to: URL(filePath: lab.path("bus.log")))
+        let trace = ["dataset", "import", "trace", "bus.log", "--name", "bus"]
+        #expect(try await lab.run(trace).code == 0)
+        #expect(try await lab.run(["dataset", "list"]).output.contains("bus  trace"))
+        let json = try await lab.run(["dataset", "list", "--json"]).output
+        let entries = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]]
+        #expect(entries?.contains { $0["name"] as? String == "tiny" } == true)
+        let bus = try #require(entries?.first { $0["name"] as? String == "bus" })
+        #expect(bus["place"] as? String == "trace" && bus["pages"] is NSNull)
         let shown = try await lab.run(["dataset", "show", "tiny"])
         #expect(shown.code == 0)
         #expect(shown.output.contains("memory          128 KiB, 32 pages"))

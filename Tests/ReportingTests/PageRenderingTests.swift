@@ -45,6 +45,17 @@ import Units
         }
     }
 
+    // What a reader must see before any figure comes before the verdict, warnings after it.
+    @Test func noticesComeFirst() throws {
+        let root = try markup(ExampleInput().report)
+        let order = root.all { element in
+            element.attributes["id"] == "verdict" || element.attributes["class"] == "notice"
+        }
+        #expect(order.first?.attributes["class"] == "notice")
+        #expect(order.first?.words.hasPrefix("This page shows test data") == true)
+        #expect(order.contains { $0.attributes["id"] == "verdict" })
+    }
+
     // Links whose transfers begin at different times have warm-ups of their own.
     @Test(arguments: [("", 2), ("ocean", 1), ("lake", 1), ("river", 0)])
     func aWarmUpIsShadedForItsOwnLinkAlone(link: String, shaded: Int) throws {

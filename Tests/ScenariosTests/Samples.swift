@@ -59,7 +59,7 @@ enum Samples {
           concurrency: 2
           deadline: 2 h
         system:
-          transport: {streams: auto, congestion: newreno, chunk: 128 KiB, window: 16 MiB, tls: true, mode: auto}
+          transport: {streams: auto, congestion: newreno, chunk: 128 KiB, window: 16 MiB, tls: true, pacing: 20 Mbit/s, mode: auto}
           migration: {max-rounds: 12, downtime-goal: 150 ms}
         variants:
           baseline: {transport: {streams: 1}, encoding: none}

@@ -3,8 +3,8 @@ import Scenarios
 import Testing
 import Units
 
-/// Goal: a scenario asks for TLS in one variant or in all, and is refused where it would not mean
-/// anything; the cost of a gigabyte can be a target, in its own unit only.
+/// Goal: a scenario asks for TLS, a pace or a chosen congestion control in one variant or in all, and is refused where
+/// it would not mean anything; the cost of a gigabyte can be a target, in its own unit only.
 /// Method: the smallest sample with such keys.
 @Suite struct SecureTransportTests {
     private func scenario(_ lines: String) throws -> Scenario {
@@ -31,6 +31,31 @@ import Units
         #expect(simulated.contains("'closed'") && simulated.contains("not modelled in simulation"))
         #expect(mixed.obstacle(on: .rdma)?.contains("RDMA have no TLS") == true)
         #expect(isRefused("system: {transport: {tls: yes please}}"))
+    }
+
+    @Test func aPaceIsARate() throws {
+        let paced = try scenario("variants: {free: {}, paced: {transport: {pacing: 20 Mbit/s}}}")
+        #expect(paced.variants.map(\.system.transport.pacing) == [nil, .megabits(20)])
+        let slow = try scenario("system: {transport: {pacing: 1 kbit/s}}")
+        #expect(slow.resolvedText.contains("pacing: 1"))
+        #expect(isRefused("system: {transport: {pacing: 20}}"))
+    }
+
+    // A migration follows no measurement of its path, and would quietly stay with CUBIC.
+    @Test func migrationsChooseNoCongestionControl() throws {
+        let text = Samples.complete.replacing("congestion: newreno", with: "congestion: auto")
+        #expect(text != Samples.complete)
+        #expect(throws: (any Error).self) { try ScenarioFile.parse(text, file: "test.yaml") }
+        let variant = Samples.complete.replacing(
+            "transport: {streams: 1}",
+            with: "transport: {streams: 1, congestion: auto}"
+        )
+        do {
+            _ = try ScenarioFile.parse(variant, file: "test.yaml")
+            Issue.record("it was taken")
+        } catch {
+            #expect(error.description.contains("'baseline' has congestion: auto"))
+        }
     }
 
     @Test func theCostOfAGigabyteIsATarget() throws {

@@ -15,15 +15,9 @@ enum StreamSocketOptions {
         on channel: any Channel
     ) throws(SocketFailure) {
         guard let provider = channel as? any SocketOptionProvider else { return }
-        let name =
-            switch control {
-            case .newReno: "reno"
-            case .cubic: "cubic"
-            case .bbr: "bbr"
-            }
+        let name = SystemCongestionControl.name(of: control)
         var refused = false
-        var value = InlineArray<16, UInt8>(repeating: 0)
-        for (index, byte) in name.utf8.prefix(15).enumerated() { value[index] = byte }
+        let value = SystemCongestionControl.option(name)
         let set = provider.unsafeSetSocketOption(
             level: .tcp,
             name: .init(rawValue: TCP_CONGESTION),
@@ -57,5 +51,34 @@ enum StreamSocketOptions {
         guard let provider = channel as? any SocketOptionProvider else { return }
         let onOff: Int32 = endsInReset ? 1 : 0
         _ = provider.setSoLinger(linger(l_onoff: onOff, l_linger: 0))
+    }
+}
+
+/// Congestion controls by Linux's names.
+public enum SystemCongestionControl {
+    /// Whether a connection of this process may have it: asked of a socket, which also loads a module where that is
+    /// allowed.
+    public static func isGiven(_ name: String) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var value = option(name)
+        let size = socklen_t(MemoryLayout.size(ofValue: value))
+        return setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, &value, size) == 0
+    }
+
+    static func name(of control: CongestionControl) -> String {
+        switch control {
+        case .newReno: "reno"
+        case .cubic: "cubic"
+        case .bbr: "bbr"
+        }
+    }
+
+    /// The name as a socket's option.
+    static func option(_ name: String) -> InlineArray<16, UInt8> {
+        var value = InlineArray<16, UInt8>(repeating: 0)
+        for (index, byte) in name.utf8.prefix(15).enumerated() { value[index] = byte }
+        return value
     }
 }

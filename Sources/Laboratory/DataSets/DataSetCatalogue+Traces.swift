@@ -3,15 +3,18 @@ public import LinkModel
 /// Traces of rates: imported ones in the subfolder `captured`, committed ones in the folder.
 extension DataSetCatalogue {
     /// The names of the traces that scenarios may use without a path.
-    public var traceNames: [String] {
-        var names: [String] = []
+    public var traceNames: [String] { traces.map(\.name) }
+
+    /// The same with their files; of two with one name the imported one counts.
+    public var traces: [(name: String, path: String)] {
+        var paths: [String: String] = [:]
         for folder in ["\(folder)/captured", folder] {
             for file in FileAccess.names(in: folder) where file.hasSuffix(traceSuffix) {
                 let name = String(file.dropLast(traceSuffix.count))
-                if !names.contains(name) { names.append(name) }
+                paths[name] = paths[name] ?? "\(folder)/\(file)"
             }
         }
-        return names.sorted()
+        return paths.sorted { $0.key < $1.key }.map { (name: $0.key, path: $0.value) }
     }
 
     /// A trace by its name, or from a file of any form that `RateTraceFile` reads.

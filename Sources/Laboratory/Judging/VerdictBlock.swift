@@ -15,7 +15,8 @@ public struct VerdictBlock: Sendable {
 
     /// The block, without a final newline.
     public var text: String {
-        var lines = [heading]
+        // Whoever reads no further has to have read this.
+        var lines = [judgement.envelope?.notice, heading].compactMap { $0 }
         let titles = judgement.targets.map(\.title)
         let figures = judgement.targets.map(figure)
         let titleWidth = titles.map(\.count).max() ?? 0

@@ -7,7 +7,7 @@ struct ChaosView {
     var leadReason: String
     var reasons: [String]
     var chips: [String]
-    var notices: [String]
+    var warnings: [String]
     var replay: String?
     var replayWord = "again"
     var contents: [PageView.Link]

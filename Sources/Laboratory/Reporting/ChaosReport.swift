@@ -98,7 +98,7 @@ extension ChaosReport {
             leadReason: verdict.sentences.first ?? "",
             reasons: Array(verdict.sentences.dropFirst().prefix(ChaosReport.reasonLimit)),
             chips: chips,
-            notices: judgement.warnings,
+            warnings: judgement.warnings,
             replay: again,
             contents: [
                 PageView.Link(anchor: "origins", text: "What ran"),

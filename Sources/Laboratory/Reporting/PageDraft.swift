@@ -74,7 +74,8 @@ struct PageDraft {
         return PageView(
             title: input.campaign.scenario,
             subtitle: input.subtitle,
-            notices: input.notices + input.judgement.warnings,
+            notices: input.notices,
+            warnings: input.judgement.warnings,
             word: input.judgement.verdict.word.rawValue,
             tone: summary.tone.rawValue,
             leadReason: summary.leadReason,

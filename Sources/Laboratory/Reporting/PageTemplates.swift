@@ -49,6 +49,9 @@ enum PageTemplates {
     }
 
     static let verdict = """
+        {{#notices}}
+        <p class="notice">{{.}}</p>
+        {{/notices}}
         <section class="verdict {{tone}}" id="verdict" aria-label="Verdict">
         <p class="word">{{word}}</p>
         <div>
@@ -66,9 +69,9 @@ enum PageTemplates {
         {{/replay}}
         </div>
         </section>
-        {{#notices}}
+        {{#warnings}}
         <p class="notice">{{.}}</p>
-        {{/notices}}
+        {{/warnings}}
         <nav aria-label="Contents">
         {{#contents}}
         <a href="#{{anchor}}">{{text}}</a>

@@ -3,7 +3,9 @@
 struct PageView {
     var title: String
     var subtitle: String
+    /// Above and below the verdict.
     var notices: [String]
+    var warnings: [String]
     var word: String
     var tone: String
     var leadReason: String

@@ -88,8 +88,10 @@ struct CheckedRecord {
         return span
     }
 
-    func rate(_ key: String) -> BitRate {
-        guard case .rate(let rate) = scalar(key) else { return .megabits(1) }
+    func rate(_ key: String) -> BitRate { optionalRate(key) ?? .megabits(1) }
+
+    func optionalRate(_ key: String) -> BitRate? {
+        guard case .rate(let rate) = scalar(key) else { return nil }
         return rate
     }
 

@@ -155,6 +155,7 @@ extension Scenario {
             yaml.field("tls", system.transport.tls)
             // Left out where it is off, so that older digests stay as they are.
             if system.transport.usesCongestionNotification { yaml.field("ecn", true) }
+            if let pacing = system.transport.pacing { yaml.field("pacing", pacing) }
             if let mode = system.transport.mode { yaml.field("mode", mode.rawValue) }
         }
         yaml.mapping("encoding") { yaml in

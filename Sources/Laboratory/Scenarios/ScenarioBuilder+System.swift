@@ -42,6 +42,7 @@ extension ScenarioBuilder {
                 window: transport.size("window"),
                 tls: transport.flag("tls"),
                 usesCongestionNotification: transport.flag("ecn"),
+                pacing: transport.optionalRate("pacing"),
                 mode: transport.text("mode")
                     .flatMap(Scenario.SystemConfiguration.Transport.Mode.init(rawValue:))
             ),

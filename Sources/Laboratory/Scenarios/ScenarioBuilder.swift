@@ -67,6 +67,7 @@ struct ScenarioBuilder {
         checkHarm(targets, in: scenario)
         checkFluidLinks(root, scenario)
         checkRDMALinks(root, scenario)
+        checkMigrationControl(root, scenario)
         scenario.recovery = recovery(root, in: scenario)
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }
@@ -89,6 +90,21 @@ struct ScenarioBuilder {
                 "the streams of link '\(link.name)' go over RDMA, those of the way back do not",
                 expected: "streams: rdma in both directions"
             )
+        }
+    }
+
+    /// A migration follows no measurement of its path (decision 50), so it cannot choose by one.
+    private mutating func checkMigrationControl(_ root: CheckedRecord, _ scenario: Scenario) {
+        guard case .migration = scenario.workload else { return }
+        for variant in scenario.variants where variant.system.transport.congestion == .automatic {
+            add(
+                .conflict,
+                root.record("workload"),
+                "migrations do not choose their congestion control, and the variant "
+                    + "'\(variant.name)' has congestion: auto",
+                expected: "cubic, newreno or bbr"
+            )
+            return
         }
     }
 

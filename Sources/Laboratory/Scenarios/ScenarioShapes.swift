@@ -149,6 +149,12 @@ enum ScenarioShapes {
                 "Whether the nodes' TCP uses explicit congestion notification."
             ),
             Field(
+                "pacing",
+                .rate,
+                .optional,
+                "The rate at which each stream sends at most, evenly; without it congestion control decides."
+            ),
+            Field(
                 "mode",
                 .words(Scenario.SystemConfiguration.Transport.Mode.allCases.map(\.rawValue)),
                 .optional,

@@ -42,6 +42,8 @@ extension Scenario.SystemConfiguration {
         public var tls: Bool
         /// Whether the nodes' TCP uses explicit congestion notification (RFC 3168), with every peer.
         public var usesCongestionNotification: Bool
+        /// The rate at which each stream sends at most; `nil` where congestion control alone decides.
+        public var pacing: BitRate?
         /// Whether the kind of path decides how a transfer goes about it; `nil` for no such habits.
         public var mode: Mode?
 
@@ -75,6 +77,7 @@ extension Scenario.SystemConfiguration {
             window: ByteCount,
             tls: Bool = false,
             usesCongestionNotification: Bool = false,
+            pacing: BitRate? = nil,
             mode: Mode? = nil
         ) {
             self.streams = streams
@@ -83,6 +86,7 @@ extension Scenario.SystemConfiguration {
             self.window = window
             self.tls = tls
             self.usesCongestionNotification = usesCongestionNotification
+            self.pacing = pacing
             self.mode = mode
         }
     }

@@ -111,6 +111,7 @@ extension TransportConfiguration {
         }
         window = Int(transport.window.bytes)
         sendBuffer = window
+        pacing = transport.pacing
         mode = transport.mode.map(PathModeChoice.init)
     }
 }
