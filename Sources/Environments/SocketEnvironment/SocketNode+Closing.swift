@@ -6,7 +6,7 @@ import Units
 /// what was sent.
 struct ClosingStream {
     let stream: SocketStream
-    /// When its peer has taken nothing for `SocketNode.lingerLimit`.
+    /// When nothing of it has left for `SocketNode.lingerLimit`.
     var alarm: Scheduled<Void>?
 }
 
@@ -23,7 +23,8 @@ extension SocketNode {
         }
     }
 
-    /// A peer that takes nothing for `lingerLimit` loses the rest. One behind a partition cannot take any.
+    /// Where the system takes nothing more of what is left for `lingerLimit`, because its buffers are full and the
+    /// peer acknowledges none of them, the rest is lost. What the node itself holds for a partition may wait.
     private func watch(_ name: ObjectIdentifier) {
         guard let stream = closing[name]?.stream else { return }
         closing[name]?.alarm?.cancel()
@@ -55,8 +56,8 @@ extension SocketNode {
         closing = [:]
         for closed in streams {
             closed.alarm?.cancel()
-            hold(closed.stream)
             closed.stream.reset()
+            hold(closed.stream)
         }
     }
 }

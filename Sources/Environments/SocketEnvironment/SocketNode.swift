@@ -51,6 +51,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// channels call back in the middle of a step.
     private var isRunning = false
     private var hasStopped = false
+    /// Whether the system has refused a stream's congestion control, which is told once.
+    private var wasRefusedControl = false
     /// From whom a partition keeps this node, and what waits for its end.
     var parting = Parting()
     var heldOpenings: [HeldOpening] = []
@@ -98,7 +100,7 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
     /// The same with a carrier, which streams take where the peer has it, too.
     ///
     /// - Parameter lingerLimit: how long the peer of a stream that both machines have finished may take nothing of
-    ///   what is still to be sent.
+    ///   what is still to be sent, as far as this side's buffers tell.
     package init(
         node: NodeID,
         on group: any EventLoopGroup,
@@ -553,7 +555,8 @@ public final class SocketNode<Program: Machine>: @unchecked Sendable {
                         )
                     } catch {
                         if isShaped {
-                            fail(SocketFailure("\(node): \(error)"))
+                            if !wasRefusedControl { fail(SocketFailure("\(node): \(error)")) }
+                            wasRefusedControl = true
                             throw error
                         }
                     }

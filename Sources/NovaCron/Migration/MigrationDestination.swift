@@ -33,6 +33,8 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
     private var chunks: [Payload] = []
     private var head = 0
     private var isDecoding = false
+    /// Pages of the guest that was offered.
+    private var offeredPages = 0
     /// Jobs that have not answered.
     private var openJobs = 0
     private var nextJob: UInt64 = 0
@@ -56,8 +58,8 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
         )
     }
 
-    /// Pages of the guest whose memory is held here.
-    var pages: Int { decoder?.memory.pageCount ?? 0 }
+    /// Pages of the guest whose memory is held here, if only by jobs that go on.
+    var pages: Int { decoder == nil && openJobs == 0 ? 0 : offeredPages }
 
     /// Whether nothing can come of it any more and no guest's memory is here: another may have its place.
     var isOver: Bool {
@@ -184,6 +186,7 @@ struct MigrationDestination<Memory: GuestMemory>: Sendable {
             reject(.refused, "\(pageCount) pages", now, &actions)
             return
         }
+        offeredPages = Int(pageCount)
         decoder = BatchDecoder(
             session: session.rawValue,
             memory: PageTable(pageCount: Int(pageCount))

@@ -301,7 +301,8 @@ public struct MigrationNode<Memory: GuestMemory>: Machine {
         }
     }
 
-    /// Where another session may be received: of those that are over the oldest makes room.
+    /// Where another session may be received: of those that are over the oldest makes room
+    /// (until numbers come again).
     private func freeIndex() -> Int? {
         guard destinations.count == MigrationConfiguration.sessionLimit else {
             return destinations.count

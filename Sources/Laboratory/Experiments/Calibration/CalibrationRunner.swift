@@ -38,8 +38,8 @@ public struct CalibrationRunner: Sendable {
     }
 
     /// Seconds before and in the measured part: slow start and what it filled are over after forty
-    /// round trips. A short part sees fewer of CUBIC's cycles, and of BBR's stops, which take a few round trips of every
-    /// ten seconds. Many flows overshoot together, recover together and go on together for a while, so they take as many
+    /// round trips. A short part sees fewer of CUBIC's cycles, and over long links of BBR's stops, which take a few
+    /// round trips of every ten seconds. Many flows overshoot together, recover together and go on together for a while, so they take as many
     /// round trips as there are flows.
     private func duration(of link: LinkProfile) -> (warmUp: Int, measure: Int) {
         let settled = Int((Double(max(40, link.flows)) * link.roundTripSeconds).rounded(.up))
