@@ -57,12 +57,12 @@ import Units
         let record = try run(
             "",
             transport: "{streams: 2, pacing: 500 kbit/s}",
-            measure: "10 s"
+            measure: "100 s"
         )
         #expect(identity(record)?.violationCount == 0)
         let goodput = try #require(record.metrics.first { $0.metric == "goodput" }?.value)
-        // Headers take 4.4 %.
-        #expect((0.90e6...1e6).contains(goodput))
+        // Headers take 4.4 %; what waits for a chunk's end moves a little in or out of the measured part.
+        #expect((0.94e6...0.97e6).contains(goodput))
     }
 
     private func identity(_ record: RunRecord) -> InvariantOutcome? {
