@@ -1,6 +1,6 @@
 // Functions of the C library that its headers show only with _GNU_SOURCE, which Swift's import of
-// the library does not define, or that are in headers it leaves out. Declarations only; the structures behind the pointers are those that
-// Swift imports with the C library: struct pollfd, struct timespec and sigset_t.
+// the library does not define, or that are in headers it leaves out. Declarations only; the structures
+// behind the pointers are those that Swift imports with the C library: struct pollfd, struct timespec and sigset_t.
 #pragma once
 
 // sched.h; namespaces(7)
