@@ -64,7 +64,7 @@ struct CalibrateCommand: AsyncParsableCommand {
                 cellsPlanned: runner.grid.profiles.count
             )
         }
-        let cells = try measure(runner, archive, open, line)
+        let (cells, inexact) = try measure(runner, archive, open, line)
         let calibration = Calibration(
             measuredAt: ISO8601DateFormatter().string(from: Date()),
             kernel: kernel,
@@ -72,20 +72,28 @@ struct CalibrateCommand: AsyncParsableCommand {
             isQuick: quick,
             cells: cells
         )
-        if let export { try write(calibration, to: export) }
+        if let export, inexact.isEmpty { try write(calibration, to: export) }
         if json {
-            try JSONOutput.print(CalibrationDocument(calibration))
+            try JSONOutput.print(CalibrationDocument(calibration, inexact: inexact))
         } else {
-            print(CalibrationTable(calibration).text)
+            print(CalibrationTable(calibration, inexact: inexact).text)
+        }
+        guard inexact.isEmpty else {
+            throw CommandFailure.missing(
+                "\(inexact.count) of \(runner.grid.profiles.count) profiles have no figures because the "
+                    + "machine was too busy for their links, so the calibration is not finished; the others "
+                    + "are archived, and the same command tries these again"
+            )
         }
     }
 
+    /// The cells in the order of the grid, and the profiles over which the links were not exact.
     private func measure(
         _ runner: CalibrationRunner,
         _ archive: ResultsArchive,
         _ open: OpenCalibration,
         _ line: ProgressLine
-    ) throws -> [CalibrationCell] {
+    ) throws -> (cells: [CalibrationCell], inexact: [LinkProfile]) {
         var cells = open.cells
         var inexact: [LinkProfile] = []
         let total = runner.grid.profiles.count
@@ -122,15 +130,10 @@ struct CalibrateCommand: AsyncParsableCommand {
                 throw CommandFailure(code: 70, message: failure.description)
             }
         }
-        guard inexact.isEmpty else {
-            throw CommandFailure.missing(
-                "\(inexact.count) of \(total) profiles have no figures because the machine was too busy for "
-                    + "their links; the others are archived, and the same command tries these again"
-            )
-        }
-        return runner.grid.profiles.compactMap { profile in
+        let measured = runner.grid.profiles.compactMap { profile in
             cells.first { $0.profile == profile }
         }
+        return (measured, inexact)
     }
 
     private func write(_ calibration: Calibration, to path: String) throws {

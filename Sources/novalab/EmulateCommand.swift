@@ -14,8 +14,8 @@ struct EmulateCommand: ParsableCommand {
             Each node of the scenario gets a network namespace, and what leaves it meets the link that \
             the scenario states. One line a node says where it is: 'node NUMBER REGION ADDRESS \
             NAMESPACE'. It goes on until standard input ends (Ctrl-D), and then says how exact the \
-            links were. Meanwhile processors are kept from sleeping, behind all other work. Needs root; \
-            nothing is left behind.
+            links were. Meanwhile processors are kept from sleeping, behind all other work. Needs root, \
+            and ends with 69 without; nothing is left behind.
 
             Examples:
               novalab emulate scenarios/study/bulk.yaml
@@ -29,7 +29,16 @@ struct EmulateCommand: ParsableCommand {
     func run() throws {
         do {
             if let file {
-                try EmulatorProgram.hold(try EmulateCommand.load(file))
+                let scenario = try EmulateCommand.load(file)
+                do throws(SocketFailure) {
+                    try EmulatorProgram.hold(scenario)
+                } catch {
+                    throw CommandFailure.missing(
+                        "\(error); it takes root, or the capabilities CAP_SYS_ADMIN and CAP_NET_ADMIN, "
+                            + "and /dev/net/tun: run it with sudo; 'novalab doctor' says what this "
+                            + "machine lacks"
+                    )
+                }
                 return
             }
             // Ctrl-C reaches the whole group; the laboratory decides when its links end.

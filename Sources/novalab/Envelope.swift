@@ -13,11 +13,11 @@ enum Envelope {
         environment: EnvironmentKind,
         store: String
     ) throws -> EnvelopeFinding? {
-        let profiles = scenario.linkProfiles
+        let cases = scenario.linkCases
         let models = scenario.uncalibratedModels
-        guard environment == .simulated, !profiles.isEmpty || !models.isEmpty else { return nil }
+        guard environment == .simulated, !cases.isEmpty || !models.isEmpty else { return nil }
         return EnvelopeFinding(
-            profiles,
+            cases,
             features: scenario.uncalibratedFeatures,
             models: models,
             in: try archived(store) ?? supplied(),

@@ -180,7 +180,7 @@ extension ReportText {
     /// Whether the links are such that the simulated TCP may be believed.
     private static func models(of envelope: EnvelopeFinding?) -> [ReportInput.Model] {
         guard let envelope else { return [] }
-        let reasons = envelope.reasons.map { "; \($0)" }.joined()
+        let reasons = (envelope.reasons + envelope.notes).map { "; \($0)" }.joined()
         let ignored = envelope.isIgnored ? " (ignored by the scenario)" : ""
         let measure =
             if case .uncalibrated = envelope.place { "" } else { ", by the \(envelope.source)" }

@@ -2,6 +2,7 @@ import Judging
 import Measurements
 import Scenarios
 import Testing
+import Units
 
 /// Goal: a GO needs links that were calibrated, unless the scenario says otherwise; what does not
 /// depend on a simulated TCP needs nothing.
@@ -61,7 +62,7 @@ import Testing
         isIgnored: Bool = false
     ) -> EnvelopeFinding {
         EnvelopeFinding(
-            [("dwcp", far)],
+            [LinkCase("dwcp", far)],
             features: features,
             models: models,
             in: profile.map(calibration),
@@ -78,7 +79,7 @@ import Testing
 
     @Test func reasonsThatSeveralShareAreSaidOnce() {
         let finding = EnvelopeFinding(
-            [("one", Self.far), ("two", Self.far)],
+            [LinkCase("one", Self.far), LinkCase("two", Self.far)],
             in: Self.calibration(
                 of: {
                     var near = Self.far; near.bitsPerSecond = 1e8; return near
@@ -88,6 +89,83 @@ import Testing
         )
         #expect(finding.reasons.count == 1)
         #expect(finding.reasons.first?.hasPrefix("one, two: rate") == true)
+    }
+
+    @Test func faultsThatMakeNoDifferenceAddNoReason() {
+        var slower = Self.far
+        slower.bitsPerSecond = 1e8
+        var cases = [LinkCase("dwcp", Self.far)]
+        for loss in [0.5, 0.4] {
+            var profile = Self.far
+            profile.loss = loss
+            cases.append(LinkCase("dwcp", profile, circumstance: "during net.loss"))
+        }
+        let anyway = EnvelopeFinding(cases, in: Self.calibration(of: slower), isIgnored: false)
+        #expect(anyway.reasons.count == 1)
+        #expect(anyway.reasons[0].hasPrefix("dwcp: rate 10000 Mbit/s"))
+        let outside = EnvelopeFinding(cases, in: Self.calibration(of: Self.far), isIgnored: false)
+        #expect(outside.reasons.count == 1)
+        #expect(outside.reasons[0].hasPrefix("dwcp during net.loss: loss per product"))
+    }
+
+    /// The number that a transport starts with may be calibrated, and what it comes to may not.
+    @Test func streamsThatWereUsedCount() throws {
+        func judgement(_ counts: [Double]?, choosesControl: Bool = false) -> Judgement {
+            var campaign = Campaigns.campaign(
+                [Campaigns.target("utilisation", .mean, .greater, 50)],
+                "utilisation",
+                Campaigns.values(around: 90, spread: 0.1),
+                bound: Campaigns.fullLink
+            )
+            let choice = LinkCase.StreamChoice(
+                variant: "dwcp",
+                link: "a->b",
+                transfers: 1,
+                choosesControl: choosesControl
+            )
+            campaign.envelope = EnvelopeFinding(
+                [LinkCase("dwcp", Self.far, choice: choice)],
+                in: Self.calibration(of: Self.far),
+                isIgnored: false
+            )
+            guard let counts else { return Judge().judge(campaign) }
+            for index in campaign.runs.indices {
+                campaign.runs[index].series.append(
+                    Series(
+                        name: "streams",
+                        unit: "streams",
+                        labels: [],
+                        kind: .level,
+                        start: .zero,
+                        width: .seconds(1),
+                        values: counts
+                    )
+                )
+            }
+            return Judge().judge(campaign)
+        }
+        let unknown = judgement(nil)
+        #expect(unknown.verdict.word == .go)
+        #expect(
+            unknown.envelope?.notes == [
+                "dwcp: automatic streams count with the 4 that they start with"
+            ]
+        )
+        let same = judgement([4, 4])
+        #expect(same.verdict.word == .go)
+        #expect(same.envelope?.notes == ["dwcp: 4 to 4 automatic streams were used"])
+        let more = judgement([4, 9.4, 6])
+        #expect(more.verdict.word == .inconclusive)
+        #expect(more.envelope?.notes == ["dwcp: 4 to 9 automatic streams were used"])
+        #expect(
+            more.envelope?.reasons == [
+                "dwcp with the streams that it chose: flows 9 is above the most of 4"
+            ]
+        )
+        // Which control had how many is not known then, so it is only told.
+        let either = judgement([4, 9], choosesControl: true)
+        #expect(either.verdict.word == .go)
+        #expect(either.envelope?.notes.count == 1)
     }
 
     @Test func outsideOrWithoutCalibrationThereIsNone() throws {

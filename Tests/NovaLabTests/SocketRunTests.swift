@@ -42,6 +42,18 @@ import Testing
         #expect(rates.checked > 0 && rates.violations == 0)
     }
 
+    @Test func linksAloneNeedPrivilegesAndSaySo() async throws {
+        let lab = try Laboratory()
+        let ending = try await lab.run(
+            ["emulate", "scenarios/smoke/replay-small.yaml"],
+            wrapper: ["/usr/bin/setpriv", "--bounding-set=-sys_admin,-net_admin"]
+        )
+        #expect(ending.code == 69, "\(ending.errors)")
+        #expect(ending.errors.contains("links cannot be emulated"), "\(ending.errors)")
+        #expect(ending.errors.contains("CAP_NET_ADMIN") && ending.errors.contains("sudo"))
+        #expect(ending.output.isEmpty)
+    }
+
     @Test func withoutPrivilegesTheSameScenarioRunsOnLoopback() async throws {
         let lab = try Laboratory()
         let file = try lab.scenario(

@@ -23,7 +23,8 @@ final class AwakeProcessors: Sendable {
         let started = (0..<count).map { _ in
             RelayThread.run { [self] in
                 guard RelayThread.becomeIdle() else { return }
-                while !isOver.load(ordering: .relaxed) { spinOrRest() }
+                var isBusy = false
+                while !isOver.load(ordering: .relaxed) { spinOrRest(&isBusy) }
             }
         }
         threads.withLock { $0 = started }
@@ -33,21 +34,17 @@ final class AwakeProcessors: Sendable {
     /// Packets in a period above which processors stay awake by themselves: 25,000 a second.
     private static let traffic: UInt64 = 500
 
-    /// Spins for a period, or rests for one if there was much to do in it.
-    private func spinOrRest() {
+    /// Spins for a period, or rests for one after a period with much to do.
+    private func spinOrRest(_ isBusy: inout Bool) {
         let before = packets.load(ordering: .relaxed)
-        let end = RelayClock.nanoseconds + AwakeProcessors.period
-        while RelayClock.nanoseconds < end, !isOver.load(ordering: .relaxed) {}
-        while packets.load(ordering: .relaxed) &- before > AwakeProcessors.traffic,
-            !isOver.load(ordering: .relaxed)
-        {
-            let moved = packets.load(ordering: .relaxed)
+        if isBusy {
             var time = timespec(tv_sec: 0, tv_nsec: Int(AwakeProcessors.period))
             nanosleep(&time, nil)
-            guard packets.load(ordering: .relaxed) &- moved > AwakeProcessors.traffic else {
-                return
-            }
+        } else {
+            let end = RelayClock.nanoseconds + AwakeProcessors.period
+            while RelayClock.nanoseconds < end, !isOver.load(ordering: .relaxed) {}
         }
+        isBusy = packets.load(ordering: .relaxed) &- before > AwakeProcessors.traffic
     }
 
     func stop() {

@@ -7,6 +7,11 @@ public struct EnvelopeFinding: Hashable, Sendable {
     public var isIgnored: Bool
     /// By what: the day, kernel and commit of the calibration.
     public var source: String
+    /// How streams were counted that the transport chooses the number of.
+    public private(set) var notes: [String] = []
+    private var calibration: Calibration?
+    /// Cases with such streams.
+    private var chosen: [LinkCase] = []
 
     public enum Place: Hashable, Sendable {
         case inside
@@ -19,11 +24,11 @@ public struct EnvelopeFinding: Hashable, Sendable {
     }
 
     /// - Parameters:
-    ///   - profiles: What the campaign's transfers meet, each with a name.
+    ///   - cases: What the campaign's transfers may meet.
     ///   - features: What their path has that no calibration covers.
     ///   - models: Models that were never compared with the real thing, as sentences.
     public init(
-        _ profiles: [(name: String, profile: LinkProfile)],
+        _ cases: [LinkCase],
         features: [String] = [],
         models: [String] = [],
         in calibration: Calibration?,
@@ -44,22 +49,46 @@ public struct EnvelopeFinding: Hashable, Sendable {
         source =
             "\(kind) of \(calibration.measuredAt.prefix(10)) on Linux \(calibration.kernel), "
             + "\(calibration.cells.count) profiles"
+        self.calibration = calibration
+        chosen = cases.filter { $0.choice != nil && $0.circumstance == nil }
         let foreign = features.map { "the path has \($0), which is not calibrated" }
-        var obstacles: [(reason: String, names: [String])] = []
-        for entry in profiles {
-            guard let reason = calibration.obstacle(to: entry.profile) else { continue }
-            if let index = obstacles.firstIndex(where: { $0.reason == reason }) {
-                if !obstacles[index].names.contains(entry.name) {
-                    obstacles[index].names.append(entry.name)
+        place = EnvelopeFinding.place(foreign + calibration.reasons(against: cases))
+    }
+
+    private static func place(_ reasons: [String]) -> Place {
+        reasons.isEmpty ? .inside : .outside(reasons)
+    }
+
+    /// The finding with what runs tell of the streams that the transport chose: they are held against the
+    /// calibration, too, wherever the runs tell which control they had.
+    func following(_ runs: [RunRecord]) -> EnvelopeFinding {
+        guard let calibration, !chosen.isEmpty else { return self }
+        var finding = self
+        var used: [LinkCase] = []
+        for start in chosen {
+            guard let choice = start.choice else { continue }
+            let first = start.profile.flows / max(1, choice.transfers)
+            let range = choice.used(in: runs)
+            let note =
+                if let range {
+                    "\(start.name): \(range.lowerBound) to \(range.upperBound) automatic streams "
+                        + "were used"
+                } else {
+                    "\(start.name): automatic streams count with the \(first) that they start with"
                 }
-            } else {
-                obstacles.append((reason, [entry.name]))
+            if !finding.notes.contains(note) { finding.notes.append(note) }
+            guard let range, !choice.choosesControl else { continue }
+            for count in [range.lowerBound, range.upperBound] where count != first {
+                var other = start
+                other.profile.flows = count * choice.transfers
+                other.circumstance = "with the streams that it chose"
+                other.choice = nil
+                used.append(other)
             }
         }
-        let reasons =
-            foreign
-            + obstacles.map { "\($0.names.joined(separator: ", ")): \($0.reason)" }
-        place = reasons.isEmpty ? .inside : .outside(reasons)
+        let more = calibration.reasons(against: used)
+        if !more.isEmpty { finding.place = EnvelopeFinding.place(reasons + more) }
+        return finding
     }
 
     /// `inside calibration`, `outside calibration`, `not calibrated` or `uncalibrated`.
@@ -105,5 +134,37 @@ public struct EnvelopeFinding: Hashable, Sendable {
         return
             "The scenario ignores the calibration envelope: its links are \(words)\(detail), and "
             + "nothing was measured that says the simulation is like a real network there."
+    }
+}
+
+extension Calibration {
+    /// Why cases lie outside: one reason for all cases of one name and control in one circumstance.
+    /// What several share is said once, and what makes no difference to a name is not said again.
+    fileprivate func reasons(against cases: [LinkCase]) -> [String] {
+        var found: [(reason: String, circumstance: String?, names: [String])] = []
+        var said: Set<[String]> = []
+        for entry in cases {
+            let group = [entry.name, entry.profile.congestion, entry.circumstance ?? ""]
+            guard !said.contains(group) else { continue }
+            let origin = entry.choice == nil ? nil : "automatic streams at their start"
+            guard let reason = obstacle(to: entry.profile, flows: origin) else { continue }
+            let isKnown = found.contains {
+                $0.names.contains(entry.name) && $0.reason == reason
+            }
+            if isKnown { continue }
+            said.insert(group)
+            let index = found.firstIndex {
+                $0.reason == reason && $0.circumstance == entry.circumstance
+            }
+            if let index {
+                found[index].names.append(entry.name)
+            } else {
+                found.append((reason, entry.circumstance, [entry.name]))
+            }
+        }
+        return found.map { entry in
+            let names = entry.names.joined(separator: ", ")
+            return "\(names)\(entry.circumstance.map { " \($0)" } ?? ""): \(entry.reason)"
+        }
     }
 }

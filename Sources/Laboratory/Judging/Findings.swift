@@ -195,7 +195,7 @@ extension Judge {
     func envelope(of campaign: Campaign, _ targets: [TargetJudgement]) -> EnvelopeFinding? {
         guard campaign.environment == .simulated else { return nil }
         let depends = targets.contains { catalogue[$0.metric]?.isNetworkDependent ?? false }
-        return depends ? campaign.envelope : nil
+        return depends ? campaign.envelope?.following(campaign.runs) : nil
     }
 
     func warnings(_ campaign: Campaign) -> [String] {

@@ -34,6 +34,8 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
         public let isIgnored: Bool
         /// Why links are outside, one entry a path.
         public let reasons: [String]
+        /// How streams were counted that the transport chooses the number of.
+        public let notes: [String]
         /// When and where the calibration was measured.
         public let source: String
     }
@@ -107,6 +109,7 @@ public struct VerdictDocument: Hashable, Sendable, Encodable {
                 place: $0.words,
                 isIgnored: $0.isIgnored,
                 reasons: $0.reasons,
+                notes: $0.notes,
                 source: $0.source
             )
         }

@@ -174,19 +174,24 @@ public struct Calibration: Hashable, Sendable, Codable {
     /// bandwidth-delay product, loss × product, queue / product, number of flows, jitter / round trip
     /// and length of loss bursts. A profile inside
     /// the box is outside all the same when the cell that is most like it missed the tolerance.
-    public func obstacle(to profile: LinkProfile) -> String? {
+    ///
+    /// - Parameter origin: Where the number of flows comes from, if more than the number is to be said.
+    public func obstacle(to profile: LinkProfile, flows origin: String? = nil) -> String? {
         let own = cells.filter { $0.profile.congestion == profile.congestion }
         guard !own.isEmpty else { return "\(profile.congestion) was not calibrated" }
+        let calibrated = own.map(\.profile.axes)
         for (index, axis) in profile.axes.enumerated() {
-            let ends = own.map { $0.profile.axes[index] }
+            let ends = calibrated.map { $0[index] }
                 .sorted { $0.value < $1.value }
+            let text =
+                axis.name == "flows" ? axis.text + (origin.map { " (\($0))" } ?? "") : axis.text
             // A figure that follows from rounded ones may lie a little beyond the cell made from it.
             let slack = 1e-3
             if axis.value < ends[0].value * (1 - slack) {
-                return "\(axis.name) \(axis.text) is below the least of \(ends[0].text)"
+                return "\(axis.name) \(text) is below the least of \(ends[0].text)"
             }
             if axis.value > ends[ends.count - 1].value * (1 + slack) {
-                return "\(axis.name) \(axis.text) is above the most of \(ends[ends.count - 1].text)"
+                return "\(axis.name) \(text) is above the most of \(ends[ends.count - 1].text)"
             }
         }
         guard let nearest = own.min(by: { $0.distance(to: profile) < $1.distance(to: profile) }),

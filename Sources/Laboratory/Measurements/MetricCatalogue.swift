@@ -345,10 +345,8 @@ public struct MetricCatalogue: Sendable {
             name: "processor-wait",
             unit: .percent,
             direction: .lowerIsBetter,
-            definition: """
-                time in which the thread that takes a node's steps could have run and had no processor / \
-                measured time; of the end with the larger processor-need
-                """,
+            definition:
+                "the part of processor-need in which no processor was free; of the same end",
             boundDescription: "all of the time",
             boundSide: nil,
             possibleRange: 0...100,

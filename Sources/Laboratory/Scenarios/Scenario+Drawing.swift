@@ -176,24 +176,17 @@ extension Scenario.PathProperties {
         var delays = Scenario.stream("swarm delay", place, seed)
         var rates = Scenario.stream("swarm rate", place, seed)
         var losses = Scenario.stream("swarm loss", place, seed)
-        var words: [String] = []
         let delayFactor = delays.factor(in: swarm.delay)
-        if delayFactor != 1 {
-            delay = delay.scaled(by: delayFactor)
-            words.append("delay \(delay)")
-        }
         let rateFactor = rates.factor(in: swarm.rate)
-        if rateFactor != 1, source == .fixed {
-            let bits = (Double(rate.bitsPerSecond) * rateFactor).rounded()
-            rate = BitRate(bitsPerSecond: max(1, Int64(bits)))
-            words.append("rate \(rate)")
-        }
-        if let range = swarm.loss {
+        let share = swarm.loss.map { range in
             let width = range.upperBound.value - range.lowerBound.value
-            let share = Ratio(range.lowerBound.value + width * losses.unit())
-            loss = share > .zero ? .bernoulli(rate: share) : .none
-            words.append("loss \(Scenario.shortText(100 * share.value)) %")
+            return Ratio(range.lowerBound.value + width * losses.unit())
         }
+        vary(delay: delayFactor, rate: rateFactor, loss: share)
+        var words: [String] = []
+        if delayFactor != 1 { words.append("delay \(delay)") }
+        if rateFactor != 1, source == .fixed { words.append("rate \(rate)") }
+        if let share { words.append("loss \(Scenario.shortText(100 * share.value)) %") }
         if !words.isEmpty { drawing.add(name, words.joined(separator: ", ")) }
     }
 }
@@ -263,7 +256,7 @@ private final class KnobResults: Sendable {
 extension Scenario.SystemConfiguration {
     /// With patches in the words of the language merged onto it, in order. Each was checked alone;
     /// one that does not fit what those before it made changes nothing.
-    fileprivate func patched(with patches: [String]) -> Scenario.SystemConfiguration {
+    func patched(with patches: [String]) -> Scenario.SystemConfiguration {
         let place = KnobResults.Place(configuration: self, patches: patches)
         return KnobResults.shared.result(of: place) { reading(patches) }
     }

@@ -5,56 +5,78 @@ import Transport
 import Units
 
 extension Scenario {
-    /// What the transfers of each variant meet, with names; empty where no TCP carries anything.
+    /// What the transfers of each variant may meet; empty where no TCP carries anything.
     ///
     /// With `streams: auto` the transport's starting number stands for the flows, and with
-    /// `congestion: auto` there is a profile for each control that may be chosen.
-    public var linkProfiles: [(name: String, profile: LinkProfile)] {
+    /// `congestion: auto` there is a case for each control that may be chosen. What a swarm may
+    /// draw counts with its ends, and what faults do to links while they last with the most that they do
+    /// together. Of both ways the one that loses or varies more counts. Background load leaves a link
+    /// of a lower rate with the same queue, which is what packets see of it.
+    public var linkCases: [LinkCase] {
         let paths = tcpPaths
-        return variants.flatMap { variant in
-            paths.flatMap { path in
-                path.profiles(of: variant, in: topology).map { profile in
-                    (paths.count > 1 ? "\(variant.name) over \(path.name)" : variant.name, profile)
+        let variants = variants.map { ($0.name, possibleTransports(of: $0)) }
+        var cases: [LinkCase] = []
+        var known: Set<LinkCase> = []
+        for topology in extremeTopologies {
+            for (variant, transports) in variants {
+                for path in paths {
+                    let name = paths.count > 1 ? "\(variant) over \(path.name)" : variant
+                    let links = PathLinks(path, in: topology)
+                    for transport in transports {
+                        let starts = links.starts(of: transport, variant, name)
+                        let faulty = strikes(on: path, links).flatMap { strike in
+                            starts.flatMap { strike.cases(of: $0) }
+                        }
+                        cases += (starts + faulty).filter { known.insert($0).inserted }
+                    }
                 }
             }
         }
+        // What holds without faults is said first.
+        return cases.filter { $0.circumstance == nil } + cases.filter { $0.circumstance != nil }
     }
 
     /// What the paths of the transfers have that no calibration covers, whatever its figures are.
     public var uncalibratedFeatures: [String] {
         var features: [String] = []
-        for path in tcpPaths {
-            for feature in uncalibratedFeatures(of: path) where !features.contains(feature) {
-                features.append(feature)
+        for topology in extremeTopologies {
+            for path in tcpPaths {
+                let links = PathLinks(path, in: topology)
+                for feature in uncalibratedFeatures(of: links) + uncalibratedFaults(on: path)
+                where !features.contains(feature) {
+                    features.append(feature)
+                }
             }
         }
         return features
     }
 
-    private func uncalibratedFeatures(of path: TCPPath) -> [String] {
-        let properties = topology.bottleneck(from: path.from, to: path.to)
+    private func uncalibratedFeatures(of links: PathLinks) -> [String] {
         var features: [String] = []
-        if properties.source != .fixed { features.append("a rate that varies") }
-        if properties.faults != .none {
-            features.append("packets that are spoiled, repeated or reordered")
+        for properties in [links.there, links.back] {
+            if properties.source != .fixed { features.append("a rate that varies") }
+            if properties.faults != .none {
+                features.append("packets that are spoiled, repeated or reordered")
+            }
+            if properties.discipline != .dropTail {
+                features.append("another queue than drop-tail")
+            }
+            if properties.jitter.isUncalibrated {
+                features.append("another delay variation than a normal one in order")
+            }
+            if isFluid(properties, roundTrip: links.roundTrip) {
+                features.append("connections as fluids")
+            }
         }
-        if properties.discipline != .dropTail { features.append("another queue than drop-tail") }
-        switch properties.jitter.distribution {
-        case .none: break
-        case .normal where !properties.jitter.reorders: break
-        default: features.append("another delay variation than a normal one in order")
+        let (from, to) = (links.path.from, links.path.to)
+        if !(crossTraffic(from: from, to: to) + crossTraffic(from: to, to: from)).isEmpty {
+            features.append("flows of others")
         }
-        if isFluid(properties, roundTrip: topology.roundTrip(from: path.from, to: path.to)) {
-            features.append("connections as fluids")
-        }
-        let others =
-            crossTraffic(from: path.from, to: path.to) + crossTraffic(from: path.to, to: path.from)
-        if !others.isEmpty { features.append("flows of others") }
         return features
     }
 
     /// The paths that the workload's streams take.
-    private var tcpPaths: [TCPPath] {
+    var tcpPaths: [TCPPath] {
         func path(_ from: RegionID, _ to: RegionID, sharedBy count: Int = 1) -> TCPPath {
             let region = topology.regions[Int(from.rawValue)].name
             let name = topology.link(from: from, to: to)?.name ?? region
@@ -72,29 +94,62 @@ extension Scenario {
 }
 
 /// A path that transfers take, and how many of them share it.
-private struct TCPPath {
+struct TCPPath {
     let name: String
     let from: RegionID
     let to: RegionID
     let transfers: Int
+}
 
-    func profiles(of variant: Scenario.Variant, in topology: Scenario.Topology) -> [LinkProfile] {
-        let path = topology.bottleneck(from: from, to: to)
-        let roundTrip = topology.roundTrip(from: from, to: to)
-        let estimate = topology.estimate(from: from, to: to)
-        return variant.system.transport.possibleControls.map { congestion in
-            var transport = variant.system.transport
+/// A path with the links of both its ways.
+struct PathLinks {
+    let path: TCPPath
+    /// That of the data.
+    let there: Scenario.PathProperties
+    /// That of the acknowledgements.
+    let back: Scenario.PathProperties
+    let roundTrip: Interval
+    private let estimate: LinkEstimate
+
+    init(_ path: TCPPath, in topology: Scenario.Topology) {
+        self.path = path
+        there = topology.bottleneck(from: path.from, to: path.to)
+        back = topology.link(from: path.to, to: path.from)?.path ?? there
+        roundTrip = topology.roundTrip(from: path.from, to: path.to)
+        estimate = topology.estimate(from: path.from, to: path.to)
+    }
+
+    /// What transfers meet that start so, without any fault.
+    func starts(
+        of transport: Scenario.SystemConfiguration.Transport,
+        _ variant: String,
+        _ name: String
+    ) -> [LinkCase] {
+        let controls = transport.possibleControls
+        return controls.map { congestion in
+            var transport = transport
             transport.congestion = congestion
             let configuration = TransportConfiguration(transport, link: estimate)
-            return LinkProfile(
+            let profile = LinkProfile(
                 bitsPerSecond: Double(estimate.rate.bitsPerSecond),
                 roundTripSeconds: roundTrip.seconds,
-                jitterSeconds: path.jitter.normalScale.seconds,
-                loss: path.loss.meanRate,
-                lossBurst: path.loss.meanBurst,
-                queueBytes: Double(path.queue.bytes(rate: path.rate, roundTrip: roundTrip).bytes),
-                flows: configuration.streams * transfers,
+                jitterSeconds: max(there.jitter.normalSeconds, back.jitter.normalSeconds),
+                loss: max(there.loss.meanRate, back.loss.meanRate),
+                lossBurst: max(there.loss.meanBurst, back.loss.meanBurst),
+                queueBytes: Double(there.queue.bytes(rate: there.rate, roundTrip: roundTrip).bytes),
+                flows: configuration.streams * path.transfers,
                 congestion: congestion.rawValue
+            )
+            let choice = LinkCase.StreamChoice(
+                variant: variant,
+                link: path.name,
+                transfers: path.transfers,
+                choosesControl: controls.count > 1
+            )
+            return LinkCase(
+                name,
+                profile,
+                choice: transport.streams == .automatic ? choice : nil
             )
         }
     }
@@ -107,13 +162,22 @@ extension Scenario.SystemConfiguration.Transport {
 }
 
 extension Scenario.Jitter {
-    fileprivate var normalScale: Interval {
-        if case .normal(let scale) = distribution { scale } else { .zero }
+    var normalSeconds: Double {
+        if case .normal(let scale) = distribution { scale.seconds } else { 0 }
+    }
+
+    /// Only a normal variation in order was measured.
+    var isUncalibrated: Bool {
+        switch distribution {
+        case .none: false
+        case .normal: reorders
+        case .uniform, .lognormal, .pareto: true
+        }
     }
 }
 
 extension Scenario.LossModel {
-    fileprivate var meanRate: Double {
+    var meanRate: Double {
         switch self {
         case .none: 0
         case .bernoulli(let rate), .gilbert(let rate, _), .correlated(let rate, _): rate.value
@@ -121,7 +185,7 @@ extension Scenario.LossModel {
     }
 
     /// Packets in a burst; correlated losses of share p follow one another with that probability.
-    fileprivate var meanBurst: Double {
+    var meanBurst: Double {
         switch self {
         case .none, .bernoulli: 1
         case .gilbert(_, let burst): max(1, burst)

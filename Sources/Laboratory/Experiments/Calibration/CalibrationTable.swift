@@ -1,12 +1,13 @@
 import Foundation
-import Judging
-import Measurements
+public import Measurements
 
 /// What `calibrate` prints: a line a profile, the errors over all of them, the envelope.
-struct CalibrationTable {
-    let text: String
+public struct CalibrationTable {
+    public let text: String
 
-    init(_ calibration: Calibration) {
+    /// - Parameter inexact: Profiles that have no figures, because their emulated links were not
+    ///   theirs. With any the calibration is not finished, and no envelope is printed.
+    public init(_ calibration: Calibration, inexact: [LinkProfile] = []) {
         let head = ["profile", "simulated", "real", "error", "RTT p95 sim.", "real", "error"]
         let rows =
             [head]
@@ -21,6 +22,7 @@ struct CalibrationTable {
                     CalibrationTable.percent(cell.roundTripError),
                 ]
             }
+            + inexact.map { [$0.text, "–", "links inexact", "–", "–", "–", "–"] }
         let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         var lines = rows.map { row in
             row.indices.map { column in
@@ -29,28 +31,32 @@ struct CalibrationTable {
             }.joined(separator: "  ")
         }
         let summary = CalibrationSummary(calibration)
-        lines.append(summary.line("throughput", summary.throughput))
-        lines.append(summary.line("RTT p95", summary.roundTrip))
-        lines += summary.envelope.map { "█ ENVELOPE \($0)" }
+        if !calibration.cells.isEmpty {
+            lines.append(summary.line("throughput", summary.throughput))
+            lines.append(summary.line("RTT p95", summary.roundTrip))
+        }
+        if inexact.isEmpty { lines += summary.envelope.map { "█ ENVELOPE \($0)" } }
         text = lines.joined(separator: "\n")
     }
 
-    static func fixed(_ value: Double) -> String {
+    private static func fixed(_ value: Double) -> String {
         String(format: value >= 100 ? "%.1f" : "%.2f", value)
     }
 
-    static func percent(_ share: Double) -> String { String(format: "%+.1f %%", share * 100) }
+    private static func percent(_ share: Double) -> String {
+        String(format: "%+.1f %%", share * 100)
+    }
 }
 
 /// The errors of a calibration and the region that it covers.
-struct CalibrationSummary {
+public struct CalibrationSummary {
     /// Median and worst magnitude, as shares.
-    let throughput: (median: Double, worst: Double)
-    let roundTrip: (median: Double, worst: Double)
+    public let throughput: (median: Double, worst: Double)
+    public let roundTrip: (median: Double, worst: Double)
     /// A line a congestion control.
-    let envelope: [String]
+    public let envelope: [String]
 
-    init(_ calibration: Calibration) {
+    public init(_ calibration: Calibration) {
         throughput = CalibrationSummary.magnitudes(calibration.cells.map(\.throughputError))
         roundTrip = CalibrationSummary.magnitudes(calibration.cells.map(\.roundTripError))
         var names: [String] = []
@@ -87,55 +93,9 @@ struct CalibrationSummary {
     }
 }
 
-/// `calibrate --json`.
-struct CalibrationDocument: Encodable {
-    let measuredAt: String
-    let kernel: String
-    let commit: String
-    let isQuick: Bool
-    let cells: [Cell]
-    let medianThroughputError: Double
-    let worstThroughputError: Double
-    let medianRoundTripError: Double
-    let worstRoundTripError: Double
-    let envelope: [String]
-
-    struct Cell: Encodable {
-        let profile: LinkProfile
-        let simulated: CalibrationCell.Figures
-        let real: CalibrationCell.Figures
-        let throughputError: Double
-        let roundTripError: Double
-        let delayErrorMilliseconds: Double
-    }
-
-    init(_ calibration: Calibration) {
-        let summary = CalibrationSummary(calibration)
-        measuredAt = calibration.measuredAt
-        kernel = calibration.kernel
-        commit = calibration.commit
-        isQuick = calibration.isQuick
-        medianThroughputError = summary.throughput.median
-        worstThroughputError = summary.throughput.worst
-        medianRoundTripError = summary.roundTrip.median
-        worstRoundTripError = summary.roundTrip.worst
-        envelope = summary.envelope
-        cells = calibration.cells.map {
-            Cell(
-                profile: $0.profile,
-                simulated: $0.simulated,
-                real: $0.real,
-                throughputError: $0.throughputError,
-                roundTripError: $0.roundTripError,
-                delayErrorMilliseconds: $0.delayErrorMilliseconds
-            )
-        }
-    }
-}
-
 extension LinkProfile {
     /// `cubic  100 Mbit/s, 80 ms, 0.1 %, queue 1, 8 flows`.
-    var text: String {
+    public var text: String {
         let parts = [
             "\(LinkProfile.short(bitsPerSecond / 1e6)) Mbit/s",
             "\(LinkProfile.short(roundTripSeconds * 1000)) ms"
