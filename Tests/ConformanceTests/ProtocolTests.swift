@@ -100,7 +100,7 @@ struct ProtocolTests {
                 next = chunks.upperBound
             case .arrived, .roundTrips, .held:
                 break
-            case .different, .tuned, .modeChanged, .streamLost, .failed:
+            case .different, .tuned, .modeChanged, .streamLost, .failed, .shared:
                 Issue.record("\(entry.event)")
             }
         }

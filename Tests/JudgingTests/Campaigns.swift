@@ -12,7 +12,8 @@ enum Campaigns {
         _ comparison: Target.Comparison,
         _ threshold: Double,
         subject: Target.Subject = .variant("dwcp"),
-        link: String? = nil
+        link: String? = nil,
+        transfer: String? = nil
     ) -> Target {
         let own = MetricCatalogue.standard[metric]?.unit ?? .factor
         let unit: MetricUnit =
@@ -31,6 +32,7 @@ enum Campaigns {
             subject: subject,
             link: link,
             region: nil,
+            transfer: transfer,
             confidence: Ratio(0.95)
         )
     }

@@ -220,6 +220,44 @@ import Units
         campaign.targets = [Campaigns.target("ratio-dirty", .equal, 2)]
         #expect(status(campaign) == .passed)
     }
+
+    // Transfers of one link are told apart by their names, and the link's own figure is its own.
+    @Test func selectorsPickTheirTransfer() {
+        func target(_ value: Double, link: String? = nil, transfer: String? = nil) -> Target {
+            Campaigns.target(
+                "ratio-dirty",
+                .mean,
+                .equal,
+                value,
+                link: link,
+                transfer: transfer
+            )
+        }
+        func judged(_ target: Target) -> TargetJudgement.Status {
+            var campaign = Campaigns.campaign([target], "ratio-dirty", [])
+            campaign.runs = (0..<2 as Range<UInt64>).map { seed in
+                let figures = [(2.0, "one"), (4, "two"), (6, nil)] as [(Double, String?)]
+                let metrics = figures.map { value, transfer in
+                    MetricValue(
+                        "ratio-dirty",
+                        value,
+                        labels: [Label("link", "wan")]
+                            + (transfer.map { [Label("transfer", $0)] } ?? []),
+                        bound: nil
+                    )
+                }
+                return Campaigns.run("dwcp", seed: seed, metrics)
+            }
+            return status(campaign)
+        }
+        #expect(judged(target(2, transfer: "one")) == .passed)
+        #expect(judged(target(4, link: "wan", transfer: "two")) == .passed)
+        #expect(judged(target(6, link: "wan")) == .passed)
+        #expect(judged(target(2, transfer: "two")) == .failed)
+        #expect(
+            target(2, transfer: "one").expression == "ratio-dirty{transfer: one} mean == 2x"
+        )
+    }
 }
 
 extension Campaigns {

@@ -36,7 +36,8 @@ import Units
     private func target(
         _ metric: String,
         _ statistic: Target.Statistic,
-        link: String? = nil
+        link: String? = nil,
+        transfer: String? = nil
     ) -> Target {
         Target(
             metric: metric,
@@ -47,6 +48,7 @@ import Units
             subject: .variant("dwcp"),
             link: link,
             region: nil,
+            transfer: transfer,
             confidence: Ratio(0.95)
         )
     }
@@ -77,6 +79,38 @@ import Units
         let link = target("goodput", .mean, link: "us-east→eu-west")
         // The stored figure carries a region too, which the target does not ask for.
         #expect(try figure(store, link, dwcp).last == 0)
+    }
+
+    // Transfers that share a link, and what all of them made of it: each is found by what names it alone.
+    @Test func transfersAreToldApart() throws {
+        let folder = try Folder()
+        let store = try ResultsArchive(path: folder.file("r.sqlite"))
+        let wan = Label("link", "wan")
+        for seed in 0..<2 as Range<UInt64> {
+            var run = Archives.record("dwcp", seed: seed)
+            run.metrics = [
+                MetricValue("goodput", 10, labels: [wan, Label("transfer", "one")], bound: nil),
+                MetricValue("goodput", 20, labels: [wan, Label("transfer", "two")], bound: nil),
+                MetricValue(
+                    "goodput",
+                    40,
+                    labels: [Label("link", "lan"), Label("transfer", "own")],
+                    bound: nil
+                ),
+                MetricValue("utilisation", 90, labels: [wan], bound: nil),
+            ]
+            try store.record(run, in: Archives.plan)
+        }
+        func mean(_ target: Target) throws -> [Double] {
+            try figure(store, target, .variant("dwcp"))
+        }
+        #expect(try mean(target("goodput", .mean, transfer: "one")) == [10, 2])
+        #expect(try mean(target("goodput", .mean, transfer: "two")) == [20, 2])
+        #expect(try mean(target("goodput", .mean, link: "wan", transfer: "two")) == [20, 2])
+        #expect(try mean(target("goodput", .mean, link: "lan")) == [40, 2])
+        #expect(try mean(target("utilisation", .mean, link: "wan")) == [90, 2])
+        #expect(try mean(target("goodput", .mean, link: "wan")) == [0])
+        #expect(try mean(target("goodput", .mean)) == [0])
     }
 
     @Test func percentilesComeOutOfTheirSQL() throws {

@@ -116,15 +116,16 @@ extension Judge {
         "\(run.name) did not complete: \(reason)"
     }
 
-    /// The figure the target selects: the one whose link, phase and region labels are exactly the
-    /// target's, otherwise the only one that has them.
+    /// The figure the target selects: the one whose link, phase, region and transfer labels are exactly
+    /// the target's, otherwise the only one that has them.
     private func figure(of target: Target, in run: RunRecord) -> MetricValue? {
         var wanted: [Label] = []
         if let link = target.link { wanted.append(Label("link", link)) }
         if let phase = target.phase { wanted.append(Label("phase", phase)) }
         if let region = target.region { wanted.append(Label("region", region)) }
+        if let transfer = target.transfer { wanted.append(Label("transfer", transfer)) }
         // Sorted, as labels are.
-        let selectors = ["link", "phase", "region"]
+        let selectors = ["link", "phase", "region", "transfer"]
         let exact = run.metrics.filter { value in
             value.metric == target.metric
                 && value.labels.filter { selectors.contains($0.key) } == wanted

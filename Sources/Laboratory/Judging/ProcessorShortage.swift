@@ -35,9 +35,12 @@ struct ProcessorShortage {
     }
 
     private static func belongs(_ value: MetricValue, to target: Target) -> Bool {
-        guard let link = target.link else { return true }
-        let own = value.labels.first { $0.key == "link" }
-        return own == nil || own?.value == link
+        [("link", target.link), ("transfer", target.transfer)].allSatisfy { key, wanted in
+            guard let wanted, let own = value.labels.first(where: { $0.key == key }) else {
+                return true
+            }
+            return own.value == wanted
+        }
     }
 
     /// What becomes of what the interval says.

@@ -8,6 +8,7 @@ extension Target {
         if let link { selectors.append("link: \(link)") }
         if let region { selectors.append("region: \(region)") }
         if let phase { selectors.append("phase: \(phase)") }
+        if let transfer { selectors.append("transfer: \(transfer)") }
         let selector = selectors.isEmpty ? "" : "{\(selectors.joined(separator: ", "))}"
         let figure = unit.statedText(unit.value(fromBase: threshold))
         return "\(metric)\(selector) \(statistic.word) \(comparison.rawValue) \(figure)"

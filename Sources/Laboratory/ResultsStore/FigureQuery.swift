@@ -39,16 +39,23 @@ public struct FigureQuery: Hashable, Sendable {
               AND figure.metric = \(quoted(target.metric))
             """
         // Without a selector the figure of the whole run counts, or the only one there is.
-        let alone =
+        func alone(_ condition: String = "") -> String {
             "(SELECT count(*) FROM metric_value AS other WHERE other.run_id = run.id "
-            + "AND other.metric = figure.metric) = 1"
+                + "AND other.metric = figure.metric\(condition)) = 1"
+        }
         for (key, wanted) in [("link", target.link), ("region", target.region)] {
+            // A transfer has a name of its own, whichever its link.
+            if key == "link", wanted == nil, target.transfer != nil { continue }
             let label = "figure.labels ->> '\(key)'"
             text +=
                 wanted.map { "\n  AND \(label) = \(quoted($0))" }
-                ?? "\n  AND (\(label) IS NULL OR \(alone))"
+                ?? "\n  AND (\(label) IS NULL OR \(alone()))"
         }
-        return text
+        let label = "figure.labels ->> 'transfer'"
+        if let transfer = target.transfer { return text + "\n  AND \(label) = \(quoted(transfer))" }
+        // One that has its link alone may have a name all the same.
+        let onLink = target.link.map { " AND other.labels ->> 'link' = \(quoted($0))" } ?? ""
+        return text + "\n  AND (\(label) IS NULL OR \(alone(onLink)))"
     }
 
     private static func single(_ target: Target, _ selection: String) -> String {

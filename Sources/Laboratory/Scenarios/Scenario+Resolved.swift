@@ -108,12 +108,14 @@ extension Scenario {
         case .bulk(let bulk):
             yaml.field("start", bulk.start)
             Scenario.write(bulk.duration, into: &yaml)
+            Scenario.write(bulk.name, bulk.share, into: &yaml)
             if !bulk.beside.isEmpty {
                 yaml.list("beside", bulk.beside) { yaml, transfer in
                     yaml.field("from", regionName(transfer.from))
                     yaml.field("to", regionName(transfer.to))
                     yaml.field("start", transfer.start)
                     Scenario.write(transfer.duration, into: &yaml)
+                    Scenario.write(transfer.name, transfer.share, into: &yaml)
                 }
             }
         case .transfer(let transfer):
@@ -126,6 +128,21 @@ extension Scenario {
             yaml.field("count", migration.count)
             yaml.field("concurrency", migration.concurrency)
             yaml.field("deadline", migration.deadline)
+        }
+    }
+
+    /// Left out where there is none, so that older digests stay as they are.
+    private static func write(
+        _ name: String?,
+        _ share: BulkWorkload.Share?,
+        into yaml: inout YAMLText
+    ) {
+        if let name { yaml.field("name", YAMLText.name(name)) }
+        guard let share else { return }
+        yaml.mapping("share") { yaml in
+            yaml.field("weight", share.weight)
+            if let least = share.least { yaml.field("least", least) }
+            if let most = share.most { yaml.field("most", most) }
         }
     }
 
@@ -157,6 +174,7 @@ extension Scenario {
             if system.transport.usesCongestionNotification { yaml.field("ecn", true) }
             if let pacing = system.transport.pacing { yaml.field("pacing", pacing) }
             if let mode = system.transport.mode { yaml.field("mode", mode.rawValue) }
+            if let deadline = system.transport.deadline { yaml.field("deadline", deadline) }
         }
         yaml.mapping("encoding") { yaml in
             switch system.encoding {
@@ -193,6 +211,9 @@ extension Scenario {
         if let link = target.link { yaml.quoted("link", link) }
         if let region = target.region { yaml.field("region", YAMLText.name(region)) }
         if let phase = target.phase { yaml.field("phase", phase) }
+        if let transfer = target.transfer {
+            yaml.field("transfer", YAMLText.name(transfer))
+        }
         yaml.field("confidence", QuantityText.percentText(target.confidence))
     }
 }

@@ -71,7 +71,7 @@ extension ScenarioBuilder {
             delay: record.factors("delay"),
             rate: record.factors("rate"),
             loss: record.shares("loss"),
-            knobs: knobs(record, document),
+            knobs: knobs(record, document, scenario.workload.kind),
             points: points.map {
                 BiasedPoints.Chances(
                     enabled: $0.share("enabled"),
@@ -136,7 +136,8 @@ extension ScenarioBuilder {
     /// Each option has to fit the configuration that it patches.
     private mutating func knobs(
         _ record: CheckedRecord,
-        _ document: DocumentNode
+        _ document: DocumentNode,
+        _ kind: Scenario.Workload.Kind
     ) -> [Scenario.Swarm.Knob] {
         let start = SourceLocation(line: 1, column: 1)
         let base = document["system"] ?? DocumentNode(.mapping([]), at: start)
@@ -150,7 +151,8 @@ extension ScenarioBuilder {
                 guard case .patch(let patch) = option.content else { return nil }
                 for system in systems where report.isEmpty {
                     let merged = DocumentMerge.merged(system, patch, shape)
-                    _ = ShapeChecker.check(merged, shape, path: option.path, &report)
+                    let checked = ShapeChecker.check(merged, shape, path: option.path, &report)
+                    checkDeadline(of: checked.record, option, kind)
                 }
                 return patch.flowText
             }

@@ -44,7 +44,8 @@ extension ScenarioBuilder {
                 usesCongestionNotification: transport.flag("ecn"),
                 pacing: transport.optionalRate("pacing"),
                 mode: transport.text("mode")
-                    .flatMap(Scenario.SystemConfiguration.Transport.Mode.init(rawValue:))
+                    .flatMap(Scenario.SystemConfiguration.Transport.Mode.init(rawValue:)),
+                deadline: transport.optionalInterval("deadline")
             ),
             encoding: encoding.word == "hierarchical"
                 ? .hierarchical(

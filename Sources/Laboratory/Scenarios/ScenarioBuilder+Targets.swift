@@ -139,6 +139,7 @@ extension ScenarioBuilder {
             link: record.text("link"),
             region: record.text("region"),
             phase: record.text("phase"),
+            transfer: record.text("transfer"),
             confidence: record.share("confidence")
         )
     }

@@ -239,52 +239,6 @@ extension ScenarioBuilder {
         }
     }
 
-    /// The regions of the two roles, connected both ways.
-    private mutating func bulk(
-        _ record: CheckedRecord,
-        _ ends: LinkEnds,
-        _ topology: Scenario.Topology
-    ) -> Scenario.BulkWorkload {
-        var workload = Scenario.BulkWorkload(
-            from: ends.from,
-            to: ends.to,
-            start: record.interval("start"),
-            duration: duration(record.record("duration"))
-        )
-        var used = [ends.from, ends.to]
-        var receiving = [ends.to]
-        for element in record.list("beside") {
-            let entry = element.record
-            guard let ends = self.ends(entry, .bulk, topology) else { continue }
-            let nodes = topology.regions[Int(ends.to.rawValue)].nodes
-            let places = receiving.count { $0 == ends.to }
-            let isShared = places > 0 && places < nodes
-            let own = isShared ? [ends.from] : [ends.from, ends.to]
-            if let twice = own.first(where: used.contains) {
-                add(
-                    .conflict,
-                    entry,
-                    "region '\(regionNames[Int(twice.rawValue)])' is an end of two transfers",
-                    expected: "regions of its own for each transfer, or a receiving one with as "
-                        + "many nodes as transfers"
-                )
-            }
-            used += [ends.from, ends.to]
-            receiving.append(ends.to)
-            let duration =
-                entry["duration"] == nil ? workload.duration : duration(entry.record("duration"))
-            workload.beside.append(
-                Scenario.BulkWorkload.Transfer(
-                    from: ends.from,
-                    to: ends.to,
-                    start: entry.interval("start"),
-                    duration: duration
-                )
-            )
-        }
-        return workload
-    }
-
     func duration(_ record: CheckedRecord) -> Scenario.SteadyDuration {
         Scenario.SteadyDuration(
             warmUp: record.optionalInterval("warmup").map { .fixed($0) } ?? .automatic,
@@ -292,7 +246,8 @@ extension ScenarioBuilder {
         )
     }
 
-    private mutating func ends(
+    /// The regions of the two roles, connected both ways.
+    mutating func ends(
         _ record: CheckedRecord,
         _ kind: Scenario.Workload.Kind,
         _ topology: Scenario.Topology

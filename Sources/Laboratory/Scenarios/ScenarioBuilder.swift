@@ -65,9 +65,11 @@ struct ScenarioBuilder {
         scenario.sometimes = sometimes(root.list("sometimes"))
         scenario.crossTraffic = crossTraffic(root, in: scenario)
         checkHarm(targets, in: scenario)
+        checkTransfers(targets, root.record("workload"))
         checkFluidLinks(root, scenario)
         checkRDMALinks(root, scenario)
         checkMigrationControl(root, scenario)
+        checkDeadlines(root, scenario)
         scenario.recovery = recovery(root, in: scenario)
         for value in root.list("faults") {
             if let rule = fault(value, in: scenario) { scenario.faults.append(rule) }

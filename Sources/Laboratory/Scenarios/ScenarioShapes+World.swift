@@ -300,11 +300,13 @@ extension ScenarioShapes {
         ends + [
             start,
             Field("duration", .record(steady), .required, "How long the transfer is watched."),
+            transferName,
+            share,
             Field(
                 "beside",
                 .list(.record(besideTransfer), minimum: 0),
                 .empty,
-                "Transfers of their own in the same run."
+                "Transfers at the same time; those from one region have one sender."
             ),
         ]
 
@@ -338,7 +340,37 @@ extension ScenarioShapes {
             Field("to", .name, .required, "The region that receives."),
             start,
             Field("duration", .record(steady), .optional, "As that of the workload unless given."),
+            transferName,
+            share,
         ]
+    )
+
+    private static let transferName = Field(
+        "name",
+        .name,
+        .optional,
+        "What figures call the transfer; needed where others take its link."
+    )
+
+    private static let share = Field(
+        "share",
+        .record(
+            RecordShape(
+                title: "share",
+                fields: [
+                    Field(
+                        "weight",
+                        .integer(1...1000),
+                        .text("1"),
+                        "Relative to the sender's other transfers."
+                    ),
+                    Field("least", .rate, .optional, "It is not held back below this rate."),
+                    Field("most", .rate, .optional, "It never gets more across than this."),
+                ]
+            )
+        ),
+        .optional,
+        "What the transfer is entitled to among those of its sender."
     )
 
     static let steady = RecordShape(

@@ -160,6 +160,12 @@ enum ScenarioShapes {
                 .optional,
                 "The kind of path whose habits a transfer follows; auto measures it on the way."
             ),
+            Field(
+                "deadline",
+                .duration(allowsZero: false),
+                .optional,
+                "A migration's transfer fails when it is not over so long after its start."
+            ),
         ]
     )
 
@@ -227,6 +233,7 @@ enum ScenarioShapes {
                 .optional,
                 "Only samples of this phase of a boot."
             ),
+            Field("transfer", .name, .optional, "Only samples of the transfer of this name."),
             Field(
                 "confidence",
                 .share(.open),

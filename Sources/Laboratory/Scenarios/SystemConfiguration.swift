@@ -46,6 +46,9 @@ extension Scenario.SystemConfiguration {
         public var pacing: BitRate?
         /// Whether the kind of path decides how a transfer goes about it; `nil` for no such habits.
         public var mode: Mode?
+        /// A transfer fails when it is not over so long after its start; `nil` for no limit. Of migrations
+        /// only: the transfers of `bulk` are never over.
+        public var deadline: Interval?
 
         public enum Mode: String, Hashable, Sendable, CaseIterable {
             /// As the transport finds the path, and follows it.
@@ -78,7 +81,8 @@ extension Scenario.SystemConfiguration {
             tls: Bool = false,
             usesCongestionNotification: Bool = false,
             pacing: BitRate? = nil,
-            mode: Mode? = nil
+            mode: Mode? = nil,
+            deadline: Interval? = nil
         ) {
             self.streams = streams
             self.congestion = congestion
@@ -88,6 +92,7 @@ extension Scenario.SystemConfiguration {
             self.usesCongestionNotification = usesCongestionNotification
             self.pacing = pacing
             self.mode = mode
+            self.deadline = deadline
         }
     }
 

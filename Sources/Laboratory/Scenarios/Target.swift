@@ -19,6 +19,8 @@ public struct Target: Hashable, Sendable {
     public var region: String?
     /// Only samples of this phase of a boot.
     public var phase: String?
+    /// Only samples of this transfer, by its name.
+    public var transfer: String?
     /// Of the two-sided interval; in (0, 1).
     public var confidence: Ratio
 
@@ -86,6 +88,7 @@ public struct Target: Hashable, Sendable {
         link: String?,
         region: String?,
         phase: String? = nil,
+        transfer: String? = nil,
         confidence: Ratio
     ) {
         self.metric = metric
@@ -97,6 +100,7 @@ public struct Target: Hashable, Sendable {
         self.link = link
         self.region = region
         self.phase = phase
+        self.transfer = transfer
         self.confidence = confidence
     }
 }

@@ -132,61 +132,6 @@ extension Scenario {
         }
     }
 
-    /// The first node of one region sends without end to the first node of another. Steady: measured
-    /// over a window after a warm-up.
-    public struct BulkWorkload: Hashable, Sendable {
-        public var from: RegionID
-        public var to: RegionID
-        /// When the transfer begins, after the run's start.
-        public var start: Interval
-        public var duration: SteadyDuration
-        /// Transfers of their own beside it, each between regions that no other one uses.
-        public var beside: [Transfer]
-
-        /// One transfer of the workload.
-        public struct Transfer: Hashable, Sendable {
-            public var from: RegionID
-            public var to: RegionID
-            /// When it begins, after the run's start.
-            public var start: Interval
-            public var duration: SteadyDuration
-
-            public init(
-                from: RegionID,
-                to: RegionID,
-                start: Interval = .zero,
-                duration: SteadyDuration
-            ) {
-                self.from = from
-                self.to = to
-                self.start = start
-                self.duration = duration
-            }
-
-            /// When its measured window ends, after the run's start.
-            public var horizon: Interval { start + duration.horizon }
-        }
-
-        public init(
-            from: RegionID,
-            to: RegionID,
-            start: Interval = .zero,
-            duration: SteadyDuration,
-            beside: [Transfer] = []
-        ) {
-            self.from = from
-            self.to = to
-            self.start = start
-            self.duration = duration
-            self.beside = beside
-        }
-
-        /// All transfers, the workload's own first.
-        public var transfers: [Transfer] {
-            [Transfer(from: from, to: to, start: start, duration: duration)] + beside
-        }
-    }
-
     /// A given amount goes from the first node of one region to the first node of another over
     /// ordinary byte streams, without the transport: what a copy program does. Terminating: ends when
     /// the last byte is verified, or at the deadline.

@@ -1,11 +1,12 @@
 import LinkModel
 public import Machines
+import Measurements
 import Scenarios
 import Transport
 import Units
 
 /// The workload kind `bulk`: nodes send to others without end, and the steady part is measured. Each
-/// transfer has two nodes, a link and a window of its own.
+/// transfer has a receiver and a window of its own; transfers from one region have one sender.
 public struct BulkExperiment: Experiment {
     private let transfers: [BulkTransferPlan]
     private let content: BulkContent
@@ -19,12 +20,16 @@ public struct BulkExperiment: Experiment {
         transfers = all.indices.map { index in
             // Transfers that share a receiving region each have a node of it.
             let place = all[..<index].count { $0.to == all[index].to }
-            return BulkTransferPlan(all[index], setting, receiver: place)
+            return BulkTransferPlan(all[index], among: all, setting, receiver: place)
         }
     }
 
     public func makeMachine(_ birth: Birth<BulkNode>) -> BulkNode {
-        let sent = transfers.first { $0.sender == birth.node }
+        let all = transfers.filter { $0.sender == birth.node }
+        if all.count > 1 || all.first?.share.most != nil {
+            return BulkNode(birth, sharing: all.map(\.order), content: content)
+        }
+        let sent = all.first
         let plan = sent ?? transfers.first { $0.receiver == birth.node } ?? transfers[0]
         return BulkNode(
             birth,
@@ -49,10 +54,15 @@ struct BulkTransferPlan: Sendable {
     let ends: [TransferEnd]
     let roundTrip: Interval
     let configuration: TransportConfiguration
+    let share: TransferShare
+    /// Whether another transfer takes the same link, and whether another has the same sender.
+    let sharesLink: Bool
+    let sharesSender: Bool
 
     /// - Parameter place: of the receiver among its region's nodes.
     init(
         _ transfer: Scenario.BulkWorkload.Transfer,
+        among all: [Scenario.BulkWorkload.Transfer],
         _ setting: ReplicationSetting,
         receiver place: Int
     ) {
@@ -83,6 +93,39 @@ struct BulkTransferPlan: Sendable {
             setting.variant.system.transport,
             link: topology.estimate(from: transfer.from, to: transfer.to)
         )
+        share = TransferShare(transfer.share)
+        sharesSender = all.count { $0.from == transfer.from } > 1
+        sharesLink = all.count { $0.from == transfer.from && $0.to == transfer.to } > 1
+    }
+
+    /// The transfer as one of several of its sender.
+    var order: BulkOrder {
+        BulkOrder(
+            to: receiver,
+            configuration: configuration,
+            share: share,
+            from: transfer.start,
+            until: transfer.horizon
+        )
+    }
+
+    /// What tells the transfer's figures from those of others.
+    func labels(isLabelled: Bool) -> [Label] {
+        (isLabelled ? [Label("link", linkName)] : [])
+            + (transfer.name.map { [Label("transfer", $0)] } ?? [])
+    }
+
+    /// The same behind the name of a fact.
+    func suffix(isLabelled: Bool) -> String {
+        if let name = transfer.name { return ", \(name)" }
+        return isLabelled ? ", \(linkName)" : ""
+    }
+}
+
+extension TransferShare {
+    /// Without a share a transfer counts like any other.
+    init(_ share: Scenario.BulkWorkload.Share?) {
+        self.init(weight: share?.weight ?? 1, least: share?.least, most: share?.most)
     }
 }
 
@@ -113,6 +156,7 @@ extension TransportConfiguration {
         sendBuffer = window
         pacing = transport.pacing
         mode = transport.mode.map(PathModeChoice.init)
+        deadline = transport.deadline
     }
 }
 

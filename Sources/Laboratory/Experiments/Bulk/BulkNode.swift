@@ -1,10 +1,10 @@
-import Determinism
 public import Machines
 public import Transport
 public import Units
 
 /// One end of an endless transfer: the sender keeps the transport's buffer full, the receiver
-/// compares every chunk with what it must be.
+/// compares every chunk with what it must be. A sender may have several transfers, which share what it
+/// gets across.
 public struct BulkNode: Machine {
     public enum Timer: Hashable, Sendable {
         case sender(BulkSender.Timer)
@@ -13,6 +13,10 @@ public struct BulkNode: Machine {
         case start
         /// Enough was sent.
         case end
+        /// Of the transfers that share their sender, and by their place in its list the same two.
+        case scheduler(TransferScheduler.Timer)
+        case sharedStart(Int)
+        case sharedEnd(Int)
     }
 
     public enum Event: Sendable, Hashable, Codable {
@@ -33,10 +37,13 @@ public struct BulkNode: Machine {
         /// At the end: chunks that wait for an older one, compared like those delivered.
         case held(chunks: Int, different: UInt64?)
         case failed(TransportError)
+        /// What the sender tells of one of the transfers that share it, by its place in the sender's list.
+        indirect case shared(Int, Event)
     }
 
     // Exactly one is set: a sender from its birth, a receiver from its first stream.
     private var sender: BulkSender?
+    private var shared: SharedTransfers?
     private var receiver: BulkReceiver?
     private let configuration: TransportConfiguration
     private let content: BulkContent
@@ -44,9 +51,7 @@ public struct BulkNode: Machine {
     private var untold = UntoldArrivals()
     /// Of the receiver's whole chunks, what was told.
     private var toldWhole: UInt64 = 0
-    /// What was measured and not told yet, and since when.
-    private var roundTrips: [Interval] = []
-    private var roundTripsSince = Instant.zero
+    private var roundTrips = UntoldRoundTrips()
     private let start: Interval
     private let horizon: Interval?
     private var hasStarted = false
@@ -83,11 +88,27 @@ public struct BulkNode: Machine {
         }
     }
 
+    /// A node that sends `transfers`, at most `TransferScheduler.limit`, of which each has its own time
+    /// and its part of what the node gets across.
+    public init(_ birth: Birth<BulkNode>, sharing transfers: [BulkOrder], content: BulkContent) {
+        self.init(
+            birth,
+            sendingTo: nil,
+            configuration: transfers[0].configuration,
+            content: content
+        )
+        shared = SharedTransfers(transfers, of: birth, content: content)
+    }
+
     public mutating func step(
         _ input: Input<BulkNode>,
         at now: Instant,
         into actions: inout Actions<BulkNode>
     ) {
+        if shared != nil {
+            shared!.step(input, at: now, into: &actions)
+            return
+        }
         if case .streamOpened(let stream, _) = input, sender == nil, receiver == nil {
             receiver = BulkReceiver(
                 session: SessionID(of: stream),
@@ -101,12 +122,14 @@ public struct BulkNode: Machine {
 
     public func checkInvariants() {
         sender?.checkInvariants()
+        shared?.checkInvariants()
         receiver?.checkInvariants()
     }
 
     /// What was not told yet, and what nobody has compared so far.
     public var closingEvents: [Event] {
-        var events: [Event] = roundTrips.isEmpty ? [] : [.roundTrips(roundTrips)]
+        if let shared { return shared.closingEvents }
+        var events = roundTrips.rest
         guard let receiver else { return events }
         events += untold.events(whole: untoldWhole)
         let held = receiver.heldChunks
@@ -119,31 +142,15 @@ public struct BulkNode: Machine {
         receiver.map { Int($0.statistics.acceptedBytes - toldWhole) } ?? 0
     }
 
-    /// Tells round-trip times some at a time: hundreds of streams bring thousands in a second.
-    private mutating func note(
-        _ roundTrip: Interval,
-        at now: Instant,
-        into actions: inout Actions<BulkNode>
-    ) {
-        if roundTrips.isEmpty { roundTripsSince = now }
-        roundTrips.append(roundTrip)
-        guard
-            roundTrips.count >= BulkNode.roundTripsAtOnce
-                || now - roundTripsSince >= .milliseconds(100)
-        else { return }
-        actions.emit(.roundTrips(roundTrips))
-        roundTrips.removeAll(keepingCapacity: true)
-    }
-
-    private static let roundTripsAtOnce = 32
-
     private mutating func stepSender(
         _ input: Input<BulkNode>,
         at now: Instant,
         into actions: inout Actions<BulkNode>
     ) {
         guard sender != nil else { return }
-        if case .path(_, let sample) = input { note(sample.rtt, at: now, into: &actions) }
+        if case .path(_, let sample) = input, let event = roundTrips.note(sample.rtt, at: now) {
+            actions.emit(event)
+        }
         if case .started = input {
             if let horizon { actions.setTimer(.end, at: now + horizon) }
             hasStarted = start == .zero
@@ -167,16 +174,7 @@ public struct BulkNode: Machine {
         }
         actions.absorb(&sending, events: &sent, timer: Timer.sender)
         for event in sent {
-            switch event {
-            case .failed(let error): actions.emit(.failed(error))
-            case .streamLost: actions.emit(.streamLost)
-            case .tuned(let setting):
-                actions.emit(
-                    .tuned(streams: setting.streams, congestion: setting.congestion)
-                )
-            case .modeChanged(let from, let to): actions.emit(.modeChanged(from: from, to: to))
-            case .room, .acknowledged, .noted, .completed: break
-            }
+            if let told = Event(event) { actions.emit(told) }
         }
         sent.removeAll(keepingCapacity: true)
     }
@@ -226,6 +224,42 @@ public struct BulkNode: Machine {
     }
 }
 
+extension BulkNode.Event {
+    /// What an observer hears of a sender's event.
+    init?(_ event: BulkSender.Event) {
+        switch event {
+        case .failed(let error): self = .failed(error)
+        case .streamLost: self = .streamLost
+        case .tuned(let setting):
+            self = .tuned(streams: setting.streams, congestion: setting.congestion)
+        case .modeChanged(let from, let to): self = .modeChanged(from: from, to: to)
+        case .room, .acknowledged, .noted, .completed: return nil
+        }
+    }
+}
+
+/// Round-trip times that were measured and not told yet: they are told some at a time, because hundreds of
+/// streams bring thousands in a second.
+struct UntoldRoundTrips: Sendable {
+    private var intervals: [Interval] = []
+    private var since = Instant.zero
+
+    private static let atOnce = 32
+
+    /// What is to be told now.
+    mutating func note(_ roundTrip: Interval, at now: Instant) -> BulkNode.Event? {
+        if intervals.isEmpty { since = now }
+        intervals.append(roundTrip)
+        guard intervals.count >= UntoldRoundTrips.atOnce || now - since >= .milliseconds(100)
+        else { return nil }
+        defer { intervals.removeAll(keepingCapacity: true) }
+        return .roundTrips(intervals)
+    }
+
+    /// What is left to tell at the end.
+    var rest: [BulkNode.Event] { intervals.isEmpty ? [] : [.roundTrips(intervals)] }
+}
+
 /// What came to a receiver and was not told yet: telling each chunk to another process costs as much as
 /// receiving it.
 private struct UntoldArrivals: Sendable {
@@ -252,45 +286,5 @@ private struct UntoldArrivals: Sendable {
         let arrival = BulkNode.Event.arrived(bytes: bytes, whole: whole)
         return [arrival]
             + (delivered.map { [.delivered(chunks: $0, bytes: deliveredBytes)] } ?? [])
-    }
-}
-
-/// The bytes of an endless transfer: seeded noise of which each chunk shows another part, so that a
-/// chunk that is lost, repeated, cut or misplaced differs from the one that belongs there.
-///
-/// Noise, because a steady transfer measures the network; no coder may gain on it.
-public struct BulkContent: Sendable {
-    private static let size = 4 << 20
-    private let block: [UInt8]
-
-    public init(seed: UInt64) {
-        var random = SeededRandom(
-            seed: seed,
-            entity: EntityID(.experiment, 0),
-            purpose: "bulk content"
-        )
-        block = [UInt8](unsafeUninitializedCapacity: BulkContent.size) { buffer, count in
-            let words = UnsafeMutableRawBufferPointer(buffer)
-            for offset in stride(from: 0, to: BulkContent.size, by: 8) {
-                words.storeBytes(
-                    of: random.next().littleEndian,
-                    toByteOffset: offset,
-                    as: UInt64.self
-                )
-            }
-            count = BulkContent.size
-        }
-    }
-
-    /// The bytes of one chunk: a slice, nothing is copied. `size` is at most 1 MiB.
-    public func chunk(_ number: UInt64, size: Int) -> Bytes {
-        let places = UInt64(BulkContent.size - (1 << 20))
-        let offset = Int((number &* 40_503) % places)
-        return block[offset..<offset + size]
-    }
-
-    /// Whether a payload holds exactly the chunk's bytes.
-    public func matches(_ payload: Payload, chunk number: UInt64) -> Bool {
-        payload.holdsSameBytes(as: Payload(chunk(number, size: payload.count)))
     }
 }

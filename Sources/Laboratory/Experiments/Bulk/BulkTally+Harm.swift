@@ -5,23 +5,17 @@ import Units
 extension BulkTally {
     private var way: LinkEnds { LinkEnds(from: plan.transfer.from, to: plan.transfer.to) }
 
-    /// The bits a second that flows of others took of the transfer's link.
-    func taken(_ cross: CrossFigures?, from start: Instant, to end: Instant) -> Double {
-        guard let cross else { return 0 }
-        return cross.bitsTaken(over: way, from: start, to: end) / (end - start).seconds
-    }
-
-    /// What the transfer cost the flows of others on its way: of each kind their mean goodput beside
-    /// it, against that beside one flow of the kind in its place.
+    /// What the transfer, or all of its link, cost the flows of others on its way: of each kind their mean
+    /// goodput beside it, against that beside one flow of the kind in each transfer's place.
     func measureHarm(
-        from start: Instant,
-        to end: Instant,
+        in window: BulkWindow,
         _ ending: ReplicationEnding,
         into record: inout RunRecord,
         _ labels: [Label],
         _ suffix: String
     ) {
         guard let cross = ending.cross else { return }
+        let (start, end) = (window.start, window.end)
         let mine = cross.flows.indices.filter {
             cross.flows[$0].from == way.from && cross.flows[$0].to == way.to
         }

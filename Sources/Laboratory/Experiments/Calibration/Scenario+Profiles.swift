@@ -83,7 +83,11 @@ extension Scenario {
             return TCPPath(name: name, from: from, to: to, transfers: count)
         }
         switch workload {
-        case .bulk(let bulk): return bulk.transfers.map { path($0.from, $0.to) }
+        case .bulk(let bulk):
+            let all = bulk.transfers.map { LinkEnds(from: $0.from, to: $0.to) }
+            return all.indices.filter { !all[..<$0].contains(all[$0]) }.map { index in
+                path(all[index].from, all[index].to, sharedBy: all.count { $0 == all[index] })
+            }
         case .transfer(let transfer): return [path(transfer.from, transfer.to)]
         case .migration(let migration):
             let ends = workload.ends

@@ -182,7 +182,7 @@ public struct MigrationObserver: ExperimentObserver {
     }
 
     private func outcome(of failure: MigrationFailure, in story: Story) -> RunOutcome {
-        let message = "\(story.session) failed: \(failure)"
+        let message = "\(story.session) failed: \(failure.words)"
         switch failure {
         case .memoryMismatch:
             return .safetyViolation(message: message)
@@ -336,5 +336,20 @@ public struct MigrationObserver: ExperimentObserver {
             Fact("streams", "\(streams)"),
             Fact("streams lost", "\(streamsLost)"),
         ]
+    }
+}
+
+extension MigrationFailure {
+    /// The failure as an outcome tells it.
+    fileprivate var words: String {
+        switch self {
+        case .transport(.deadlineExceeded): "the transfer was not over within its deadline"
+        case .outcomeUnknown(.deadlineExceeded):
+            "the deadline came after everything was sent and before an answer, so the guest stays "
+                + "paused"
+        case .transport, .decoding, .memoryMismatch, .refused, .malformed, .outcomeUnknown,
+            .abandoned:
+            "\(self)"
+        }
     }
 }

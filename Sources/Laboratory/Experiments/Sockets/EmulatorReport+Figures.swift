@@ -29,7 +29,9 @@ extension EmulatorReport {
     /// run as a whole is not.
     package func inexactLinks(of scenario: Scenario) -> [InexactLink] {
         guard case .bulk(let bulk) = scenario.workload, !bulk.beside.isEmpty else { return [] }
-        let all = bulk.transfers.compactMap { transfer -> InexactLink? in
+        let ends = bulk.transfers.map { LinkEnds(from: $0.from, to: $0.to) }
+        let own = ends.indices.filter { !ends[..<$0].contains(ends[$0]) }.map { ends[$0] }
+        let all = own.compactMap { transfer -> InexactLink? in
             let topology = scenario.topology
             let ids = Set(
                 [
