@@ -8,10 +8,10 @@ struct CalibrationDocument: Encodable {
     let commit: String
     let isQuick: Bool
     let cells: [Cell]
-    let medianThroughputError: Double
-    let worstThroughputError: Double
-    let medianRoundTripError: Double
-    let worstRoundTripError: Double
+    let medianThroughputError: JSONOutput.Nullable<Double>
+    let worstThroughputError: JSONOutput.Nullable<Double>
+    let medianRoundTripError: JSONOutput.Nullable<Double>
+    let worstRoundTripError: JSONOutput.Nullable<Double>
     let envelope: [String]
     /// Profiles without figures, because their emulated links were not theirs.
     let inexact: [LinkProfile]
@@ -32,10 +32,14 @@ struct CalibrationDocument: Encodable {
         kernel = calibration.kernel
         commit = calibration.commit
         isQuick = calibration.isQuick
-        medianThroughputError = summary.throughput.median
-        worstThroughputError = summary.throughput.worst
-        medianRoundTripError = summary.roundTrip.median
-        worstRoundTripError = summary.roundTrip.worst
+        let hasFigures = !calibration.cells.isEmpty
+        func measured(_ error: Double) -> JSONOutput.Nullable<Double> {
+            JSONOutput.Nullable(hasFigures ? error : nil)
+        }
+        medianThroughputError = measured(summary.throughput.median)
+        worstThroughputError = measured(summary.throughput.worst)
+        medianRoundTripError = measured(summary.roundTrip.median)
+        worstRoundTripError = measured(summary.roundTrip.worst)
         envelope = inexact.isEmpty ? summary.envelope : []
         cells = calibration.cells.map {
             Cell(

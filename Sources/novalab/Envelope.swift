@@ -13,12 +13,16 @@ enum Envelope {
         environment: EnvironmentKind,
         store: String
     ) throws -> EnvelopeFinding? {
+        guard environment == .simulated else { return nil }
         let cases = scenario.linkCases
         let models = scenario.uncalibratedModels
-        guard environment == .simulated, !cases.isEmpty || !models.isEmpty else { return nil }
+        guard !cases.isEmpty || !models.isEmpty else { return nil }
+        let excess =
+            cases.count < Scenario.caseLimit
+            ? [] : ["more combinations of faults and draws than are compared"]
         return EnvelopeFinding(
             cases,
-            features: scenario.uncalibratedFeatures,
+            features: scenario.uncalibratedFeatures + excess,
             models: models,
             in: try archived(store) ?? supplied(),
             isIgnored: scenario.envelope == .ignore

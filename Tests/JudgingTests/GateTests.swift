@@ -258,6 +258,38 @@ import Units
             target(2, transfer: "one").expression == "ratio-dirty{transfer: one} mean == 2x"
         )
     }
+
+    // A figure of a transfer, and those of its two ends: the transfer's is meant unless a region is named.
+    @Test(arguments: [true, false])
+    func namesDoNotHideFigures(isLabelled: Bool) {
+        func judged(link: String?, transfer: String?) -> TargetJudgement.Status {
+            let target = Campaigns.target(
+                "ratio-dirty",
+                .mean,
+                .equal,
+                2,
+                link: link,
+                transfer: transfer
+            )
+            var campaign = Campaigns.campaign([target], "ratio-dirty", [])
+            campaign.runs = (0..<2 as Range<UInt64>).map { seed in
+                let metrics = [(2.0, nil), (4, "a"), (6, "b")].map { value, region in
+                    MetricValue(
+                        "ratio-dirty",
+                        value,
+                        labels: (isLabelled ? [Label("link", "wan")] : [])
+                            + (region.map { [Label("region", $0)] } ?? [])
+                            + [Label("transfer", "one")],
+                        bound: nil
+                    )
+                }
+                return Campaigns.run("dwcp", seed: seed, metrics)
+            }
+            return status(campaign)
+        }
+        #expect(judged(link: nil, transfer: "one") == .passed)
+        #expect(judged(link: isLabelled ? "wan" : nil, transfer: nil) == .passed)
+    }
 }
 
 extension Campaigns {

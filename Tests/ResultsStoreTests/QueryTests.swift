@@ -98,6 +98,13 @@ import Units
                     bound: nil
                 ),
                 MetricValue("utilisation", 90, labels: [wan], bound: nil),
+                MetricValue("cpu-per-gb", 3, labels: [Label("transfer", "own")], bound: nil),
+                MetricValue(
+                    "cpu-per-gb",
+                    1,
+                    labels: [Label("region", "a"), Label("transfer", "own")],
+                    bound: nil
+                ),
             ]
             try store.record(run, in: Archives.plan)
         }
@@ -111,6 +118,8 @@ import Units
         #expect(try mean(target("utilisation", .mean, link: "wan")) == [90, 2])
         #expect(try mean(target("goodput", .mean, link: "wan")) == [0])
         #expect(try mean(target("goodput", .mean)) == [0])
+        #expect(try mean(target("cpu-per-gb", .mean)) == [3, 2])
+        #expect(try mean(target("cpu-per-gb", .mean, transfer: "own")) == [3, 2])
     }
 
     @Test func percentilesComeOutOfTheirSQL() throws {

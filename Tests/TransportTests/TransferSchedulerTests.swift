@@ -130,6 +130,17 @@ private func rates(_ shares: [TransferShare]) -> [Double] {
 // cannot use the others get.
 // Method: the division itself as a table; whole transfers over one link of a small world.
 @Suite struct TransferSchedulerTests {
+    @Test func chunksAreNoLongerThanALimitLetsGoAtOnce() {
+        #expect(TransferShare(weight: 3).chunkSize(atMost: 256 << 10) == 256 << 10)
+        let slow = TransferShare(most: BitRate(bitsPerSecond: 10_000_000))
+        #expect(slow.chunkSize(atMost: 256 << 10) == 156_250)
+        #expect(slow.chunkSize(atMost: 4096) == 4096)
+        let slowest = TransferShare(most: BitRate(bitsPerSecond: 8000))
+        #expect(slowest.chunkSize(atMost: 1 << 18) == 1024)
+        let fast = TransferShare(most: BitRate(bitsPerSecond: .max))
+        #expect(fast.chunkSize(atMost: 1 << 18) == 1 << 18)
+    }
+
     private func limits(_ usages: [(weight: Int, megabits: Int64, isHungry: Bool, Int)])
         -> [Double?]
     {

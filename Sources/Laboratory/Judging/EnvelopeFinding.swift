@@ -78,9 +78,12 @@ public struct EnvelopeFinding: Hashable, Sendable {
                 }
             if !finding.notes.contains(note) { finding.notes.append(note) }
             guard let range, !choice.choosesControl else { continue }
+            let obstacle = calibration.obstacle(to: start.profile)
             for count in [range.lowerBound, range.upperBound] where count != first {
                 var other = start
                 other.profile.flows = count * choice.transfers
+                // What keeps the path outside whatever the streams are was said before.
+                guard calibration.obstacle(to: other.profile) != obstacle else { continue }
                 other.circumstance = "with the streams that it chose"
                 other.choice = nil
                 used.append(other)
@@ -143,16 +146,20 @@ extension Calibration {
     fileprivate func reasons(against cases: [LinkCase]) -> [String] {
         var found: [(reason: String, circumstance: String?, names: [String])] = []
         var said: Set<[String]> = []
+        var regions: [String: CalibratedRegion] = [:]
         for entry in cases {
-            let group = [entry.name, entry.profile.congestion, entry.circumstance ?? ""]
+            let congestion = entry.profile.congestion
+            let group = [entry.name, congestion, entry.circumstance ?? ""]
             guard !said.contains(group) else { continue }
+            let region = regions[congestion] ?? CalibratedRegion(of: congestion, in: self)
+            regions[congestion] = region
             let origin = entry.choice == nil ? nil : "automatic streams at their start"
-            guard let reason = obstacle(to: entry.profile, flows: origin) else { continue }
+            guard let reason = region.obstacle(to: entry.profile, flows: origin) else { continue }
+            said.insert(group)
             let isKnown = found.contains {
                 $0.names.contains(entry.name) && $0.reason == reason
             }
             if isKnown { continue }
-            said.insert(group)
             let index = found.firstIndex {
                 $0.reason == reason && $0.circumstance == entry.circumstance
             }

@@ -117,20 +117,25 @@ extension Judge {
     }
 
     /// The figure the target selects: the one whose link, phase, region and transfer labels are exactly
-    /// the target's, otherwise the only one that has them.
+    /// the target's, otherwise the only one that has them. A transfer has a name of its own, whichever
+    /// its link, and one that is alone may have a name all the same.
     private func figure(of target: Target, in run: RunRecord) -> MetricValue? {
         var wanted: [Label] = []
         if let link = target.link { wanted.append(Label("link", link)) }
         if let phase = target.phase { wanted.append(Label("phase", phase)) }
         if let region = target.region { wanted.append(Label("region", region)) }
         if let transfer = target.transfer { wanted.append(Label("transfer", transfer)) }
+        let implied: String? =
+            target.transfer == nil ? "transfer" : target.link == nil ? "link" : nil
+        let figures = run.metrics.filter { $0.metric == target.metric }
         // Sorted, as labels are.
-        let selectors = ["link", "phase", "region", "transfer"]
-        let exact = run.metrics.filter { value in
-            value.metric == target.metric
-                && value.labels.filter { selectors.contains($0.key) } == wanted
+        let all = ["link", "phase", "region", "transfer"]
+        for selectors in [all, all.filter { $0 != implied }] {
+            let exact = figures.filter { value in
+                value.labels.filter { selectors.contains($0.key) } == wanted
+            }
+            if exact.count == 1 { return exact[0] }
         }
-        if exact.count == 1 { return exact[0] }
         return run.value(of: target.metric, labels: wanted)
     }
 }

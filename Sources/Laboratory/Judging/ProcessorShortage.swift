@@ -23,7 +23,7 @@ struct ProcessorShortage {
         let waits = runs.flatMap { run in
             run.metrics.filter { value in
                 value.metric == "processor-need" && value.value > ProcessorShortage.allOfTheTime
-                    && ProcessorShortage.belongs(value, to: target)
+                    && ProcessorShortage.belongs(value, of: run, to: target)
             }
             .compactMap { run.value(of: "processor-wait", labels: $0.labels)?.value }
             .map { (run, $0) }
@@ -34,12 +34,22 @@ struct ProcessorShortage {
         self.wait = wait
     }
 
-    private static func belongs(_ value: MetricValue, to target: Target) -> Bool {
-        [("link", target.link), ("transfer", target.transfer)].allSatisfy { key, wanted in
-            guard let wanted, let own = value.labels.first(where: { $0.key == key }) else {
-                return true
-            }
-            return own.value == wanted
+    private static func belongs(
+        _ value: MetricValue,
+        of run: RunRecord,
+        to target: Target
+    ) -> Bool {
+        func label(_ key: String, of value: MetricValue) -> String? {
+            value.labels.first { $0.key == key }?.value
+        }
+        let (link, transfer) = (label("link", of: value), label("transfer", of: value))
+        if let wanted = target.link, let link, link != wanted { return false }
+        guard let wanted = target.transfer else { return true }
+        if let transfer { return transfer == wanted }
+        guard let link else { return true }
+        // Of a link that several take: whether this one does.
+        return run.metrics.contains {
+            label("transfer", of: $0) == wanted && label("link", of: $0) == link
         }
     }
 

@@ -64,6 +64,14 @@ public struct LinkProfile: Hashable, Sendable, Codable {
         roundTripSeconds > 0 ? jitterSeconds / roundTripSeconds : jitterSeconds > 0 ? 1 : 0
     }
 
+    /// The values of `axes`, in their order.
+    var axisValues: [Double] {
+        [
+            bitsPerSecond, productPackets, lossPerProduct, queuePerProduct, Double(flows),
+            jitterPerRoundTrip, lossBurst,
+        ]
+    }
+
     /// The axes of the envelope: name, value, and how a value is printed.
     public var axes: [(name: String, value: Double, text: String)] {
         [
@@ -89,7 +97,8 @@ public struct LinkProfile: Hashable, Sendable, Codable {
     public static func short(_ value: Double) -> String {
         let scale = value >= 100 ? 1.0 : value >= 1 ? 10.0 : 1000.0
         let rounded = (value * scale).rounded() / scale
-        return rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
+        let isWhole = rounded == rounded.rounded() && abs(rounded) < 1e15
+        return isWhole ? "\(Int(rounded))" : "\(rounded)"
     }
 }
 
@@ -170,46 +179,8 @@ public struct Calibration: Hashable, Sendable, Codable {
 
     /// Why a profile is outside; `nil` when it is inside the envelope.
     ///
-    /// The envelope of each congestion control is the box that its cells span in rate,
-    /// bandwidth-delay product, loss × product, queue / product, number of flows, jitter / round trip
-    /// and length of loss bursts. A profile inside
-    /// the box is outside all the same when the cell that is most like it missed the tolerance.
-    ///
     /// - Parameter origin: Where the number of flows comes from, if more than the number is to be said.
     public func obstacle(to profile: LinkProfile, flows origin: String? = nil) -> String? {
-        let own = cells.filter { $0.profile.congestion == profile.congestion }
-        guard !own.isEmpty else { return "\(profile.congestion) was not calibrated" }
-        let calibrated = own.map(\.profile.axes)
-        for (index, axis) in profile.axes.enumerated() {
-            let ends = calibrated.map { $0[index] }
-                .sorted { $0.value < $1.value }
-            let text =
-                axis.name == "flows" ? axis.text + (origin.map { " (\($0))" } ?? "") : axis.text
-            // A figure that follows from rounded ones may lie a little beyond the cell made from it.
-            let slack = 1e-3
-            if axis.value < ends[0].value * (1 - slack) {
-                return "\(axis.name) \(text) is below the least of \(ends[0].text)"
-            }
-            if axis.value > ends[ends.count - 1].value * (1 + slack) {
-                return "\(axis.name) \(text) is above the most of \(ends[ends.count - 1].text)"
-            }
-        }
-        guard let nearest = own.min(by: { $0.distance(to: profile) < $1.distance(to: profile) }),
-            abs(nearest.throughputError) > Calibration.tolerance
-        else { return nil }
-        let percent = LinkProfile.short(100 * abs(nearest.throughputError))
-        return "the profile most like it differs from real TCP by \(percent) %"
-    }
-}
-
-extension CalibrationCell {
-    /// How unlike two profiles are: by factors, because every axis spans decades.
-    fileprivate func distance(to other: LinkProfile) -> Double {
-        // Below a hundredth of a packet a product, loss is as good as none.
-        zip(profile.axes, other.axes).reduce(0) { sum, pair in
-            let (near, far) = (max(0.01, pair.0.value), max(0.01, pair.1.value))
-            let factor = near > far ? near / far : far / near
-            return sum + (factor - 1)
-        }
+        CalibratedRegion(of: profile.congestion, in: self).obstacle(to: profile, flows: origin)
     }
 }

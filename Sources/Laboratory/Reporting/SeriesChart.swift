@@ -4,8 +4,8 @@ internal import Units
 
 /// A quantity over the time of one run of each variant, with fault bands and the warm-up cut.
 struct SeriesChart {
-    /// The kind of marker that an experiment leaves at the end of the warm-up, with the link's name as its text
-    /// where each link has a warm-up of its own.
+    /// The kind of marker that an experiment leaves at the end of the warm-up, with the link's or the transfer's name
+    /// as its text where each has a warm-up of its own.
     static let warmUpEnd = "warmup.end"
     /// A line has no more points than this; neighbouring buckets merge.
     static let pointLimit = 220
@@ -94,9 +94,9 @@ struct SeriesChart {
     }
 
     private func warmUpEnd(of run: RunRecord) -> Marker? {
-        let link = labels.first { $0.key == "link" }?.value
+        let names = labels.filter { ["link", "transfer"].contains($0.key) }.map(\.value)
         return run.markers.first {
-            $0.kind == SeriesChart.warmUpEnd && ($0.text.isEmpty || $0.text == link)
+            $0.kind == SeriesChart.warmUpEnd && ($0.text.isEmpty || names.contains($0.text))
         }
     }
 

@@ -53,9 +53,10 @@ public struct FigureQuery: Hashable, Sendable {
         }
         let label = "figure.labels ->> 'transfer'"
         if let transfer = target.transfer { return text + "\n  AND \(label) = \(quoted(transfer))" }
-        // One that has its link alone may have a name all the same.
+        // One that is alone, on its link or at all, may have a name all the same.
+        let sameRegion = " AND other.labels ->> 'region' IS figure.labels ->> 'region'"
         let onLink = target.link.map { " AND other.labels ->> 'link' = \(quoted($0))" } ?? ""
-        return text + "\n  AND (\(label) IS NULL OR \(alone(onLink)))"
+        return text + "\n  AND (\(label) IS NULL OR \(alone(sameRegion + onLink)))"
     }
 
     private static func single(_ target: Target, _ selection: String) -> String {

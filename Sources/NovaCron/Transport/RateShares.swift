@@ -15,6 +15,13 @@ public struct TransferShare: Hashable, Sendable {
         self.least = least
         self.most = most
     }
+
+    /// Payload bytes of a chunk, at most `size`. A chunk goes at once, so it is no more than an eighth of a
+    /// second of `most`, but 1 KiB at least.
+    public func chunkSize(atMost size: Int) -> Int {
+        guard let most else { return size }
+        return min(size, max(1 << 10, Int(min(most.bitsPerSecond, 1 << 40) / 64)))
+    }
 }
 
 /// Divides what a node gets across among its transfers, by their weights: max–min fair by measured

@@ -10,7 +10,8 @@ public import Units
 /// Bounds: `limit` transfers at a time, each with the bounds of a `BulkSender`.
 public struct TransferScheduler: Machine {
     public enum Request: Sendable {
-        /// Begins a transfer. Traps when the session is in use or `limit` are.
+        /// Begins a transfer, with chunks no longer than `TransferShare.chunkSize(atMost:)`. Traps when the
+        /// session is in use or `limit` are.
         case begin(
             SessionID,
             peer: NodeID,
@@ -98,6 +99,8 @@ public struct TransferScheduler: Machine {
         case .begin(let session, let peer, let configuration, let share):
             precondition(index(of: session) == nil, "\(session) is in use")
             precondition(entries.count < TransferScheduler.limit, "too many transfers")
+            var configuration = configuration
+            configuration.chunkSize = share.chunkSize(atMost: configuration.chunkSize)
             let sender = BulkSender(session: session, peer: peer, configuration: configuration)
             entries.append(Entry(sender: sender, share: share))
             entries[entries.count - 1].sender.rateLimit = share.most

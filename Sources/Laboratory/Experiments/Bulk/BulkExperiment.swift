@@ -89,11 +89,13 @@ struct BulkTransferPlan: Sendable {
             topology.link(from: transfer.from, to: transfer.to)?.name
             ?? topology.regions[Int(transfer.from.rawValue)].name
         roundTrip = topology.roundTrip(from: transfer.from, to: transfer.to)
-        configuration = TransportConfiguration(
+        share = TransferShare(transfer.share)
+        var configuration = TransportConfiguration(
             setting.variant.system.transport,
             link: topology.estimate(from: transfer.from, to: transfer.to)
         )
-        share = TransferShare(transfer.share)
+        configuration.chunkSize = share.chunkSize(atMost: configuration.chunkSize)
+        self.configuration = configuration
         sharesSender = all.count { $0.from == transfer.from } > 1
         sharesLink = all.count { $0.from == transfer.from && $0.to == transfer.to } > 1
     }

@@ -11,7 +11,8 @@ public struct BulkObserver: ExperimentObserver {
     public typealias Program = BulkNode
 
     private var tallies: [BulkTally]
-    private var failure: TransportError?
+    /// The first failure, and whose it was where the node is known.
+    private var failure: (error: TransportError, transfer: Int?)?
 
     init(_ transfers: [BulkTransferPlan]) {
         tallies = transfers.map(BulkTally.init)
@@ -35,7 +36,6 @@ public struct BulkObserver: ExperimentObserver {
         of place: Int,
         at time: Instant
     ) {
-        if case .failed(let error) = event { failure = failure ?? error }
         var earlier = place
         let index = tallies.firstIndex { tally in
             if tally.plan.receiver == node { return true }
@@ -43,6 +43,7 @@ public struct BulkObserver: ExperimentObserver {
             earlier -= 1
             return earlier < 0
         }
+        if case .failed(let error) = event { failure = failure ?? (error, index) }
         if let index { tallies[index].observe(event, at: time) }
     }
 
@@ -58,7 +59,12 @@ public struct BulkObserver: ExperimentObserver {
         let isLabelled = tallies.count > 1
         for tally in tallies { tally.addFacts(to: &record, isLabelled: isLabelled) }
         if let failure {
-            record.outcome = .failed(message: "the transfer failed: \(failure)")
+            let whose = failure.transfer.map {
+                tallies[$0].plan.suffix(isLabelled: isLabelled)
+            }
+            record.outcome = .failed(
+                message: "the transfer failed\(whose ?? ""): \(failure.error)"
+            )
             return
         }
         // The end of a steady run is its time limit; nothing was cut short.

@@ -203,7 +203,8 @@ struct BulkTally: Sendable {
             Marker(
                 time: window.start,
                 kind: "warmup.end",
-                text: plan.transfer.name ?? labels.first?.value ?? ""
+                text: labels.contains { $0.key == "link" }
+                    ? plan.transfer.name ?? plan.linkName : ""
             )
         )
         record.facts.append(
@@ -224,14 +225,16 @@ struct BulkTally: Sendable {
         _ window: BulkWindow,
         _ ending: ReplicationEnding
     ) -> PhysicalBound? {
-        // The transport lets an eighth of a second through at once.
+        // The transport lets an eighth of a second through at once, and a chunk more; as much may have come
+        // without having been told when the window began.
+        let chunks = Double(2 * max(1 << 16, plan.configuration.chunkSize)) * 8 / window.seconds
         let most = plan.share.most.map {
-            Double($0.bitsPerSecond) * (1 + 0.125 / window.seconds) + held
+            Double($0.bitsPerSecond) * (1 + 0.125 / window.seconds) + chunks + held
         }
         if let most, most < limit {
             let derivation =
-                "the most of its share, an eighth of a second of it at once, and what was under way "
-                + "when the window began"
+                "the most of its share, an eighth of a second of it and a chunk at once, and what was "
+                + "under way when the window began"
             // Also where no link is there: the transfer limits itself.
             return PhysicalBound(.upper, most, derivation: derivation)
         }

@@ -49,6 +49,9 @@ struct LinkUse: Sendable {
     let free: FreeRate
     /// Of all the transfers; see `FreeRate.held`.
     let held: Double
+    /// Bits a second of chunks that streams may have brought in part, and receivers not have told, when the window
+    /// began; of several transfers, which have many.
+    var untold = 0.0
 
     /// Without the scenario's link there is nothing to make use of.
     func measure(
@@ -67,7 +70,7 @@ struct LinkUse: Sendable {
         guard products >= 50 else { return }
         // Where the free rate varies, the window may begin with what a better time has sent.
         let isSteady = plan.link.source == .fixed && ending.cross == nil
-        let carried = isSteady ? 0 : held / free.rate
+        let carried = isSteady ? untold / free.rate : held / free.rate
         record.metrics.append(
             MetricValue(
                 "utilisation",
@@ -78,7 +81,10 @@ struct LinkUse: Sendable {
                     100 * (1 + carried),
                     derivation: carried == 0
                         ? "the free rate of the link"
-                        : "the free rate's integral, and what was under way when the window began"
+                        : isSteady
+                            ? "the free rate of the link, and chunks that had come in part when the "
+                                + "window began"
+                            : "the free rate's integral, and what was under way when the window began"
                 )
             )
         )
@@ -106,11 +112,15 @@ extension BulkTally {
         let (labels, suffix) = ([Label("link", plan.linkName)], ", \(plan.linkName)")
         let windows = Set(group.map(\.window))
         guard windows.count == 1, let window = first.window else {
-            record.facts.append(
-                Fact("utilisation\(suffix)", "left out: its transfers have different windows")
-            )
+            let reason =
+                windows == [nil]
+                ? "its transfers have no steady part" : "its transfers have different windows"
+            record.facts.append(Fact("utilisation\(suffix)", "left out: \(reason)"))
             return
         }
+        record.markers.append(
+            Marker(time: window.start, kind: "warmup.end", text: plan.linkName)
+        )
         let bytes = group.reduce(0) { $0 + $1.bytes(in: window) }
         if isAllOfSender {
             record.metrics += ending.processorCosts(
@@ -127,7 +137,13 @@ extension BulkTally {
         first.measureHarm(in: window, ending, into: &record, labels, suffix)
         let free = FreeRate(of: plan, in: window, ending)
         let held = free.held(by: group, in: window)
-        let use = LinkUse(plan: plan, window: window, bytes: bytes, free: free, held: held)
+        var use = LinkUse(plan: plan, window: window, bytes: bytes, free: free, held: held)
+        let pieces = group.reduce(0) { sum, tally in
+            let configuration = tally.plan.configuration
+            let chunk = configuration.chunkSize
+            return sum + configuration.streams * chunk + max(1 << 16, chunk)
+        }
+        use.untold = Double(pieces) * 8 / window.seconds
         use.measure(ending, into: &record, labels, suffix)
     }
 }

@@ -55,7 +55,7 @@ struct SharedTransfers: Sendable {
         self.content = content
         node = birth.node
         // An incarnation has its own range, so that late bytes of older sessions find nobody.
-        firstNumber = birth.incarnation * UInt32(TransferScheduler.limit)
+        firstNumber = birth.incarnation * UInt32(orders.count)
     }
 
     mutating func step(

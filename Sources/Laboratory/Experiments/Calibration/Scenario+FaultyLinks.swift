@@ -1,4 +1,3 @@
-import Determinism
 import Measurements
 import Scenarios
 import Units
@@ -29,8 +28,8 @@ extension Scenario {
         // Of intervals that have a moment in common, one begins then.
         for first in active {
             var strike = PathStrike(links)
-            for entry in active where entry.window.contains(first.window.lowerBound) {
-                strike.add(entry.rule, reaching: entry.reach, times: overlap(of: entry.rule))
+            for entry in active where entry.window.lasts(at: first.window.lowerBound) {
+                strike.add(entry.rule, reaching: entry.reach)
             }
             if strike.changesAnything, !strikes.contains(strike) { strikes.append(strike) }
         }
@@ -39,47 +38,39 @@ extension Scenario {
 
     /// Which ways of a path a rule may strike; `nil` for none.
     private func reach(of rule: FaultRule, on path: TCPPath) -> PathStrike.Reach? {
-        guard let direction = rule.linkDirection else { return nil }
+        guard let direction = rule.linkDirection, mayStrike(rule) else { return nil }
         let groups = linkCandidates(for: rule.selection, direction: direction)
         let there = groups.map { $0.contains(LinkEnds(from: path.from, to: path.to)) }
         let back = groups.map { $0.contains(LinkEnds(from: path.to, to: path.from)) }
         guard there.contains(true) || back.contains(true) else { return nil }
         let isPair = zip(there, back).contains { $0 && $1 }
         let areBoth = there.contains(true) && back.contains(true)
-        let picked = rule.selection.pick.count(of: groups.count)
+        // What fails by itself does so on each way of its own.
+        var isSeveral = rule.selection.pick.count(of: groups.count) > 1
+        if case .failures = rule.schedule { isSeveral = true }
         return PathStrike.Reach(
             there: there.contains(true),
             back: back.contains(true),
-            ways: isPair || areBoth && picked > 1 ? 2 : 1
+            ways: isPair || areBoth && isSeveral ? 2 : 1
         )
+    }
+
+    /// Until when faults may last.
+    private var lastFault: Interval { max(.zero, min(horizon, recovery?.healAt ?? horizon)) }
+
+    /// Whether a rule begins before everything heals.
+    private func mayStrike(_ rule: FaultRule) -> Bool {
+        guard case .at(let times) = rule.schedule else { return true }
+        return times.lowerBound < lastFault
     }
 
     /// When occurrences of a rule may last.
     private func window(of rule: FaultRule) -> ClosedRange<Interval> {
-        let end = min(rule.until ?? horizon, max(horizon, .zero))
+        let end = min(rule.until ?? lastFault, lastFault)
         guard case .at(let times) = rule.schedule else { return .zero...max(.zero, end) }
         let start = times.lowerBound
         guard case .range(let lengths)? = rule.duration else { return start...max(start, end) }
         return start...max(start, min(end, times.upperBound + lengths.upperBound))
-    }
-
-    /// How many occurrences of a rule last at a time, on average where chance decides.
-    private func overlap(of rule: FaultRule) -> Double {
-        let length: Double =
-            switch rule.duration {
-            case nil: horizon.seconds
-            case .range(let lengths): lengths.upperBound.seconds
-            case .exponential(let mean): mean.seconds
-            }
-        let intensity = swarm?.intensity.upperBound ?? 1
-        let count: Double =
-            switch rule.schedule {
-            // What fails by itself is whole again before it does so anew.
-            case .at, .failures: 1
-            case .every(let period): length / max(1e-3, period.seconds) * intensity
-            case .probability(let share): length * min(1, share.value * intensity)
-            }
-        return max(1, count.rounded(.up))
     }
 }
 
@@ -119,12 +110,12 @@ struct PathStrike: Hashable {
 
     var changesAnything: Bool { !kinds.isEmpty }
 
-    /// Adds a rule of which some occurrences last at the same time. Where faults do not add up the
-    /// latest counts, so the one that does most is taken.
-    mutating func add(_ rule: FaultRule, reaching reach: Reach, times: Double) {
+    /// Adds a rule, of which one occurrence lasts at a time. Where faults do not add up the latest
+    /// counts, so the one that does most is taken.
+    mutating func add(_ rule: FaultRule, reaching reach: Reach) {
         switch rule.action {
         case .netDelay(_, let extra), .link(.routeChange(let extra, _), _):
-            extraSeconds += extra.seconds * times * reach.ways
+            extraSeconds += extra.seconds * reach.ways
         case .netLoss(_, let model):
             strike(reach) {
                 $0.loss = max($0.loss, model.meanRate)
@@ -143,7 +134,7 @@ struct PathStrike: Hashable {
             rate = min(rate.lowerBound, factor)...max(rate.upperBound, factor)
         case .link(.bufferbloat(let factor), _):
             guard reach.there else { return }
-            queueFactor *= DeterministicMath.pow(factor, times)
+            queueFactor *= factor
         default:
             return
         }
@@ -192,4 +183,11 @@ struct PathStrike: Hashable {
 
     /// As `LinkFaults` has it: 4 GiB.
     private static let longestQueue = 4_294_967_296.0
+}
+
+extension ClosedRange<Interval> {
+    /// Whether what begins then meets it: at its end it is over, but for what begins at that moment itself.
+    fileprivate func lasts(at time: Interval) -> Bool {
+        lowerBound == time || lowerBound < time && time < upperBound
+    }
 }

@@ -12,6 +12,8 @@ extension Scenario {
     /// draw counts with its ends, and what faults do to links while they last with the most that they do
     /// together. Of both ways the one that loses or varies more counts. Background load leaves a link
     /// of a lower rate with the same queue, which is what packets see of it.
+    ///
+    /// At most ``caseLimit``; with as many, some are missing.
     public var linkCases: [LinkCase] {
         let paths = tcpPaths
         let variants = variants.map { ($0.name, possibleTransports(of: $0)) }
@@ -28,12 +30,21 @@ extension Scenario {
                             starts.flatMap { strike.cases(of: $0) }
                         }
                         cases += (starts + faulty).filter { known.insert($0).inserted }
+                        if cases.count >= Scenario.caseLimit { return Scenario.sorted(cases) }
                     }
                 }
             }
         }
-        // What holds without faults is said first.
-        return cases.filter { $0.circumstance == nil } + cases.filter { $0.circumstance != nil }
+        return Scenario.sorted(cases)
+    }
+
+    /// What faults, draws and variants may make of links, as far as it is compared with a calibration.
+    public static let caseLimit = 200_000
+
+    /// What holds without faults is said first.
+    private static func sorted(_ cases: [LinkCase]) -> [LinkCase] {
+        let all = cases.prefix(caseLimit)
+        return all.filter { $0.circumstance == nil } + all.filter { $0.circumstance != nil }
     }
 
     /// What the paths of the transfers have that no calibration covers, whatever its figures are.
